@@ -1,0 +1,175 @@
+//! A view of the tokens of a batch: segments, position kinds, the mask token, keys.
+
+use crate::error::{Error, shape};
+use crate::policy::Policy;
+use crate::rng::Key;
+use bytemuck::{Pod, Zeroable};
+
+/// What a position is, one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Pod, Zeroable)]
+#[repr(transparent)]
+pub struct PositionKind(pub u8);
+
+impl PositionKind {
+    /// Given by the user; never changed.
+    pub const FIXED: Self = Self(0);
+    /// Still to be revealed.
+    pub const MASKED: Self = Self(1);
+    /// Revealed by a step; a later step may change it if its policy says so.
+    pub const COMMITTED: Self = Self(2);
+    /// Not part of the sequence (padding, beyond the end).
+    pub const INACTIVE: Self = Self(3);
+}
+
+/// The active window of one request: positions `begin..end` of the canvas, and the state of its
+/// decoding. Everything may differ between the segments of one canvas.
+///
+/// `Segment::default()` with `begin` and `end` set is the start of a decoding with policy 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Segment {
+    /// The first position.
+    pub begin: u32,
+    /// One past the last position.
+    pub end: u32,
+    /// The seed of the request, see [`Key`].
+    pub seed: u64,
+    /// The id of the request, see [`Key`].
+    pub stream: u64,
+    /// How many steps have been made; every step adds one.
+    pub step: u32,
+    /// The index of the segment's policy among the policies of the canvas.
+    pub policy: u32,
+    /// The position of `begin` within the request, for a request decoded window by window.
+    pub origin: u32,
+    /// The natural logarithm of the masked fraction 1 − α at the current time, for first-hitting
+    /// policies: 0 at the start, falling with every step.
+    pub log_masked: f64,
+}
+
+impl Segment {
+    /// The key of this segment's own choices at its current step.
+    pub(crate) fn key(&self) -> Key {
+        Key { seed: self.seed, stream: self.stream, step: self.step, position: 0 }
+    }
+
+    /// The key of canvas position `at` at the segment's current step.
+    pub(crate) fn position_key(&self, at: u32) -> Key {
+        Key { position: self.origin.wrapping_add(at - self.begin), ..self.key() }
+    }
+}
+
+/// The tokens of a batch, changed in place by a step.
+#[derive(Debug)]
+pub struct Canvas<'a> {
+    tokens: &'a mut [i32],
+    kinds: Option<&'a mut [PositionKind]>,
+    mask_token: i32,
+    segments: &'a mut [Segment],
+    policies: &'a [Policy],
+}
+
+impl<'a> Canvas<'a> {
+    /// A view of `tokens` in which a position is masked if it holds `mask_token`.
+    ///
+    /// Segments stand in ascending order and do not overlap; positions outside of them are never
+    /// touched. `mask_token` is never drawn; a value outside the vocabulary (−1, say) is fine.
+    ///
+    /// # Errors
+    /// A segment out of range or order, its policy index past `policies`, its `log_masked` above
+    /// 0 or NaN, or a policy with a parameter out of range.
+    pub fn new(
+        tokens: &'a mut [i32],
+        mask_token: i32,
+        segments: &'a mut [Segment],
+        policies: &'a [Policy],
+    ) -> Result<Self, Error> {
+        shape(u32::try_from(tokens.len()).is_ok(), "tokens", tokens.len(), "below 2 to the", 32)?;
+        for policy in policies {
+            policy.check()?;
+        }
+        let mut previous_end = 0;
+        for segment in segments.iter() {
+            let (begin, end) = (segment.begin as usize, segment.end as usize);
+            shape(begin >= previous_end, "segment begin", begin, "at least", previous_end)?;
+            shape(end >= begin, "segment end", end, "at least its begin,", begin)?;
+            shape(end <= tokens.len(), "segment end", end, "at most", tokens.len())?;
+            let policy = segment.policy as usize;
+            shape(policy < policies.len(), "segment policy", policy, "below", policies.len())?;
+            if segment.log_masked.is_nan() || segment.log_masked > 0.0 {
+                let expected = "a number of at most 0";
+                let value = segment.log_masked;
+                return Err(Error::Argument { name: "segment log_masked", value, expected });
+            }
+            previous_end = end;
+        }
+        Ok(Self { tokens, kinds: None, mask_token, segments, policies })
+    }
+
+    /// Lets `kinds`, one per token, say which positions are masked, instead of the tokens.
+    ///
+    /// # Errors
+    /// Another length than the tokens', or a byte that is no [`PositionKind`].
+    pub fn with_kinds(mut self, kinds: &'a mut [PositionKind]) -> Result<Self, Error> {
+        shape(
+            kinds.len() == self.tokens.len(),
+            "kinds",
+            kinds.len(),
+            "as many as the tokens,",
+            self.tokens.len(),
+        )?;
+        let last = PositionKind::INACTIVE.0;
+        if let Some(kind) = kinds.iter().find(|kind| kind.0 > last) {
+            shape(false, "position kind", kind.0.into(), "at most", last.into())?;
+        }
+        self.kinds = Some(kinds);
+        Ok(self)
+    }
+
+    /// The tokens, for the network.
+    #[must_use]
+    pub fn tokens(&self) -> &[i32] {
+        self.tokens
+    }
+
+    /// The segments and their state.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        self.segments
+    }
+
+    /// The token that stands for a mask.
+    #[must_use]
+    pub fn mask_token(&self) -> i32 {
+        self.mask_token
+    }
+
+    /// Whether position `at` is masked. Positions past the end are not.
+    #[must_use]
+    pub fn is_masked(&self, at: u32) -> bool {
+        match &self.kinds {
+            Some(kinds) => kinds.get(at as usize) == Some(&PositionKind::MASKED),
+            None => self.tokens.get(at as usize) == Some(&self.mask_token),
+        }
+    }
+
+    /// The masked positions of a segment, ascending.
+    pub fn masked(&self, segment: &Segment) -> impl Iterator<Item = u32> + Clone {
+        (segment.begin..segment.end).filter(|&at| self.is_masked(at))
+    }
+
+    pub(crate) fn policy(&self, segment: &Segment) -> &'a Policy {
+        &self.policies[segment.policy as usize]
+    }
+
+    pub(crate) fn segments_mut(&mut self) -> &mut [Segment] {
+        self.segments
+    }
+
+    /// Writes a token; only rooms in `update` call this.
+    pub(crate) fn write(&mut self, at: u32, token: i32, kind: PositionKind) {
+        self.tokens[at as usize] = token;
+        if let Some(kinds) = &mut self.kinds {
+            kinds[at as usize] = kind;
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! x86-64 with AVX2, FMA and F16C: two 256-bit registers make 16 lanes.
+
+use super::Lanes;
+use core::arch::x86_64::*;
+
+/// Proof that the CPU has AVX2, FMA and F16C.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    /// The proof, if the CPU has the features. Once true, always true.
+    #[inline]
+    pub(crate) fn new() -> Option<Self> {
+        let has = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
+        has.then_some(Self(()))
+    }
+}
+
+/// One intrinsic on both halves.
+macro_rules! both {
+    ($intrinsic:ident $(::<$n:tt>)?, $($x:expr),+) => {
+        // SAFETY: `self` proves that the CPU has AVX2 and FMA.
+        unsafe { [$intrinsic$(::<$n>)?($($x[0]),+), $intrinsic$(::<$n>)?($($x[1]),+)] }
+    };
+}
+
+impl Lanes for Avx2 {
+    type F = [__m256; 2];
+    type U = [__m256i; 2];
+    type Mask = [__m256; 2];
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::F {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        let x = unsafe { _mm256_set1_ps(x) };
+        [x, x]
+    }
+    #[inline(always)]
+    fn load(self, x: &[f32; 16]) -> Self::F {
+        // SAFETY: `self` proves AVX2; 16 floats are readable at `x`, in two halves of 8.
+        unsafe { [_mm256_loadu_ps(x.as_ptr()), _mm256_loadu_ps(x.as_ptr().add(8))] }
+    }
+    #[inline(always)]
+    fn store(self, x: Self::F, out: &mut [f32; 16]) {
+        // SAFETY: `self` proves AVX2; 16 floats are writable at `out`, in two halves of 8.
+        unsafe {
+            _mm256_storeu_ps(out.as_mut_ptr(), x[0]);
+            _mm256_storeu_ps(out.as_mut_ptr().add(8), x[1]);
+        }
+    }
+    #[inline(always)]
+    fn add(self, a: Self::F, b: Self::F) -> Self::F {
+        both!(_mm256_add_ps, a, b)
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F {
+        both!(_mm256_sub_ps, a, b)
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F {
+        both!(_mm256_mul_ps, a, b)
+    }
+    #[inline(always)]
+    fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+        both!(_mm256_fmadd_ps, a, b, c)
+    }
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        both!(_mm256_max_ps, a, b)
+    }
+    #[inline(always)]
+    fn greater(self, a: Self::F, b: Self::F) -> Self::Mask {
+        both!(_mm256_cmp_ps::<_CMP_GT_OQ>, a, b)
+    }
+    #[inline(always)]
+    fn unordered(self, a: Self::F, b: Self::F) -> Self::Mask {
+        both!(_mm256_cmp_ps::<_CMP_UNORD_Q>, a, b)
+    }
+    #[inline(always)]
+    fn no_lane(self) -> Self::Mask {
+        self.splat(0.0)
+    }
+    #[inline(always)]
+    fn or(self, a: Self::Mask, b: Self::Mask) -> Self::Mask {
+        both!(_mm256_or_ps, a, b)
+    }
+    #[inline(always)]
+    fn any(self, mask: Self::Mask) -> bool {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe { _mm256_movemask_ps(_mm256_or_ps(mask[0], mask[1])) != 0 }
+    }
+    #[inline(always)]
+    fn select(self, mask: Self::Mask, a: Self::F, b: Self::F) -> Self::F {
+        both!(_mm256_blendv_ps, b, a, mask)
+    }
+    #[inline(always)]
+    fn splat_u32(self, x: u32) -> Self::U {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        let x = unsafe { _mm256_set1_epi32(x.cast_signed()) };
+        [x, x]
+    }
+    #[inline(always)]
+    fn load_u32(self, x: &[u32; 16]) -> Self::U {
+        let at = x.as_ptr().cast::<__m256i>();
+        // SAFETY: `self` proves AVX2; 16 words are readable at `x`, in two halves of 8.
+        unsafe { [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))] }
+    }
+    #[inline(always)]
+    fn to_bits(self, x: Self::F) -> Self::U {
+        both!(_mm256_castps_si256, x)
+    }
+    #[inline(always)]
+    fn from_bits(self, x: Self::U) -> Self::F {
+        both!(_mm256_castsi256_ps, x)
+    }
+    #[inline(always)]
+    fn add_u32(self, a: Self::U, b: Self::U) -> Self::U {
+        both!(_mm256_add_epi32, a, b)
+    }
+    #[inline(always)]
+    fn xor(self, a: Self::U, b: Self::U) -> Self::U {
+        both!(_mm256_xor_si256, a, b)
+    }
+    #[inline(always)]
+    fn shl<const N: u32>(self, a: Self::U) -> Self::U {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        let count = unsafe { _mm_cvtsi32_si128(N.cast_signed()) };
+        both!(_mm256_sll_epi32, a, [count, count])
+    }
+    #[inline(always)]
+    fn shr<const N: u32>(self, a: Self::U) -> Self::U {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        let count = unsafe { _mm_cvtsi32_si128(N.cast_signed()) };
+        both!(_mm256_srl_epi32, a, [count, count])
+    }
+    #[inline(always)]
+    fn to_f32(self, a: Self::U) -> Self::F {
+        both!(_mm256_cvtepi32_ps, a)
+    }
+    #[inline(always)]
+    fn sum(self, x: Self::F) -> f64 {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe {
+            let low = _mm256_add_pd(
+                _mm256_cvtps_pd(_mm256_castps256_ps128(x[0])),
+                _mm256_cvtps_pd(_mm256_castps256_ps128(x[1])),
+            );
+            let high = _mm256_add_pd(
+                _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(x[0])),
+                _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(x[1])),
+            );
+            let fours = _mm256_add_pd(low, high);
+            let twos = _mm_add_pd(_mm256_castpd256_pd128(fours), _mm256_extractf128_pd::<1>(fours));
+            _mm_cvtsd_f64(_mm_add_sd(twos, _mm_unpackhi_pd(twos, twos)))
+        }
+    }
+    #[inline(always)]
+    fn largest(self, x: Self::F) -> f32 {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe {
+            let eight = _mm256_max_ps(x[0], x[1]);
+            let four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! x86-64 with AVX-512: one register is 16 lanes.
+
+use super::Lanes;
+use core::arch::x86_64::*;
+
+/// Proof that the CPU has AVX-512 F, BW, CD, DQ and VL, and the bundle of [`super::avx2`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx512(());
+
+impl Avx512 {
+    /// The proof, if the CPU has the features. Once true, always true.
+    #[inline]
+    pub(crate) fn new() -> Option<Self> {
+        let has = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512cd")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && super::avx2::Avx2::new().is_some();
+        has.then_some(Self(()))
+    }
+}
+
+/// One intrinsic.
+macro_rules! one {
+    ($intrinsic:ident $(::<$n:tt>)?, $($x:expr),*) => {
+        // SAFETY: `self` proves that the CPU has AVX-512.
+        unsafe { $intrinsic$(::<$n>)?($($x),*) }
+    };
+}
+
+impl Lanes for Avx512 {
+    type F = __m512;
+    type U = __m512i;
+    type Mask = __mmask16;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        one!(_mm512_set1_ps, x)
+    }
+    #[inline(always)]
+    fn load(self, x: &[f32; 16]) -> __m512 {
+        // SAFETY: `self` proves AVX-512; 16 floats are readable at `x`.
+        unsafe { _mm512_loadu_ps(x.as_ptr()) }
+    }
+    #[inline(always)]
+    fn store(self, x: __m512, out: &mut [f32; 16]) {
+        // SAFETY: `self` proves AVX-512; 16 floats are writable at `out`.
+        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), x) }
+    }
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        one!(_mm512_add_ps, a, b)
+    }
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        one!(_mm512_sub_ps, a, b)
+    }
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        one!(_mm512_mul_ps, a, b)
+    }
+    #[inline(always)]
+    fn fma(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        one!(_mm512_fmadd_ps, a, b, c)
+    }
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        one!(_mm512_max_ps, a, b)
+    }
+    #[inline(always)]
+    fn greater(self, a: __m512, b: __m512) -> __mmask16 {
+        one!(_mm512_cmp_ps_mask::<_CMP_GT_OQ>, a, b)
+    }
+    #[inline(always)]
+    fn unordered(self, a: __m512, b: __m512) -> __mmask16 {
+        one!(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>, a, b)
+    }
+    #[inline(always)]
+    fn no_lane(self) -> __mmask16 {
+        0
+    }
+    #[inline(always)]
+    fn or(self, a: __mmask16, b: __mmask16) -> __mmask16 {
+        a | b
+    }
+    #[inline(always)]
+    fn any(self, mask: __mmask16) -> bool {
+        mask != 0
+    }
+    #[inline(always)]
+    fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
+        one!(_mm512_mask_blend_ps, mask, b, a)
+    }
+    #[inline(always)]
+    fn splat_u32(self, x: u32) -> __m512i {
+        one!(_mm512_set1_epi32, x.cast_signed())
+    }
+    #[inline(always)]
+    fn load_u32(self, x: &[u32; 16]) -> __m512i {
+        // SAFETY: `self` proves AVX-512; 16 words are readable at `x`.
+        unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn to_bits(self, x: __m512) -> __m512i {
+        one!(_mm512_castps_si512, x)
+    }
+    #[inline(always)]
+    fn from_bits(self, x: __m512i) -> __m512 {
+        one!(_mm512_castsi512_ps, x)
+    }
+    #[inline(always)]
+    fn add_u32(self, a: __m512i, b: __m512i) -> __m512i {
+        one!(_mm512_add_epi32, a, b)
+    }
+    #[inline(always)]
+    fn xor(self, a: __m512i, b: __m512i) -> __m512i {
+        one!(_mm512_xor_si512, a, b)
+    }
+    #[inline(always)]
+    fn shl<const N: u32>(self, a: __m512i) -> __m512i {
+        one!(_mm512_slli_epi32::<N>, a)
+    }
+    #[inline(always)]
+    fn shr<const N: u32>(self, a: __m512i) -> __m512i {
+        one!(_mm512_srli_epi32::<N>, a)
+    }
+    #[inline(always)]
+    fn to_f32(self, a: __m512i) -> __m512 {
+        one!(_mm512_cvtepi32_ps, a)
+    }
+    #[inline(always)]
+    fn sum(self, x: __m512) -> f64 {
+        // SAFETY: `self` proves that the CPU has AVX-512.
+        unsafe {
+            let low = _mm512_cvtps_pd(_mm512_castps512_ps256(x));
+            let high = _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(x));
+            let eights = _mm512_add_pd(low, high);
+            let fours =
+                _mm256_add_pd(_mm512_castpd512_pd256(eights), _mm512_extractf64x4_pd::<1>(eights));
+            let twos = _mm_add_pd(_mm256_castpd256_pd128(fours), _mm256_extractf128_pd::<1>(fours));
+            _mm_cvtsd_f64(_mm_add_sd(twos, _mm_unpackhi_pd(twos, twos)))
+        }
+    }
+    #[inline(always)]
+    fn largest(self, x: __m512) -> f32 {
+        // SAFETY: `self` proves that the CPU has AVX-512.
+        unsafe {
+            let eight = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x));
+            let four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The level that every CPU has, through `wide`.
+
+use super::Lanes;
+use wide::{f32x16, i32x16, u32x16};
+
+/// The baseline level. Always available.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Baseline;
+
+/// a·b + c rounded once, for CPUs without the instruction.
+///
+/// The product of two f32 is exact in f64. Its sum with c is rounded to odd (if inexact, the last
+/// bit is set, away from or towards zero as the error says), and a number rounded to odd with two
+/// or more spare bits rounds to f32 as the exact one would (Boldo and Melquiond, "Emulation of
+/// FMA and correctly rounded sums", 2008).
+#[inline(always)]
+#[cfg_attr(any(target_feature = "fma", target_arch = "aarch64"), allow(dead_code))]
+pub(crate) fn fused(a: f32, b: f32, c: f32) -> f32 {
+    let (p, c) = (f64::from(a) * f64::from(b), f64::from(c));
+    let sum = p + c;
+    // The exact error of the sum (Knuth's TwoSum); NaN if the sum is not finite.
+    let b_part = sum - p;
+    let error = (p - (sum - b_part)) + (c - b_part);
+    let bits = sum.to_bits();
+    let inexact = (error > 0.0) | (error < 0.0);
+    let even = bits & 1 == 0;
+    // Towards the error: one unit away from zero if it has the sign of the sum, else nearer.
+    let away = (error > 0.0) == (sum > 0.0);
+    let odd = if away { bits.wrapping_add(1) } else { bits.wrapping_sub(1) };
+    f64::from_bits(if inexact & even { odd } else { bits }) as f32
+}
+
+impl Lanes for Baseline {
+    type F = f32x16;
+    type U = u32x16;
+    type Mask = f32x16;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> f32x16 {
+        f32x16::splat(x)
+    }
+    #[inline(always)]
+    fn load(self, x: &[f32; 16]) -> f32x16 {
+        f32x16::new(*x)
+    }
+    #[inline(always)]
+    fn store(self, x: f32x16, out: &mut [f32; 16]) {
+        *out = x.to_array();
+    }
+    #[inline(always)]
+    fn add(self, a: f32x16, b: f32x16) -> f32x16 {
+        a + b
+    }
+    #[inline(always)]
+    fn sub(self, a: f32x16, b: f32x16) -> f32x16 {
+        a - b
+    }
+    #[inline(always)]
+    fn mul(self, a: f32x16, b: f32x16) -> f32x16 {
+        a * b
+    }
+    #[inline(always)]
+    fn fma(self, a: f32x16, b: f32x16, c: f32x16) -> f32x16 {
+        // `wide` fuses only where the build has the instruction.
+        if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
+            return a.mul_add(b, c);
+        }
+        let (a, b, c) = (a.to_array(), b.to_array(), c.to_array());
+        let mut out = [0.0; 16];
+        for i in 0..16 {
+            out[i] = fused(a[i], b[i], c[i]);
+        }
+        f32x16::new(out)
+    }
+    #[inline(always)]
+    fn max(self, a: f32x16, b: f32x16) -> f32x16 {
+        a.fast_max(b)
+    }
+    #[inline(always)]
+    fn greater(self, a: f32x16, b: f32x16) -> f32x16 {
+        a.simd_gt(b)
+    }
+    #[inline(always)]
+    fn unordered(self, a: f32x16, b: f32x16) -> f32x16 {
+        a.simd_ne(a) | b.simd_ne(b)
+    }
+    #[inline(always)]
+    fn no_lane(self) -> f32x16 {
+        f32x16::splat(0.0)
+    }
+    #[inline(always)]
+    fn or(self, a: f32x16, b: f32x16) -> f32x16 {
+        a | b
+    }
+    #[inline(always)]
+    fn any(self, mask: f32x16) -> bool {
+        mask.any()
+    }
+    #[inline(always)]
+    fn select(self, mask: f32x16, a: f32x16, b: f32x16) -> f32x16 {
+        mask.bitselect(a, b)
+    }
+    #[inline(always)]
+    fn splat_u32(self, x: u32) -> u32x16 {
+        u32x16::splat(x)
+    }
+    #[inline(always)]
+    fn load_u32(self, x: &[u32; 16]) -> u32x16 {
+        u32x16::new(*x)
+    }
+    #[inline(always)]
+    fn to_bits(self, x: f32x16) -> u32x16 {
+        bytemuck::must_cast(x)
+    }
+    #[inline(always)]
+    fn from_bits(self, x: u32x16) -> f32x16 {
+        bytemuck::must_cast(x)
+    }
+    #[inline(always)]
+    fn add_u32(self, a: u32x16, b: u32x16) -> u32x16 {
+        a + b
+    }
+    #[inline(always)]
+    fn xor(self, a: u32x16, b: u32x16) -> u32x16 {
+        a ^ b
+    }
+    #[inline(always)]
+    fn shl<const N: u32>(self, a: u32x16) -> u32x16 {
+        a << N
+    }
+    #[inline(always)]
+    fn shr<const N: u32>(self, a: u32x16) -> u32x16 {
+        a >> N
+    }
+    #[inline(always)]
+    fn to_f32(self, a: u32x16) -> f32x16 {
+        f32x16::from_i32x16(bytemuck::must_cast::<u32x16, i32x16>(a))
+    }
+    #[inline(always)]
+    fn sum(self, x: f32x16) -> f64 {
+        let mut lanes = x.to_array().map(f64::from);
+        for width in [8, 4, 2, 1] {
+            for i in 0..width {
+                lanes[i] += lanes[i + width];
+            }
+        }
+        lanes[0]
+    }
+    #[inline(always)]
+    fn largest(self, x: f32x16) -> f32 {
+        x.to_array().into_iter().fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fused;
+
+    #[test]
+    fn emulated_fma_rounds_once() {
+        // The soft-float fma of the standard library is exact; compare with every pairing of
+        // awkward bit patterns, NaNs by class only.
+        let edges = [
+            0.0,
+            1.0,
+            1.5,
+            f32::MIN_POSITIVE,
+            f32::from_bits(1),
+            f32::from_bits(0x007F_FFFF),
+            f32::MAX,
+            f32::INFINITY,
+            f32::NAN,
+            1.0 + f32::EPSILON,
+            1.0 - f32::EPSILON / 2.0,
+            3.0 * 0.5f32.powi(75),
+            0.5f32.powi(24),
+            16_777_215.0,
+            1e-30,
+            7.077_654e30,
+            0.1,
+        ];
+        let signed = edges.iter().flat_map(|&x: &f32| [x, -x]).collect::<Vec<_>>();
+        let check = |a: f32, b: f32, c: f32| {
+            let (ours, theirs) = (fused(a, b, c), a.mul_add(b, c));
+            assert!(
+                ours.to_bits() == theirs.to_bits() || (ours.is_nan() && theirs.is_nan()),
+                "fma({a:e}, {b:e}, {c:e}) = {ours:e}, not {theirs:e}"
+            );
+        };
+        for &a in &signed {
+            for &b in &signed {
+                for &c in &signed {
+                    check(a, b, c);
+                }
+            }
+        }
+        // Random bit patterns, and products that nearly cancel or nearly tie.
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            (state >> 32) as u32
+        };
+        for _ in 0..2_000_000 {
+            let (a, b) = (f32::from_bits(next()), f32::from_bits(next()));
+            check(a, b, f32::from_bits(next()));
+            let product = a * b;
+            check(a, b, -product);
+            check(a, b, f32::from_bits((-product).to_bits().wrapping_add(next() % 5)));
+            check(a, b, product * 0.5f32.powi(24 + (next() % 3) as i32 - 1));
+        }
+    }
+}

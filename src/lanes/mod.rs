@@ -1,0 +1,156 @@
+//! The vector vocabulary: 16 lanes of f32 or u32 at every level, with the same bits.
+//!
+//! A kernel is written once, generic over [`Lanes`]. A level adds only operations. A value of a
+//! level's type proves that the CPU has the level's features, so its operations are safe to call.
+
+#![allow(unsafe_code, reason = "the one place where vector instructions are named")]
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+pub(crate) mod baseline;
+pub(crate) mod math;
+
+use core::fmt;
+
+/// A bundle of instruction-set features that the kernels are built for.
+///
+/// Results do not depend on the level, to the last bit; only speed does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Level {
+    /// What every CPU of the target has: SSE2 on x86-64, NEON on AArch64, simd128 on wasm32 if
+    /// enabled. Where the target lacks fused multiply-add it is emulated, exactly and slowly.
+    Baseline,
+    /// x86-64 with AVX2, FMA and F16C (Haswell, Zen and later).
+    Avx2,
+    /// x86-64 with AVX-512 F, BW, CD, DQ and VL beside the above (Skylake-X, Zen 4 and later).
+    Avx512,
+}
+
+impl Level {
+    /// All levels, from the lowest.
+    pub const ALL: [Self; 3] = [Self::Baseline, Self::Avx2, Self::Avx512];
+
+    /// The best level of this CPU. The answer is cached and never changes.
+    #[must_use]
+    pub fn detect() -> Self {
+        let available = |level: &Self| level.is_available();
+        Self::ALL.into_iter().rev().find(available).unwrap_or(Self::Baseline)
+    }
+
+    /// Whether this CPU, in this build, has the level.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Baseline => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => avx2::Avx2::new().is_some(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => avx512::Avx512::new().is_some(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 | Self::Avx512 => false,
+        }
+    }
+
+    /// The level's name: `baseline`, `avx2` or `avx512`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A computation written once for every level.
+pub(crate) trait Kernel {
+    /// What it returns.
+    type Output;
+
+    /// The computation. Must be `#[inline(always)]`, and so must everything in it that takes
+    /// `s`: the instructions of a level exist only inside its shell below.
+    fn run<L: Lanes>(self, s: L) -> Self::Output;
+}
+
+/// Runs `kernel` at `level`; at the baseline if the CPU lacks the level, which gives the same bits.
+pub(crate) fn run<K: Kernel>(level: Level, kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,f16c")]
+        fn avx512<K: Kernel>(s: avx512::Avx512, kernel: K) -> K::Output {
+            kernel.run(s)
+        }
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn avx2<K: Kernel>(s: avx2::Avx2, kernel: K) -> K::Output {
+            kernel.run(s)
+        }
+        if let (Level::Avx512, Some(s)) = (level, avx512::Avx512::new()) {
+            // SAFETY: `s` proves that the CPU has the features of the shell.
+            return unsafe { avx512(s, kernel) };
+        }
+        if let (Level::Avx2, Some(s)) = (level, avx2::Avx2::new()) {
+            // SAFETY: `s` proves that the CPU has the features of the shell.
+            return unsafe { avx2(s, kernel) };
+        }
+    }
+    let _ = level;
+    kernel.run(baseline::Baseline)
+}
+
+/// Sixteen lanes. A value of the implementing type is the proof that its instructions may run.
+///
+/// Every operation is lane-wise, rounds to nearest even, and gives the same bits at every level,
+/// but for the payload and sign of a NaN, and the sign of a zero from [`max`](Self::max).
+pub(crate) trait Lanes: Copy {
+    /// 16 × f32.
+    type F: Copy;
+    /// 16 × u32; arithmetic wraps.
+    type U: Copy;
+    /// 16 × yes or no.
+    type Mask: Copy;
+
+    fn splat(self, x: f32) -> Self::F;
+    fn load(self, x: &[f32; 16]) -> Self::F;
+    fn store(self, x: Self::F, out: &mut [f32; 16]);
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a·b + c, rounded once.
+    fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// The larger; unspecified if one is NaN.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+
+    fn greater(self, a: Self::F, b: Self::F) -> Self::Mask;
+    /// Whether a or b is NaN.
+    fn unordered(self, a: Self::F, b: Self::F) -> Self::Mask;
+    fn no_lane(self) -> Self::Mask;
+    fn or(self, a: Self::Mask, b: Self::Mask) -> Self::Mask;
+    fn any(self, mask: Self::Mask) -> bool;
+    /// a where the mask says yes, else b.
+    fn select(self, mask: Self::Mask, a: Self::F, b: Self::F) -> Self::F;
+
+    fn splat_u32(self, x: u32) -> Self::U;
+    fn load_u32(self, x: &[u32; 16]) -> Self::U;
+    fn to_bits(self, x: Self::F) -> Self::U;
+    fn from_bits(self, x: Self::U) -> Self::F;
+    fn add_u32(self, a: Self::U, b: Self::U) -> Self::U;
+    fn xor(self, a: Self::U, b: Self::U) -> Self::U;
+    fn shl<const N: u32>(self, a: Self::U) -> Self::U;
+    fn shr<const N: u32>(self, a: Self::U) -> Self::U;
+    /// The f32 nearest to each value; values must be below 2^31.
+    fn to_f32(self, a: Self::U) -> Self::F;
+
+    /// The sum in f64, by the tree that folds lane l + 8 onto l, then 4, 2, 1.
+    fn sum(self, x: Self::F) -> f64;
+    /// The largest lane; unspecified if one is NaN.
+    fn largest(self, x: Self::F) -> f32;
+}

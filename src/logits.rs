@@ -1,0 +1,103 @@
+//! A view of logits: which type, how many rows, how wide, how far apart. No arithmetic.
+
+use crate::error::{Error, shape};
+
+/// The largest vocabulary that a draw accepts: 2^23 tokens.
+pub const MAX_VOCAB: usize = 1 << 23;
+
+/// A batch of logits rows, borrowed and never written.
+///
+/// Logical row `k` starts at element `index[k] * stride` of the buffer (`k * stride` without an
+/// index) and is `vocab` elements long. An index lets shifted, packed or gathered rows be used
+/// without a copy; several logical rows may name one physical row.
+#[derive(Clone, Copy, Debug)]
+pub struct Logits<'a> {
+    data: LogitsData<'a>,
+    rows: usize,
+    vocab: usize,
+    stride: usize,
+    index: Option<&'a [u32]>,
+}
+
+/// The elements of a batch of rows, by type.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum LogitsData<'a> {
+    /// 32-bit floats.
+    F32(&'a [f32]),
+}
+
+impl LogitsData<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::F32(data) => data.len(),
+        }
+    }
+}
+
+impl<'a> Logits<'a> {
+    /// `rows` contiguous rows of `vocab` 32-bit floats.
+    ///
+    /// # Errors
+    /// `vocab` outside 1..=[`MAX_VOCAB`], or `data` shorter than `rows * vocab`.
+    pub fn f32(data: &'a [f32], rows: usize, vocab: usize) -> Result<Self, Error> {
+        Self::new(LogitsData::F32(data), rows, vocab, vocab, None)
+    }
+
+    /// No rows at all, for a step whose plan named none.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { data: LogitsData::F32(&[]), rows: 0, vocab: 1, stride: 1, index: None }
+    }
+
+    /// The general form: rows `stride` elements apart, optionally gathered by `index`.
+    ///
+    /// With an index, logical row `k` is physical row `index[k]`, and there are `index.len()`
+    /// logical rows; `rows` is then the number of physical rows in `data`.
+    ///
+    /// # Errors
+    /// `vocab` outside 1..=[`MAX_VOCAB`], `stride` below `vocab`, `data` too short for the last
+    /// physical row, or an index entry that is not below `rows`.
+    pub fn new(
+        data: LogitsData<'a>,
+        rows: usize,
+        vocab: usize,
+        stride: usize,
+        index: Option<&'a [u32]>,
+    ) -> Result<Self, Error> {
+        shape(vocab >= 1, "vocab", vocab, "at least", 1)?;
+        shape(vocab <= MAX_VOCAB, "vocab", vocab, "at most", MAX_VOCAB)?;
+        shape(stride >= vocab, "stride", stride, "at least vocab,", vocab)?;
+        if rows > 0 {
+            let needed = (rows - 1).checked_mul(stride).and_then(|n| n.checked_add(vocab));
+            let held = data.len();
+            shape(needed.is_some_and(|n| n <= held), "rows", rows, "such that they fit in", held)?;
+        }
+        for &row in index.unwrap_or_default() {
+            shape((row as usize) < rows, "row index", row as usize, "below rows,", rows)?;
+        }
+        Ok(Self { data, rows, vocab, stride, index })
+    }
+
+    /// The number of logical rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.index.map_or(self.rows, <[u32]>::len)
+    }
+
+    /// The number of tokens in a row.
+    #[must_use]
+    pub fn vocab(&self) -> usize {
+        self.vocab
+    }
+
+    pub(crate) fn data(&self) -> LogitsData<'a> {
+        self.data
+    }
+
+    /// The first element of logical row `k`, which must be below [`rows`](Self::rows).
+    #[inline]
+    pub(crate) fn start(&self, k: usize) -> usize {
+        self.stride * self.index.map_or(k, |index| index[k] as usize)
+    }
+}

@@ -1,0 +1,146 @@
+//! A decoding rule as data: five independent choices, and presets under the names users know.
+
+use crate::draw::Temperature;
+use crate::error::Error;
+use crate::schedule::{Noise, Sizes};
+use crate::select::Select;
+use crate::stop::Finish;
+use crate::update::Update;
+
+/// A decoding rule: how a token is drawn, which positions move, what happens to them, when, and
+/// when it ends. A plain value that can be printed, compared and edited.
+///
+/// ```
+/// use demask::{Finish, Noise, Policy};
+///
+/// let mut policy = Policy::euler(Noise::Cosine, 32);
+/// policy.draw.temperature = 0.8;
+/// policy.stop.finish = Finish::Sample;
+/// assert!(policy.check().is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    /// Which token a position gets.
+    pub draw: Draw,
+    /// Which positions move.
+    pub select: Select,
+    /// What happens to them.
+    pub update: Update,
+    /// When, and how many.
+    pub schedule: Schedule,
+    /// What is done about masks that are left at the end.
+    pub stop: Stop,
+}
+
+/// How a token is drawn from its row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Draw {
+    /// Logits are divided by this. 0 takes the largest logit (ties: the lowest id); +∞ draws
+    /// uniformly among the finite logits. 0, or at least 1e-30.
+    pub temperature: f32,
+}
+
+/// When positions move.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Schedule {
+    /// The noise schedule that relates time and masked fraction.
+    pub noise: Noise,
+    /// The time at which decoding starts. First-hitting policies start from the segment's
+    /// `log_masked` instead.
+    pub start: f64,
+    /// The time at which a time grid ends, below `start`, at least 0.
+    pub end: f64,
+    /// The number of steps of a time grid or of a list of sizes; unused by first-hitting.
+    pub steps: u32,
+    /// How many positions a size-driven policy reveals at each step.
+    pub sizes: Sizes,
+}
+
+/// How decoding ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stop {
+    /// What is done about masks that are left after the last step.
+    pub finish: Finish,
+}
+
+impl Policy {
+    /// First-hitting: one position at a time, at its exact first-hitting time; the law of the
+    /// output has no error but the denoiser's (Zheng et al., arXiv 2409.02908, section 4).
+    #[must_use]
+    pub const fn first_hitting(noise: Noise) -> Self {
+        Self {
+            draw: Draw { temperature: 1.0 },
+            select: Select::FirstHitting,
+            update: Update::Reveal,
+            schedule: Schedule {
+                noise,
+                start: noise.horizon(),
+                end: 0.0,
+                steps: 0,
+                sizes: Sizes::Even,
+            },
+            stop: Stop { finish: Finish::None },
+        }
+    }
+
+    /// The Euler method on a uniform time grid of `steps` steps: every masked position is revealed
+    /// with probability min(1, h·r(t)), independently (Lou et al., arXiv 2310.16834, `sampling.py`;
+    /// `r` is [`Noise::rate`]).
+    ///
+    /// [`Noise::UnitRate`] has no last time: set `schedule.start` to the horizon wanted (by
+    /// default 16).
+    #[must_use]
+    pub const fn euler(noise: Noise, steps: u32) -> Self {
+        let mut policy = Self::first_hitting(noise);
+        policy.select = Select::Bernoulli;
+        policy.schedule.steps = steps;
+        policy
+    }
+
+    /// Uniformly random order with fixed sizes: `steps` steps whose sizes differ by at most one,
+    /// the larger ones first.
+    #[must_use]
+    pub const fn random_order(steps: u32) -> Self {
+        let mut policy = Self::first_hitting(Noise::Linear);
+        policy.select = Select::RandomOrder;
+        policy.schedule.steps = steps;
+        policy
+    }
+
+    /// Checks every parameter.
+    ///
+    /// # Errors
+    /// The first parameter that is out of its range, by name.
+    pub fn check(&self) -> Result<(), Error> {
+        Temperature::new(self.draw.temperature)?;
+        let Schedule { start, end, steps, noise, .. } = self.schedule;
+        if matches!(self.select, Select::FirstHitting) {
+            return Ok(());
+        }
+        let refuse = |name, value, expected| Err(Error::Argument { name, value, expected });
+        if steps == 0 {
+            return refuse("schedule.steps", 0.0, "at least 1");
+        }
+        if !(start > 0.0 && start <= noise.last_time()) {
+            return refuse(
+                "schedule.start",
+                start,
+                "above 0 and at most the last time of the noise schedule",
+            );
+        }
+        if !(end >= 0.0 && end < start) {
+            return refuse("schedule.end", end, "at least 0 and below schedule.start");
+        }
+        Ok(())
+    }
+
+    /// The time at the beginning of step `step` of the time grid.
+    ///
+    /// The last step of a grid that ends at 0 then starts at exactly its own width.
+    #[must_use]
+    pub fn grid_time(&self, step: u32) -> f64 {
+        let Schedule { start, end, steps, .. } = self.schedule;
+        let left = f64::from(steps.saturating_sub(step)) / f64::from(steps);
+        end + (start - end) * left
+    }
+}

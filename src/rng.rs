@@ -1,0 +1,119 @@
+//! Randomness is keyed, never shared: a [`Key`] and a [`Purpose`] make one generator.
+//!
+//! Two calls with the same key see the same random numbers, whoever else is in the batch, on
+//! whatever thread or instruction set. Two different keys never share a generator state.
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+
+/// What identifies the randomness of one draw.
+///
+/// | field | who varies it |
+/// |---|---|
+/// | `seed` | the user of a request |
+/// | `stream` | the request, or the sample of a request: requests of one seed differ here |
+/// | `step` | the denoising step |
+/// | `position` | the position within the request, counted from its first token |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The seed of the request.
+    pub seed: u64,
+    /// The request id.
+    pub stream: u64,
+    /// The denoising step.
+    pub step: u32,
+    /// The position in the request.
+    pub position: u32,
+}
+
+/// What a generator is for. The same position at the same step needs several independent ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Purpose {
+    /// The token of a position.
+    Token = 0,
+    /// Which masked positions of a segment are revealed (Bernoulli). `position` is 0.
+    Reveal = 1,
+    /// Which subset of a segment's masked positions is revealed. `position` is 0.
+    Order = 2,
+    /// The next first-hitting time of a segment and where it strikes. `position` is 0.
+    Hit = 3,
+    /// All first-hitting times of a segment at once; `position` is the lane.
+    HitLane = 4,
+}
+
+/// SplitMix64's output function: a bijection of 64-bit words whose every output bit depends on
+/// every input bit.
+#[inline(always)]
+const fn mix(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
+}
+
+impl Key {
+    /// The generator state for this key: a bijection from (seed, stream, step and position,
+    /// purpose) to 256 bits, so that no two keys share a state.
+    ///
+    /// The words are absorbed forwards, then mixed backwards: each of the four depends on the
+    /// whole key. xoshiro needs that, for its first outputs are close for close states.
+    #[inline]
+    #[must_use]
+    pub const fn state(self, purpose: Purpose) -> [u64; 4] {
+        let place = (self.step as u64) << 32 | self.position as u64;
+        let w0 = mix(self.seed);
+        let w1 = mix(w0 ^ self.stream);
+        let w2 = mix(w1 ^ place);
+        let w3 = mix(w2 ^ purpose as u64);
+        let w2 = w2 ^ mix(w3);
+        let w1 = w1 ^ mix(w2);
+        let w0 = w0 ^ mix(w1);
+        [w0, w1, w2, w3]
+    }
+
+    /// The generator for this key.
+    #[inline]
+    #[must_use]
+    pub fn generator(self, purpose: Purpose) -> Xoshiro256PlusPlus {
+        let mut seed = [0; 32];
+        for (bytes, word) in seed.chunks_exact_mut(8).zip(self.state(purpose)) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        Xoshiro256PlusPlus::from_seed(seed)
+    }
+}
+
+/// A uniform integer below `n`, exactly (Lemire, "Fast random integer generation in an
+/// interval", 2019). `n` must not be 0.
+#[inline]
+pub(crate) fn below(rng: &mut Xoshiro256PlusPlus, n: u32) -> u32 {
+    let n = u64::from(n);
+    // The product's low half is uniform over multiples; values under 2^64 mod n would be
+    // counted once too often.
+    let surplus = n.wrapping_neg() % n;
+    loop {
+        let product = u128::from(rng.next_u64()) * u128::from(n);
+        if product as u64 >= surplus {
+            return (product >> 64) as u32;
+        }
+    }
+}
+
+/// True with probability `p`, decided by one comparison of 64-bit integers; 0 and everything
+/// below never happens, 1 and everything above always.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coin(Option<u64>);
+
+impl Coin {
+    pub(crate) fn new(p: f64) -> Self {
+        // `as` saturates, and 2^64 times a double below 1 is at most 2^64 - 2^11.
+        Self((p < 1.0).then_some((p * 18_446_744_073_709_551_616.0) as u64))
+    }
+
+    #[inline]
+    pub(crate) fn toss(self, rng: &mut Xoshiro256PlusPlus) -> bool {
+        let word = rng.next_u64();
+        self.0.is_none_or(|threshold| word < threshold)
+    }
+}

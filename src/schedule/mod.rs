@@ -1,0 +1,8 @@
+//! When, and how many: noise schedules, first-hitting times, unmasking sizes.
+
+pub mod hitting;
+mod noise;
+mod sizes;
+
+pub use noise::Noise;
+pub use sizes::Sizes;

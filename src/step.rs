@@ -1,0 +1,413 @@
+//! The whole pipeline on one screen: `plan` chooses positions before the network runs, `step`
+//! draws their tokens from its logits and writes them.
+
+use crate::canvas::{Canvas, Segment};
+use crate::draw::{Drawn, RowDraw, RowState, Temperature, draw_rows};
+use crate::error::{Error, shape};
+use crate::lanes::Level;
+use crate::logits::Logits;
+use crate::policy::Policy;
+use crate::rng::{Key, Purpose};
+use crate::schedule::hitting;
+use crate::select::{self, Select};
+use crate::stop::{Finish, Phase, phase};
+use crate::threads::Threads;
+use crate::update::reveal;
+
+/// Makes plans and steps. It owns the memory and the threads that they need, and nothing else:
+/// no state passes from one call to the next.
+#[derive(Debug)]
+pub struct Sampler {
+    level: Level,
+    threads: Threads,
+    plan: Plan,
+    jobs: Vec<RowDraw>,
+    drawn: Vec<Drawn>,
+}
+
+/// The choices that a [`Sampler`] is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct SamplerBuilder {
+    level: Option<Level>,
+    threads: usize,
+    positions: usize,
+    segments: usize,
+}
+
+impl SamplerBuilder {
+    /// Runs the kernels at `level` instead of the best one of this CPU. Results do not change.
+    #[must_use]
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = Some(level);
+        self
+    }
+
+    /// Draws on `threads` threads. 1, the default, is the caller's own; more make a pool.
+    /// Results do not change.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Reserves memory.
+    ///
+    /// # Errors
+    /// A level that this CPU lacks, or threads that cannot be started.
+    pub fn build(self) -> Result<Sampler, Error> {
+        let level = self.level.unwrap_or_else(Level::detect);
+        if !level.is_available() {
+            return Err(Error::Level { level });
+        }
+        Ok(Sampler {
+            level,
+            threads: Threads::new(self.threads)?,
+            plan: Plan::with_capacity(self.positions, self.segments),
+            jobs: Vec::with_capacity(self.positions),
+            drawn: vec![Drawn::BAD; self.positions],
+        })
+    }
+}
+
+/// What a step reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepReport {
+    /// Positions that got a token.
+    pub revealed: usize,
+    /// Positions that stayed masked because their row was bad.
+    pub bad_rows: usize,
+}
+
+/// The positions that will move at the next step, chosen before the network runs.
+///
+/// Row `k` of the plan is the canvas position `rows()[k]`; the rows of segment `i` are
+/// `rows()[offsets()[i]..offsets()[i + 1]]`, ascending.
+#[derive(Debug, Default)]
+pub struct Plan {
+    rows: Vec<u32>,
+    offsets: Vec<u32>,
+    times: Vec<f64>,
+    log_masked: Vec<f64>,
+    active: usize,
+    max_positions: usize,
+    max_segments: usize,
+}
+
+impl Plan {
+    /// Room for the plans of canvases of up to `positions` positions in up to `segments` segments.
+    #[must_use]
+    pub fn with_capacity(positions: usize, segments: usize) -> Self {
+        Self {
+            rows: Vec::with_capacity(positions),
+            offsets: Vec::with_capacity(segments + 1),
+            times: Vec::with_capacity(segments),
+            log_masked: Vec::with_capacity(segments),
+            active: 0,
+            max_positions: positions,
+            max_segments: segments,
+        }
+    }
+
+    /// The canvas positions whose logits the step needs. If there are none, the network need not
+    /// run, but the step is still made: time passes.
+    #[must_use]
+    pub fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// Where the rows of each segment begin; one more entry than there are segments.
+    #[must_use]
+    pub fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+
+    /// For each segment, the time at which a time-conditioned network is to be evaluated (at 0
+    /// for a segment that is done).
+    #[must_use]
+    pub fn times(&self) -> &[f64] {
+        &self.times
+    }
+
+    /// The number of segments in which something may still move, now or later. At 0 the batch is
+    /// done.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        self.active
+    }
+
+    fn clear(&mut self) {
+        self.rows.clear();
+        self.offsets.clear();
+        self.offsets.push(0);
+        self.times.clear();
+        self.log_masked.clear();
+        self.active = 0;
+    }
+
+    /// Appends the choice for one segment.
+    fn choose(&mut self, canvas: &Canvas<'_>, segment: &Segment) {
+        let policy = canvas.policy(segment);
+        let masked = canvas.masked(segment);
+        let masks = masked.clone().count() as u32;
+        let noise = policy.schedule.noise;
+        let mut log_masked = segment.log_masked;
+        let phase = phase(policy, segment.step, masks);
+        let time = match (phase, policy.select) {
+            (Phase::Done, _) => 0.0,
+            (Phase::Finish, _) => {
+                self.rows.extend(masked);
+                policy.schedule.end
+            }
+            (Phase::Decode, Select::FirstHitting) => {
+                let mut rng = segment.key().generator(Purpose::Hit);
+                log_masked = hitting::next(log_masked, masks, &mut rng);
+                self.rows.extend(select::first_hitting::choose(masked, masks, &mut rng));
+                noise.time(log_masked)
+            }
+            (Phase::Decode, Select::Bernoulli) => {
+                let mut rng = segment.key().generator(Purpose::Reveal);
+                let time = policy.grid_time(segment.step);
+                let width = time - policy.grid_time(segment.step + 1);
+                let p = width * noise.rate(time);
+                self.rows.extend(select::bernoulli::choose(masked, p, &mut rng));
+                time
+            }
+            (Phase::Decode, Select::RandomOrder) => {
+                let mut rng = segment.key().generator(Purpose::Order);
+                let steps_left = policy.schedule.steps - segment.step;
+                let size = policy.schedule.sizes.size(masks, steps_left);
+                self.rows.extend(select::random_order::choose(masked, masks, size, &mut rng));
+                policy.grid_time(segment.step)
+            }
+        };
+        self.active += usize::from(phase != Phase::Done);
+        self.offsets.push(self.rows.len() as u32);
+        self.times.push(time);
+        self.log_masked.push(log_masked);
+    }
+
+    /// Whether this can be the plan of `canvas`: the same segments, and every row still masked.
+    fn check(&self, canvas: &Canvas<'_>) -> Result<(), Error> {
+        let segments = canvas.segments();
+        shape(
+            self.times.len() == segments.len(),
+            "segments of the plan",
+            self.times.len(),
+            "the canvas's,",
+            segments.len(),
+        )?;
+        for (segment, ends) in segments.iter().zip(self.offsets.windows(2)) {
+            for &at in &self.rows[ends[0] as usize..ends[1] as usize] {
+                let stands = (segment.begin..segment.end).contains(&at) && canvas.is_masked(at);
+                shape(
+                    stands,
+                    "planned row",
+                    at as usize,
+                    "a masked position below",
+                    segment.end as usize,
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sampler {
+    /// A sampler for canvases of up to `positions` positions in up to `segments` segments.
+    #[must_use]
+    pub fn builder(positions: usize, segments: usize) -> SamplerBuilder {
+        SamplerBuilder { level: None, threads: 1, positions, segments }
+    }
+
+    /// The level that the kernels run at.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Chooses the positions that the next step moves, without looking at logits.
+    ///
+    /// The canvas is not changed, and planning again gives the same plan: the choice is keyed by
+    /// each segment's seed, stream and step.
+    ///
+    /// # Errors
+    /// A canvas larger than the plan was made for.
+    pub fn plan(&self, canvas: &Canvas<'_>, plan: &mut Plan) -> Result<(), Error> {
+        fill(canvas, plan)
+    }
+
+    /// Makes the step that `plan` chose: draws a token for each of its rows and writes it, then
+    /// advances every segment by one step. Logical row `k` of `logits` belongs to `plan.rows()[k]`.
+    ///
+    /// A bad row (NaN, +∞, or no finite logit) leaves its position masked.
+    ///
+    /// # Errors
+    /// A plan of another canvas, another number of logits rows than the plan's, or more rows than
+    /// the sampler was made for. Nothing is changed then.
+    pub fn step_planned(
+        &mut self,
+        canvas: &mut Canvas<'_>,
+        plan: &Plan,
+        logits: &Logits<'_>,
+    ) -> Result<StepReport, Error> {
+        plan.check(canvas)?;
+        shape(
+            logits.rows() == plan.rows.len(),
+            "logits rows",
+            logits.rows(),
+            "the plan's,",
+            plan.rows.len(),
+        )?;
+        self.reserve(plan.rows.len())?;
+        Ok(self.apply(canvas, plan, logits, |k, _| k))
+    }
+
+    /// Plans and makes a step in one call, for a client that has the logits of all positions:
+    /// logical row `i` of `logits` belongs to canvas position `i`.
+    ///
+    /// # Errors
+    /// Another number of logits rows than tokens, or a canvas larger than the sampler was made
+    /// for. Nothing is changed then.
+    pub fn step(
+        &mut self,
+        canvas: &mut Canvas<'_>,
+        logits: &Logits<'_>,
+    ) -> Result<StepReport, Error> {
+        let positions = canvas.tokens().len();
+        shape(
+            logits.rows() == positions,
+            "logits rows",
+            logits.rows(),
+            "as many as the tokens,",
+            positions,
+        )?;
+        let mut plan = core::mem::take(&mut self.plan);
+        let result = fill(canvas, &mut plan)
+            .and_then(|()| self.reserve(plan.rows.len()))
+            .map(|()| self.apply(canvas, &plan, logits, |_, at| at as usize));
+        self.plan = plan;
+        result
+    }
+
+    /// What the last step, or the last [`draw`](Self::draw), drew for each of its rows.
+    #[must_use]
+    pub fn drawn(&self) -> &[Drawn] {
+        &self.drawn[..self.jobs.len()]
+    }
+
+    /// Draws one token for each logits row, with the row's own key: the categorical law
+    /// softmax(z / `temperature`), without the token `excluded`.
+    ///
+    /// # Errors
+    /// A temperature out of range (see [`Draw`](crate::policy::Draw)), another number of keys than
+    /// rows, or more rows than the sampler was made for.
+    pub fn draw(
+        &mut self,
+        logits: &Logits<'_>,
+        temperature: f32,
+        excluded: Option<u32>,
+        keys: &[Key],
+    ) -> Result<&[Drawn], Error> {
+        let temperature = Temperature::new(temperature)?;
+        shape(
+            keys.len() == logits.rows(),
+            "keys",
+            keys.len(),
+            "as many as the logits rows,",
+            logits.rows(),
+        )?;
+        self.reserve(keys.len())?;
+        self.jobs.clear();
+        self.jobs.extend(keys.iter().enumerate().map(|(k, &key)| RowDraw {
+            start: logits.start(k),
+            key,
+            temperature,
+        }));
+        self.draw_jobs(logits, excluded);
+        Ok(self.drawn())
+    }
+
+    fn reserve(&self, rows: usize) -> Result<(), Error> {
+        let bound = self.drawn.len();
+        if rows <= bound {
+            return Ok(());
+        }
+        Err(Error::Capacity { name: "rows", value: rows as u64, bound: bound as u64 })
+    }
+
+    fn draw_jobs(&mut self, logits: &Logits<'_>, excluded: Option<u32>) {
+        let Self { level, threads, jobs, drawn, .. } = self;
+        let drawn = &mut drawn[..jobs.len()];
+        let tokens = jobs.len() * logits.vocab();
+        threads.split(jobs, drawn, tokens, |jobs, drawn| {
+            draw_rows(*level, logits, excluded, jobs, drawn);
+        });
+    }
+
+    /// draw → update → time, for a plan that fits. Cannot fail.
+    fn apply(
+        &mut self,
+        canvas: &mut Canvas<'_>,
+        plan: &Plan,
+        logits: &Logits<'_>,
+        row_of: impl Fn(usize, u32) -> usize,
+    ) -> StepReport {
+        self.jobs.clear();
+        for (segment, ends) in canvas.segments().iter().zip(plan.offsets.windows(2)) {
+            let temperature = step_temperature(canvas.policy(segment), segment.step);
+            for k in ends[0]..ends[1] {
+                let at = plan.rows[k as usize];
+                self.jobs.push(RowDraw {
+                    start: logits.start(row_of(k as usize, at)),
+                    key: segment.position_key(at),
+                    temperature,
+                });
+            }
+        }
+        self.draw_jobs(logits, u32::try_from(canvas.mask_token()).ok());
+
+        let mut report = StepReport::default();
+        for (&at, &drawn) in plan.rows.iter().zip(self.drawn.iter()) {
+            if reveal(canvas, at, drawn) {
+                report.revealed += 1;
+            } else {
+                debug_assert_eq!(drawn.state, RowState::Bad, "only bad rows stay masked");
+                report.bad_rows += 1;
+            }
+        }
+        for (segment, &log_masked) in canvas.segments_mut().iter_mut().zip(&plan.log_masked) {
+            segment.step += 1;
+            segment.log_masked = log_masked;
+        }
+        report
+    }
+}
+
+/// Fills `plan` for `canvas`.
+fn fill(canvas: &Canvas<'_>, plan: &mut Plan) -> Result<(), Error> {
+    let segments = canvas.segments();
+    let positions: usize = segments.iter().map(|s| (s.end - s.begin) as usize).sum();
+    let over = |name, value: usize, bound: usize| {
+        Err(Error::Capacity { name, value: value as u64, bound: bound as u64 })
+    };
+    if positions > plan.max_positions {
+        return over("positions in segments", positions, plan.max_positions);
+    }
+    if segments.len() > plan.max_segments {
+        return over("segments", segments.len(), plan.max_segments);
+    }
+    plan.clear();
+    for segment in segments {
+        plan.choose(canvas, segment);
+    }
+    Ok(())
+}
+
+/// The temperature of a segment's rows at this step: a finish by argmax is a step at 0.
+fn step_temperature(policy: &Policy, step: u32) -> Temperature {
+    let finishing = !matches!(policy.select, Select::FirstHitting) && step >= policy.schedule.steps;
+    if finishing && policy.stop.finish == Finish::Argmax {
+        return Temperature::GREEDY;
+    }
+    Temperature::new(policy.draw.temperature).unwrap_or(Temperature::GREEDY)
+}

@@ -1,0 +1,43 @@
+//! Is a segment done? And if masks are left after the last step, what becomes of them?
+
+use crate::policy::Policy;
+use crate::select::Select;
+
+/// What is done about positions that are still masked after the last step of a time grid.
+///
+/// It takes one more network call, at the grid's last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// They stay masked.
+    None,
+    /// They are drawn at the policy's temperature (Lou et al., arXiv 2310.16834).
+    Sample,
+    /// They get their most likely token, which biases the law (Sahoo et al., arXiv 2406.07524).
+    Argmax,
+}
+
+/// Where a segment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// An ordinary step is next.
+    Decode,
+    /// The steps are used up; all masks that are left are revealed now.
+    Finish,
+    /// Nothing will move any more.
+    Done,
+}
+
+/// Where a segment of `masks` masks stands before its step number `step`.
+pub(crate) fn phase(policy: &Policy, step: u32, masks: u32) -> Phase {
+    if masks == 0 {
+        return Phase::Done;
+    }
+    if matches!(policy.select, Select::FirstHitting) || step < policy.schedule.steps {
+        return Phase::Decode;
+    }
+    match policy.stop.finish {
+        Finish::None => Phase::Done,
+        Finish::Sample | Finish::Argmax if step == policy.schedule.steps => Phase::Finish,
+        Finish::Sample | Finish::Argmax => Phase::Done,
+    }
+}

@@ -1,0 +1,62 @@
+//! Where the rows of a call run: the caller's thread, or a pool owned by the sampler.
+
+use crate::error::Error;
+
+/// Fewer tokens than this (rows × vocabulary) are drawn on the caller's thread: waking a sleeping
+/// pool costs about 100 µs, the time of drawing them.
+#[cfg(feature = "threads")]
+const POOL_FLOOR: usize = 1 << 20;
+
+/// The caller's thread, or a pool.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    #[cfg(feature = "threads")]
+    pool: Option<rayon::ThreadPool>,
+}
+
+impl Threads {
+    /// `count` threads; 1 is the caller's own and leaves rayon untouched.
+    pub(crate) fn new(count: usize) -> Result<Self, Error> {
+        #[cfg(feature = "threads")]
+        match count {
+            0 => Err(Error::Threads { threads: count }),
+            1 => Ok(Self { pool: None }),
+            _ => rayon::ThreadPoolBuilder::new()
+                .num_threads(count)
+                .thread_name(|n| format!("demask-{n}"))
+                .build()
+                .map(|pool| Self { pool: Some(pool) })
+                .map_err(|_| Error::Threads { threads: count }),
+        }
+        #[cfg(not(feature = "threads"))]
+        if count == 1 { Ok(Self {}) } else { Err(Error::Threads { threads: count }) }
+    }
+
+    /// Calls `work` on matching pieces of `jobs` and `out`, which have one entry a row. The cut
+    /// does not matter to the result, since rows do not see each other.
+    pub(crate) fn split<J: Sync, O: Send>(
+        &self,
+        jobs: &[J],
+        out: &mut [O],
+        tokens: usize,
+        work: impl Fn(&[J], &mut [O]) + Sync,
+    ) {
+        #[cfg(feature = "threads")]
+        if let Some(pool) = &self.pool
+            && tokens >= POOL_FLOOR
+            && jobs.len() > 1
+        {
+            use rayon::prelude::*;
+            // Four pieces a thread even out rows of different cost.
+            let piece = jobs.len().div_ceil(4 * pool.current_num_threads());
+            pool.install(|| {
+                jobs.par_chunks(piece)
+                    .zip(out.par_chunks_mut(piece))
+                    .for_each(|(jobs, out)| work(jobs, out));
+            });
+            return;
+        }
+        let _ = tokens;
+        work(jobs, out);
+    }
+}
