@@ -1,11 +1,13 @@
 //! One logits row → a token. The only place where SIMD over the vocabulary matters.
 
+mod envelope;
 mod kernel;
 pub mod oracle;
 
 use crate::error::Error;
 use crate::rng::Key;
 
+pub(crate) use envelope::Scratch;
 pub(crate) use kernel::draw_rows;
 pub use kernel::{largest, weights};
 

@@ -117,6 +117,8 @@ pub(crate) trait Lanes: Copy {
     type U: Copy;
     /// 16 × yes or no.
     type Mask: Copy;
+    /// 16 × f64: running sums.
+    type Sums: Copy;
 
     fn splat(self, x: f32) -> Self::F;
     fn load(self, x: &[f32; 16]) -> Self::F;
@@ -149,8 +151,10 @@ pub(crate) trait Lanes: Copy {
     /// The f32 nearest to each value; values must be below 2^31.
     fn to_f32(self, a: Self::U) -> Self::F;
 
-    /// The sum in f64, by the tree that folds lane l + 8 onto l, then 4, 2, 1.
-    fn sum(self, x: Self::F) -> f64;
+    fn no_sums(self) -> Self::Sums;
+    /// Adds each lane to its running sum.
+    fn accumulate(self, sums: Self::Sums, x: Self::F) -> Self::Sums;
+    fn store_sums(self, sums: Self::Sums, out: &mut [f64; 16]);
     /// The largest lane; unspecified if one is NaN.
     fn largest(self, x: Self::F) -> f32;
 }
