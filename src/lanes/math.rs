@@ -13,12 +13,15 @@ use super::Lanes;
 use crate::draw::Temperature;
 
 /// The largest relative error of [`weight`] where it is not 0.
+#[cfg(test)]
 pub(crate) const WEIGHT_ERROR: f64 = 1.2e-7;
 
 /// How far [`weight_bound`] may lie above the weight, relative to it.
+#[cfg(test)]
 pub(crate) const BOUND_EXCESS: f64 = 1e-3;
 
 /// The largest error of [`exponential`] in units in the last place.
+#[cfg(test)]
 pub(crate) const EXPONENTIAL_ULP: f64 = 2.0;
 
 /// Adding and subtracting this rounds a float below 2^22 to an integer, which then also stands in
