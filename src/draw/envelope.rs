@@ -196,7 +196,7 @@ impl<'a> Envelope<'a> {
         let total = choices.clone().map(|(_, _, bound)| units(bound)).sum::<u128>();
         let (total_high, total_low) = (total >> 64, total & u128::from(u64::MAX));
         let (high, low) = (u128::from(high), u128::from(low));
-        let middle = (high * total_low >> 64) + (low * total_high >> 64);
+        let middle = ((high * total_low) >> 64) + ((low * total_high) >> 64);
         let mut left = high * total_high + middle;
         for (chunk, lane, bound) in choices {
             match left.checked_sub(units(bound)) {

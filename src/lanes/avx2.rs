@@ -109,11 +109,11 @@ impl Lanes for Avx2 {
         unsafe { [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))] }
     }
     #[inline(always)]
-    fn to_bits(self, x: Self::F) -> Self::U {
+    fn float_bits(self, x: Self::F) -> Self::U {
         both!(_mm256_castps_si256, x)
     }
     #[inline(always)]
-    fn from_bits(self, x: Self::U) -> Self::F {
+    fn float_from_bits(self, x: Self::U) -> Self::F {
         both!(_mm256_castsi256_ps, x)
     }
     #[inline(always)]

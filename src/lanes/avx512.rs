@@ -103,11 +103,11 @@ impl Lanes for Avx512 {
         unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
     }
     #[inline(always)]
-    fn to_bits(self, x: __m512) -> __m512i {
+    fn float_bits(self, x: __m512) -> __m512i {
         one!(_mm512_castps_si512, x)
     }
     #[inline(always)]
-    fn from_bits(self, x: __m512i) -> __m512 {
+    fn float_from_bits(self, x: __m512i) -> __m512 {
         one!(_mm512_castsi512_ps, x)
     }
     #[inline(always)]

@@ -110,11 +110,11 @@ impl Lanes for Baseline {
         u32x16::new(*x)
     }
     #[inline(always)]
-    fn to_bits(self, x: f32x16) -> u32x16 {
+    fn float_bits(self, x: f32x16) -> u32x16 {
         bytemuck::must_cast(x)
     }
     #[inline(always)]
-    fn from_bits(self, x: u32x16) -> f32x16 {
+    fn float_from_bits(self, x: u32x16) -> f32x16 {
         bytemuck::must_cast(x)
     }
     #[inline(always)]

@@ -30,7 +30,7 @@ const ROUND: f32 = 12_582_912.0;
 
 const EXP2: [f32; 7] = [
     1.0,
-    0.693_147_2,
+    core::f32::consts::LN_2,
     0.240_226_48,
     0.055_503_324,
     0.009_618_437,
@@ -83,7 +83,7 @@ pub(crate) fn weight<L: Lanes>(s: L, x: L::F, max: f32, temperature: Temperature
     let power = horner(s, fraction, &EXP2);
     // 2^integer: the low bits of `rounded` are the integer, to which the exponent's bias is added.
     let bias = s.splat_u32(127u32.wrapping_sub(ROUND.to_bits()));
-    let scale = s.from_bits(s.shl::<23>(s.add_u32(s.to_bits(rounded), bias)));
+    let scale = s.float_from_bits(s.shl::<23>(s.add_u32(s.float_bits(rounded), bias)));
     s.select(s.greater(below, s.splat(temperature.floor)), s.mul(power, scale), s.splat(0.0))
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn weight_bound<L: Lanes>(s: L, x: L::F, max: f32, temperature: Tempe
     let fraction = s.fma(below, high, minus_integer);
     let power = horner(s, fraction, &EXP2_BOUND);
     let bias = s.splat_u32(127u32.wrapping_sub(ROUND.to_bits()));
-    let scale = s.from_bits(s.shl::<23>(s.add_u32(s.to_bits(rounded), bias)));
+    let scale = s.float_from_bits(s.shl::<23>(s.add_u32(s.float_bits(rounded), bias)));
     s.select(s.greater(below, s.splat(temperature.floor)), s.mul(power, scale), s.splat(0.0))
 }
 
@@ -109,8 +109,8 @@ pub(crate) fn exponential<L: Lanes>(s: L, high: L::U, low: L::U) -> L::F {
     // `near` is v or 1 − v, whichever is below ½, so that no digits are lost on either side.
     let upper = s.greater(s.to_f32(s.shr::<31>(high)), s.splat(0.5));
     let zeros = s.splat(0.0);
-    let ones = s.from_bits(s.splat_u32(u32::MAX));
-    let flip = s.to_bits(s.select(upper, ones, zeros));
+    let ones = s.float_from_bits(s.splat_u32(u32::MAX));
+    let flip = s.float_bits(s.select(upper, ones, zeros));
     let (high, low) = (s.xor(high, flip), s.xor(low, flip));
     let low = s.fma(s.to_f32(s.shr::<1>(low)), s.splat(0.5f32.powi(63)), s.splat(0.5f32.powi(64)));
     let near = s.fma(s.to_f32(high), s.splat(0.5f32.powi(32)), low);
@@ -124,12 +124,12 @@ pub(crate) fn exponential<L: Lanes>(s: L, high: L::U, low: L::U) -> L::F {
     let lower_e = s.select(below_root, zeros, s.splat(-1.0));
     // Subtracting the bits of √½ makes the exponent field count from there.
     let root = core::f32::consts::FRAC_1_SQRT_2.to_bits();
-    let shifted = s.add_u32(s.to_bits(near), s.splat_u32((127u32 << 23).wrapping_sub(root)));
+    let shifted = s.add_u32(s.float_bits(near), s.splat_u32((127u32 << 23).wrapping_sub(root)));
     let field = s.shr::<23>(shifted);
     let upper_e = s.sub(s.to_f32(field), s.splat(127.0));
     let exponent = s.shl::<23>(s.add_u32(field, s.splat_u32(127u32.wrapping_neg())));
     let negative = s.add_u32(s.xor(exponent, s.splat_u32(u32::MAX)), s.splat_u32(1));
-    let mantissa = s.from_bits(s.add_u32(s.to_bits(near), negative));
+    let mantissa = s.float_from_bits(s.add_u32(s.float_bits(near), negative));
     let upper_f = s.sub(mantissa, one);
     let f = s.select(upper, upper_f, lower_f);
     let e = s.select(upper, upper_e, lower_e);

@@ -142,8 +142,8 @@ pub(crate) trait Lanes: Copy {
 
     fn splat_u32(self, x: u32) -> Self::U;
     fn load_u32(self, x: &[u32; 16]) -> Self::U;
-    fn to_bits(self, x: Self::F) -> Self::U;
-    fn from_bits(self, x: Self::U) -> Self::F;
+    fn float_bits(self, x: Self::F) -> Self::U;
+    fn float_from_bits(self, x: Self::U) -> Self::F;
     fn add_u32(self, a: Self::U, b: Self::U) -> Self::U;
     fn xor(self, a: Self::U, b: Self::U) -> Self::U;
     fn shl<const N: u32>(self, a: Self::U) -> Self::U;
