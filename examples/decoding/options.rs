@@ -21,7 +21,7 @@ pub(crate) struct Options {
     pub(crate) noise: Schedule,
 
     /// What all randomness starts from
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 7)]
     pub(crate) seed: u64,
 
     /// Threads of the network and of the sampler; the result does not depend on it [default: one
@@ -35,10 +35,9 @@ pub(crate) struct Options {
 pub(crate) enum Choice {
     /// One position at a time, at its first-hitting time
     FirstHitting,
-    /// A time grid on which every masked position may be revealed (a masked position moves with
-    /// the probability of the Euler step)
+    /// On a grid of times, every masked position with the probability of the Euler step
     Euler,
-    /// Random positions, as many at each step
+    /// A fixed number of random positions at each step
     Fixed,
     /// Each of them
     All,
@@ -103,5 +102,13 @@ pub(crate) fn parse_fraction(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(fraction) if fraction > 0.0 && fraction <= 1.0 => Ok(fraction),
         _ => Err("it must be a number above 0 and at most 1".to_owned()),
+    }
+}
+
+/// 0, or at least 1e-30.
+pub(crate) fn parse_temperature(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(temperature) if temperature == 0.0 || temperature >= 1e-30 => Ok(temperature),
+        _ => Err("it must be 0, or a number of at least 1e-30".to_owned()),
     }
 }

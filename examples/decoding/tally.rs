@@ -3,7 +3,7 @@
 use demask::{Canvas, Plan};
 use std::time::Duration;
 
-/// Counts over a decoding, of which every segment is run through the network by itself.
+/// Counts over a decoding in which every segment is run through the network by itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     /// Segments run through the network.
@@ -14,9 +14,9 @@ pub(crate) struct Tally {
     pub(crate) done: usize,
     /// Rows of the output layer that were computed.
     pub(crate) rows: usize,
-    /// Masked positions in the segments run.
+    /// Masked positions in the segments that were run.
     pub(crate) masked: usize,
-    /// All positions in the segments run.
+    /// All positions in the segments that were run.
     pub(crate) positions: usize,
     /// Time spent in the network.
     pub(crate) network: Duration,
@@ -43,33 +43,37 @@ impl Tally {
         }
     }
 
-    /// The head of a table of tallies, in two lines.
-    pub(crate) const HEAD: [&str; 2] = [
-        "  network calls      output-layer rows computed       seconds",
-        "  made  idle  done     rows  of masked   of all   network  sampling",
-    ];
-
-    /// One line of that table.
-    pub(crate) fn line(&self) -> String {
-        let percent = |of: usize| 100.0 * self.rows as f64 / of.max(1) as f64;
+    /// A line of the table under [`HEADING`]: the decoding rule's name, how many of the `total`
+    /// masks became `exact`ly what they were (if that is known), and the costs.
+    pub(crate) fn line(&self, name: &str, exact: Option<usize>, total: usize) -> String {
+        let percent = |part: usize, of: usize| 100.0 * part as f64 / of.max(1) as f64;
         format!(
-            "{:6}{:6}{:6}{:9}{:9.1} %{:7.1} %{:10.3}{:10.4}",
+            "  {name:17}{:>15}{:9}{:6}{:6}{:9}{:8.1} %{:6.1} %{:10.3}{:10.4}",
+            exact.map_or("?".to_owned(), |n| format!("{n} {:6.1} %", percent(n, total))),
             self.calls,
             self.idle,
             self.done,
             self.rows,
-            percent(self.masked),
-            percent(self.positions),
+            percent(self.rows, self.masked),
+            percent(self.rows, self.positions),
             self.network.as_secs_f64(),
             self.sampling.as_secs_f64(),
         )
     }
-
-    /// What the columns mean.
-    pub(crate) const LEGEND: &str = "\
-network calls: sequences run through the network, counted one by one and step by step;
-  idle: not run, since the plan named none of their masks; done: no masks left while others had.
-output-layer rows computed: those that the plan named, as a share of the masked rows and of
-  all rows in the calls that were made.
-sampling: plan and step. All figures are measured in this run.";
 }
+
+/// The head of a table of tallies.
+pub(crate) const HEADING: &str = concat!(
+    "                        restored      network calls      output-layer rows",
+    "       time, seconds\n",
+    "  sampler                exactly     made  idle  done     made of masks of all",
+    "   network  sampling",
+);
+
+/// What the columns of the table mean.
+pub(crate) const LEGEND: &str = "\
+network calls   sequences run through the network, counted at every step. Not run, thanks to the
+                plan: idle, it named none of their masks; done, no masks left while others had.
+output layer    rows computed: those that the plan named, as a share of all masked rows and of
+                all rows in the calls that were made.
+sampling        the library's part, plan and step. All figures were measured in this run.";

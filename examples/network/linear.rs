@@ -19,8 +19,9 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    /// From `weight`, one row of `inputs` weights for each output.
-    pub(crate) fn new(weight: &[f32], inputs: usize) -> Self {
+    /// From `weight`, a row of `inputs` weights for each output, and from `bias`, a number for each
+    /// output, if there is one.
+    pub(crate) fn new(weight: &[f32], inputs: usize, bias: Option<&[f32]>) -> Self {
         let outputs = weight.len() / inputs;
         let mut panels = vec![[0.0; LANES]; outputs.div_ceil(LANES) * inputs];
         for (output, weights) in weight.chunks_exact(inputs).enumerate() {
@@ -29,13 +30,8 @@ impl Linear {
                 lanes[output % LANES] = weight;
             }
         }
-        Self { inputs, outputs, panels, bias: vec![0.0; outputs] }
-    }
-
-    /// Adds `bias`, one number for each output.
-    pub(crate) fn with_bias(self, bias: Vec<f32>) -> Self {
-        assert_eq!(bias.len(), self.outputs, "a bias has one number for each output");
-        Self { bias, ..self }
+        let bias = bias.map_or_else(|| vec![0.0; outputs], <[f32]>::to_vec);
+        Self { inputs, outputs, panels, bias }
     }
 
     /// The outputs of every row of `x` (rows × inputs): rows × outputs.
@@ -91,5 +87,12 @@ fn write(sums: &[[f32; LANES]], bias: &[f32], y: &mut [f32], outputs: usize, fir
         for ((y, sum), bias) in y[first..].iter_mut().zip(sums).zip(bias) {
             *y = sum + bias;
         }
+    }
+}
+
+/// x += y, of a residual connection.
+pub(crate) fn add(x: &mut [f32], y: &[f32]) {
+    for (x, y) in x.iter_mut().zip(y) {
+        *x += y;
     }
 }

@@ -5,11 +5,13 @@
 //! CPU, so that the same seed gives the same text everywhere.
 
 mod attention;
+mod exp;
 mod linear;
 mod pool;
 mod weights;
 
 pub(crate) use attention::attention;
-pub(crate) use linear::Linear;
+pub(crate) use exp::exp;
+pub(crate) use linear::{Linear, add};
 pub(crate) use pool::Pool;
 pub(crate) use weights::Weights;

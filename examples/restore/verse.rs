@@ -1,10 +1,10 @@
-//! Verses as tokens, and damage done to them.
+//! Verses as tokens, and verses damaged on purpose.
 
 use crate::decoding::choose;
 use crate::kjv::MASK;
 use anyhow::{Context, Result, anyhow, ensure};
-use demask::Segment;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
 use std::fs;
 use std::path::Path;
 use tokenizers::Tokenizer;
@@ -61,71 +61,42 @@ impl Spelling {
     }
 }
 
-/// Reads `held_out_verses.txt` in `folder`: verses that the model was not trained on, one a line.
-pub(crate) fn read_held_out(folder: &Path) -> Result<Vec<String>> {
-    let path = folder.join("held_out_verses.txt");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    ensure!(!text.is_empty(), "{} is empty", path.display());
-    Ok(text.lines().map(str::to_owned).collect())
+/// Verses that the model was not trained on, as they were and damaged.
+pub(crate) struct HeldOut {
+    pub(crate) originals: Vec<Vec<i32>>,
+    pub(crate) damaged: Vec<Vec<i32>>,
 }
 
-/// `tokens` with `fraction` of them, but at least one, masked; the line breaks at either end stay.
-pub(crate) fn damage(tokens: &[i32], fraction: f64, rng: &mut Xoshiro256PlusPlus) -> Vec<i32> {
-    let inner = tokens.len() - 2;
-    let masks = ((fraction * inner as f64).round() as usize).max(1);
-    let mut damaged = tokens.to_vec();
-    for at in choose(masks, inner, rng) {
-        damaged[1 + at] = MASK;
-    }
-    damaged
-}
+impl HeldOut {
+    /// Picks `count` verses of `held_out_verses.txt` in `folder`, one a line, and masks `fraction`
+    /// of the tokens of each, but at least one. The line breaks at either end stay.
+    pub(crate) fn pick(
+        folder: &Path,
+        spelling: &Spelling,
+        count: usize,
+        fraction: f64,
+        seed: u64,
+    ) -> Result<Self> {
+        let path = folder.join("held_out_verses.txt");
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let verses: Vec<&str> = text.lines().collect();
+        let there = verses.len();
+        ensure!(count <= there, "{count} verses wanted, but {} has {there}", path.display());
 
-/// Verses one after the other, each of them a segment.
-#[derive(Clone)]
-pub(crate) struct Page {
-    pub(crate) tokens: Vec<i32>,
-    pub(crate) segments: Vec<Segment>,
-}
-
-impl Page {
-    pub(crate) fn new(verses: &[Vec<i32>], seed: u64) -> Self {
-        let mut tokens = Vec::new();
-        let mut segments = Vec::new();
-        for (stream, verse) in verses.iter().enumerate() {
-            let begin = tokens.len() as u32;
-            tokens.extend(verse);
-            segments.push(Segment {
-                begin,
-                end: tokens.len() as u32,
-                seed,
-                stream: stream as u64,
-                // Where the first-hitting sampler starts: the verse is partly filled in.
-                log_masked: (masks(verse) as f64 / verse.len() as f64).ln(),
-                ..Segment::default()
-            });
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let (mut originals, mut damaged) = (Vec::new(), Vec::new());
+        for verse in choose(count, there, &mut rng) {
+            let original = spelling.encode(verses[verse])?;
+            let inner = original.len() - 2;
+            let masks = ((fraction * inner as f64).round() as usize).max(1);
+            let mut tokens = original.clone();
+            for at in choose(masks, inner, &mut rng) {
+                tokens[1 + at] = MASK;
+            }
+            originals.push(original);
+            damaged.push(tokens);
         }
-        Self { tokens, segments }
+        Ok(Self { originals, damaged })
     }
-
-    /// The tokens of verse `verse`.
-    pub(crate) fn verse(&self, verse: usize) -> &[i32] {
-        self.verse_in(verse, &self.tokens)
-    }
-
-    /// The tokens of verse `verse` in another state of the page.
-    pub(crate) fn verse_in<'a>(&self, verse: usize, tokens: &'a [i32]) -> &'a [i32] {
-        let Segment { begin, end, .. } = self.segments[verse];
-        &tokens[begin as usize..end as usize]
-    }
-}
-
-/// The number of masks.
-pub(crate) fn masks(tokens: &[i32]) -> usize {
-    tokens.iter().filter(|&&token| token == MASK).count()
-}
-
-/// How many of the tokens that were masked in `damaged` are in `restored` what they were.
-pub(crate) fn exact(damaged: &[i32], restored: &[i32], original: &[i32]) -> usize {
-    let tokens = damaged.iter().zip(restored).zip(original);
-    tokens.filter(|((was, new), old)| **was == MASK && new == old).count()
 }
