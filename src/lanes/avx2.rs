@@ -141,6 +141,10 @@ impl Lanes for Avx2 {
         both!(_mm256_cvtepi32_ps, a)
     }
     #[inline(always)]
+    fn truncate(self, a: Self::F) -> Self::U {
+        both!(_mm256_cvttps_epi32, a)
+    }
+    #[inline(always)]
     fn no_sums(self) -> Self::Sums {
         // SAFETY: `self` proves that the CPU has AVX2.
         let zero = unsafe { _mm256_setzero_pd() };

@@ -131,6 +131,10 @@ impl Lanes for Avx512 {
         one!(_mm512_cvtepi32_ps, a)
     }
     #[inline(always)]
+    fn truncate(self, a: __m512) -> __m512i {
+        one!(_mm512_cvttps_epi32, a)
+    }
+    #[inline(always)]
     fn no_sums(self) -> Self::Sums {
         let zero = one!(_mm512_setzero_pd,);
         [zero; 2]

@@ -138,6 +138,10 @@ impl Lanes for Baseline {
         f32x16::from_i32x16(bytemuck::must_cast::<u32x16, i32x16>(a))
     }
     #[inline(always)]
+    fn truncate(self, a: f32x16) -> u32x16 {
+        bytemuck::must_cast(a.fast_trunc_int())
+    }
+    #[inline(always)]
     fn no_sums(self) -> [f64; 16] {
         [0.0; 16]
     }

@@ -18,7 +18,7 @@ pub(crate) const WEIGHT_ERROR: f64 = 1.2e-7;
 
 /// How far [`weight_bound`] may lie above the weight, relative to it.
 #[cfg(test)]
-pub(crate) const BOUND_EXCESS: f64 = 1e-3;
+pub(crate) const BOUND_EXCESS: f64 = 0.0616;
 
 /// The largest error of [`exponential`] in units in the last place.
 #[cfg(test)]
@@ -37,10 +37,6 @@ const EXP2: [f32; 7] = [
     0.001_339_887_4,
     0.000_153_533_62,
 ];
-
-/// 2^f on [−½, ½] to 7.5e-5, times 1.0005: more than the fit and everything that
-/// [`weight_bound`] neglects can lose.
-const EXP2_BOUND: [f32; 4] = [1.000_428_1, 0.693_607_6, 0.242_732_42, 0.055_199_254];
 
 const LN: [f32; 8] = [
     0.333_333_3,
@@ -88,18 +84,19 @@ pub(crate) fn weight<L: Lanes>(s: L, x: L::F, max: f32, temperature: Temperature
 }
 
 /// An upper bound of [`weight`] of every logit up to x ≤ max, at most [`BOUND_EXCESS`] above the
-/// weight of x itself; 0 where that is 0. It takes half the operations.
+/// weight of x itself; 0 where that is 0. It takes a quarter of the operations.
+///
+/// The bits of a float, read as an integer, are its base-2 logarithm but for a curve that is never
+/// above it: (1 + f)·2^n ≥ 2^(n + f) (Schraudolph 1999). Every operation is monotonic in x.
 #[inline(always)]
 pub(crate) fn weight_bound<L: Lanes>(s: L, x: L::F, max: f32, temperature: Temperature) -> L::F {
-    let high = s.splat(temperature.high);
+    const UNIT: f32 = (1u32 << 23) as f32;
+    // 2^-14 is more than all the roundings here can lose.
+    const BIAS: f32 = (127.0 + 1.0 / 16_384.0) * UNIT;
     let below = s.sub(x, s.splat(max));
-    let rounded = s.fma(below, high, s.splat(ROUND));
-    let minus_integer = s.sub(s.splat(ROUND), rounded);
-    let fraction = s.fma(below, high, minus_integer);
-    let power = horner(s, fraction, &EXP2_BOUND);
-    let bias = s.splat_u32(127u32.wrapping_sub(ROUND.to_bits()));
-    let scale = s.float_from_bits(s.shl::<23>(s.add_u32(s.float_bits(rounded), bias)));
-    s.select(s.greater(below, s.splat(temperature.floor)), s.mul(power, scale), s.splat(0.0))
+    let scaled = s.add(s.mul(below, s.splat(temperature.high * UNIT)), s.splat(BIAS));
+    let bound = s.float_from_bits(s.truncate(scaled));
+    s.select(s.greater(below, s.splat(temperature.floor)), bound, s.splat(0.0))
 }
 
 /// Sixteen exponential variables with mean 1 from 64 random bits each, with full relative

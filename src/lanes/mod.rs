@@ -150,6 +150,8 @@ pub(crate) trait Lanes: Copy {
     fn shr<const N: u32>(self, a: Self::U) -> Self::U;
     /// The f32 nearest to each value; values must be below 2^31.
     fn to_f32(self, a: Self::U) -> Self::F;
+    /// Rounds towards zero; unspecified for NaN and outside 0..2^31.
+    fn truncate(self, a: Self::F) -> Self::U;
 
     fn no_sums(self) -> Self::Sums;
     /// Adds each lane to its running sum.
