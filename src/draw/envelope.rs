@@ -11,21 +11,22 @@ use rand_xoshiro::rand_core::Rng;
 /// Vectors of cells between two stored running sums: the four accumulators of the sweep.
 pub(super) const GROUP: usize = 4;
 
-/// The most groups of cells in a row.
-pub(super) const MAX_GROUPS: usize = 128;
+/// The most groups of cells in a row. One less than a power of two, so that the running sums,
+/// which have an end more, can be indexed by masking.
+pub(super) const MAX_GROUPS: usize = 127;
 
 /// Working memory of a row: made once, since clearing it would cost more than a small row.
 #[derive(Clone, Debug)]
 pub(crate) struct Scratch {
     /// The maximum of each cell, then its bound, by group, vector of the group, and lane.
-    cells: [[[f32; 16]; GROUP]; MAX_GROUPS],
+    cells: [[[f32; 16]; GROUP]; MAX_GROUPS + 1],
     /// `running[g][l]` is the sum of the bounds of lane l over the groups before g.
     running: [[f64; 16]; MAX_GROUPS + 1],
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self { cells: [[[0.0; 16]; GROUP]; MAX_GROUPS], running: [[0.0; 16]; MAX_GROUPS + 1] }
+        Self { cells: [[[0.0; 16]; GROUP]; MAX_GROUPS + 1], running: [[0.0; 16]; MAX_GROUPS + 1] }
     }
 }
 
@@ -40,8 +41,9 @@ impl Scratch {
 /// The bounds of all cells, ready to be chosen from: lane by lane, within a lane group by group,
 /// and within a group vector by vector.
 pub(super) struct Envelope<'a> {
-    cells: &'a [[[f32; 16]; GROUP]],
-    running: &'a [[f64; 16]],
+    groups: usize,
+    cells: &'a [[[f32; 16]; GROUP]; MAX_GROUPS + 1],
+    running: &'a [[f64; 16]; MAX_GROUPS + 1],
     /// The sum of all bounds before each lane, and in total.
     lanes: [f64; 17],
 }
@@ -58,10 +60,9 @@ impl<'a> Envelope<'a> {
         temperature: Temperature,
         exact: bool,
     ) -> Self {
-        let cells = &mut scratch.cells[..groups];
-        let running = &mut scratch.running[..=groups];
+        let Scratch { cells, running } = scratch;
         let mut sums = s.no_sums();
-        for (group, running) in cells.iter_mut().zip(&mut running[1..]) {
+        for (group, running) in cells[..groups].iter_mut().zip(&mut running[1..]) {
             for cell in group {
                 let x = s.load(cell);
                 let bound = if exact {
@@ -78,13 +79,13 @@ impl<'a> Envelope<'a> {
         for (lane, &sum) in running[groups].iter().enumerate() {
             lanes[lane + 1] = lanes[lane] + sum;
         }
-        Self { cells, running, lanes }
+        Self { groups, cells, running, lanes }
     }
 
     /// The bound of a cell, by its vector and lane.
     #[inline(always)]
     pub(super) fn bound(&self, vector: usize, lane: usize) -> f32 {
-        self.cells.as_flattened()[vector][lane]
+        self.cells[vector / GROUP % (MAX_GROUPS + 1)][vector % GROUP][lane % 16]
     }
 
     /// The cells, as vectors and lanes, that N random words fall on: each with probability
@@ -116,21 +117,25 @@ impl<'a> Envelope<'a> {
         for p in 0..N {
             targets[p] -= self.lanes[lanes[p]];
         }
-        let mut groups = [0; N];
-        let mut span = self.cells.len();
+        // The place in the flattened running sums; masks stand in for bounds checks.
+        let running = self.running.as_flattened();
+        let mut places = lanes;
+        let mut span = self.groups;
         while span > 1 {
             let half = span / 2;
             for p in 0..N {
-                let passed = self.running[groups[p] + half][lanes[p]] <= targets[p];
-                groups[p] += select_unpredictable(passed, half, 0);
+                let further = (places[p] + 16 * half) % (16 * (MAX_GROUPS + 1));
+                let passed = running[further] <= targets[p];
+                places[p] = select_unpredictable(passed, further, places[p]);
             }
             span -= half;
         }
         let margin = total * (1.0 / (1u64 << 36) as f64);
         let mut vectors = [0; N];
         for p in 0..N {
-            let (group, lane) = (&self.cells[groups[p]], lanes[p]);
-            let mut edges = [self.running[groups[p]][lane]; GROUP + 1];
+            let (place, lane) = (places[p] / 16 % (MAX_GROUPS + 1), lanes[p] % 16);
+            let group = &self.cells[place];
+            let mut edges = [self.running[place][lane]; GROUP + 1];
             for k in 0..GROUP {
                 edges[k + 1] = edges[k] + f64::from(group[k][lane]);
             }
@@ -138,7 +143,7 @@ impl<'a> Envelope<'a> {
             for &edge in &edges[1..GROUP] {
                 vector += usize::from(edge <= targets[p]);
             }
-            vectors[p] = groups[p] * GROUP + vector;
+            vectors[p] = place * GROUP + vector;
             if !(targets[p] - edges[vector] > margin && edges[vector + 1] - targets[p] > margin) {
                 (vectors[p], lanes[p]) = self.pick_exactly(words[p], rng.next_u64());
             }
@@ -153,7 +158,7 @@ impl<'a> Envelope<'a> {
     fn pick_exactly(&self, high: u64, low: u64) -> (usize, usize) {
         // A bound is at most 1.1 and there are at most 2^13, so the total is below 2^124.
         let units = |bound: f32| (f64::from(bound) * (1u128 << 110) as f64) as u128;
-        let vectors = self.cells.as_flattened();
+        let vectors = self.cells[..self.groups].as_flattened();
         let total = vectors.as_flattened().iter().map(|&bound| units(bound)).sum::<u128>();
         let (total_high, total_low) = (total >> 64, total & u128::from(u64::MAX));
         let (high, low) = (u128::from(high), u128::from(low));
@@ -195,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_integer_choice_agrees_with_the_quick_one() {
-        for groups in [1, 2, 3, 16, 63, 128] {
+        for groups in [1, 2, 3, 16, 63, 127] {
             let mut scratch = scratch(groups);
             let envelope = envelope(&mut scratch, groups);
             let mut rng = Key::default().generator(Purpose::Token);

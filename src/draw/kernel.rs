@@ -126,11 +126,13 @@ impl<E: Element> Row<'_, E> {
         if self.excluded < self.logits.len() {
             self.exclude(cells.as_flattened_mut());
         }
-        let mut max = s.splat(f32::NEG_INFINITY);
-        for cell in cells.as_flattened() {
-            max = s.max(max, s.load(cell));
+        let mut max = [s.splat(f32::NEG_INFINITY); GROUP];
+        for group in &*cells {
+            for (max, cell) in max.iter_mut().zip(group) {
+                *max = s.max(*max, s.load(cell));
+            }
         }
-        let max = s.largest(max);
+        let max = s.largest(s.max(s.max(max[0], max[1]), s.max(max[2], max[3])));
         if nan || max == f32::INFINITY || max == f32::NEG_INFINITY {
             return Drawn::BAD;
         }
@@ -269,7 +271,11 @@ impl<E: Element> Row<'_, E> {
         }
         let mut weights = [0.0; 16];
         s.store(weight(s, s.load(&logits), max, temperature), &mut weights);
-        (0..N).find(|&p| bars[p] < f64::from(weights[p])).map(|p| tokens[p])
+        let mut accepted = 0u32;
+        for p in 0..N {
+            accepted |= u32::from(bars[p] < f64::from(weights[p])) << p;
+        }
+        (accepted != 0).then(|| tokens[accepted.trailing_zeros() as usize])
     }
 }
 
