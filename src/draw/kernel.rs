@@ -18,13 +18,13 @@
 //! 3. **Propose and accept.** A cell is chosen with probability u/Σu, a token in it uniformly, and
 //!    accepted with probability weight(token)/u; otherwise all of this is done again. An accepted
 //!    token has the softmax law exactly, whatever C and however loose the bound; the expected
-//!    number of proposals is C·Σu/Σweight, at most 1.07·C for any row.
+//!    number of proposals is C·Σu/Σweight, at most 1.1·C for any row.
 //!
-//! With C = 1 the cells are the tokens, nothing is ever rejected, and this is an inverse CDF.
+//! With C = 1 the cells are the tokens and next to nothing is rejected: an inverse CDF.
 
 use super::envelope::{Envelope, GROUP, MAX_GROUPS, Scratch};
 use super::{Drawn, RowDraw, Temperature};
-use crate::lanes::math::weight;
+use crate::lanes::math::{BOUND_UNIT, weight};
 use crate::lanes::{Kernel, Lanes, Level, run};
 use crate::logits::{Logits, LogitsData, MAX_VOCAB};
 use crate::rng::Purpose;
@@ -121,7 +121,7 @@ impl<E: Element> Row<'_, E> {
     #[inline(always)]
     fn draw<L: Lanes>(&self, s: L, job: &RowDraw, scratch: &mut Scratch) -> Drawn {
         let groups = self.logits.len().div_ceil(16 * GROUP * self.size);
-        let cells = scratch.cells(groups);
+        let cells = scratch.maxima(groups);
         let nan = self.sweep(s, cells);
         if self.excluded < self.logits.len() {
             self.exclude(cells.as_flattened_mut());
@@ -140,18 +140,18 @@ impl<E: Element> Row<'_, E> {
             return Drawn::token(self.first_of_value(max, cells));
         }
 
-        let exact = self.size == 1;
-        let envelope = Envelope::new(s, scratch, groups, max, job.temperature, exact);
+        let envelope = Envelope::new(s, scratch, groups, max, job.temperature);
+        let target = Target { envelope, max, temperature: job.temperature };
         let mut rng = job.key.generator(Purpose::Token);
-        if exact {
-            let word = rng.next_u64();
-            let ([vector], [lane]) = envelope.pick([word], &mut rng);
-            return Drawn::token(16 * vector + lane);
-        }
-        // The first batch is small, since flat rows accept at once.
-        let mut token = self.propose::<L, 4>(s, &envelope, max, job.temperature, &mut rng);
+        // The first batch is small, since flat rows accept at once; with cells of one token,
+        // nearly all do.
+        let mut token = if self.size == 1 {
+            self.propose::<L, 1>(s, &target, &mut rng)
+        } else {
+            self.propose::<L, 4>(s, &target, &mut rng)
+        };
         while token.is_none() {
-            token = self.propose::<L, 16>(s, &envelope, max, job.temperature, &mut rng);
+            token = self.propose::<L, 16>(s, &target, &mut rng);
         }
         token.map_or(Drawn::BAD, Drawn::token)
     }
@@ -239,15 +239,13 @@ impl<E: Element> Row<'_, E> {
         0
     }
 
-    /// Makes N proposals, each from two random words (and rarely more, see [`Envelope::pick`] and
-    /// [`unit`]); the first that is accepted counts.
+    /// Makes N proposals, each from two random words (and rarely more, see [`unit`]); the first that
+    /// is accepted counts.
     #[inline(always)]
     fn propose<L: Lanes, const N: usize>(
         &self,
         s: L,
-        envelope: &Envelope<'_>,
-        max: f32,
-        temperature: Temperature,
+        target: &Target<'_>,
         rng: &mut Xoshiro256PlusPlus,
     ) -> Option<usize> {
         let (mut choices, mut words) = ([0; N], [0; N]);
@@ -255,7 +253,7 @@ impl<E: Element> Row<'_, E> {
             choices[p] = rng.next_u64();
             words[p] = rng.next_u64();
         }
-        let (vectors, lanes) = envelope.pick(choices, rng);
+        let (vectors, lanes, bounds) = target.envelope.pick(choices);
         let mut tokens = [0; N];
         let mut logits = [f32::NEG_INFINITY; 16];
         let mut bars = [0.0; N];
@@ -266,17 +264,23 @@ impl<E: Element> Row<'_, E> {
                 logits[p] = self.logits[token].to_f32();
             }
             tokens[p] = token;
-            let bound = f64::from(envelope.bound(vectors[p], lanes[p]));
-            bars[p] = unit(words[p] >> OFFSET_BITS, rng) * bound;
+            bars[p] = unit(words[p] >> OFFSET_BITS, rng) * f64::from(bounds[p]) * BOUND_UNIT;
         }
         let mut weights = [0.0; 16];
-        s.store(weight(s, s.load(&logits), max, temperature), &mut weights);
+        s.store(weight(s, s.load(&logits), target.max, target.temperature), &mut weights);
         let mut accepted = 0u32;
         for p in 0..N {
             accepted |= u32::from(bars[p] < f64::from(weights[p])) << p;
         }
         (accepted != 0).then(|| tokens[accepted.trailing_zeros() as usize])
     }
+}
+
+/// What a row is drawn from: its envelope, and what turns logits into weights.
+struct Target<'a> {
+    envelope: Envelope<'a>,
+    max: f32,
+    temperature: Temperature,
 }
 
 /// A uniform number in (0, 1] from 53 bits, which are continued by another word where they would
