@@ -9,12 +9,12 @@ use crate::lanes::Lanes;
 use crate::lanes::math::weight_bound;
 use core::hint::select_unpredictable;
 
-/// Vectors of cells between two stored running sums: the four accumulators of the sweep.
-pub(super) const GROUP: usize = 4;
+/// Vectors of cells between two stored running sums: the accumulators of the sweep.
+pub(super) const GROUP: usize = 8;
 
 /// The most groups of cells in a row. One less than a power of two, so that the running sums,
 /// which have an end more, can be indexed by masking; and few enough for sums of 32 bits.
-pub(super) const MAX_GROUPS: usize = 127;
+pub(super) const MAX_GROUPS: usize = 63;
 
 /// Working memory of a row: made once, since clearing it would cost more than a small row.
 #[derive(Clone, Debug)]

@@ -9,8 +9,8 @@
 //!
 //! It costs an exponential a token, and reads the row twice. Here instead:
 //!
-//! 1. **Sweep.** The row is cut into groups of 4·C vectors of 16 tokens. Vector k of a group goes
-//!    into the k-mod-4th of four running maxima, so each of their lanes ends as the maximum of a
+//! 1. **Sweep.** The row is cut into groups of 8·C vectors of 16 tokens. Vector k of a group goes
+//!    into the k-mod-8th of eight running maxima, so each of their lanes ends as the maximum of a
 //!    *cell* of C tokens, with no reduction across lanes or accumulators. C is a function of the
 //!    vocabulary alone.
 //! 2. **Envelope.** Every token of a cell weighs at most u, a cheap upper bound of
@@ -163,17 +163,16 @@ impl<E: Element> Row<'_, E> {
         for (group, cells) in self.logits.chunks(16 * GROUP * self.size).zip(cells) {
             let mut max = [s.splat(f32::NEG_INFINITY); GROUP];
             let (vectors, rest) = group.as_chunks::<16>();
-            let (quads, singles) = vectors.as_chunks::<GROUP>();
-            for quad in quads {
-                let x0 = E::load(s, &quad[0]);
-                let x1 = E::load(s, &quad[1]);
-                let x2 = E::load(s, &quad[2]);
-                let x3 = E::load(s, &quad[3]);
-                max[0] = s.max(max[0], x0);
-                max[1] = s.max(max[1], x1);
-                max[2] = s.max(max[2], x2);
-                max[3] = s.max(max[3], x3);
-                nan = s.or(nan, s.or(s.unordered(x0, x1), s.unordered(x2, x3)));
+            let (blocks, singles) = vectors.as_chunks::<GROUP>();
+            for block in blocks {
+                let mut x = [s.splat(0.0); GROUP];
+                for k in 0..GROUP {
+                    x[k] = E::load(s, &block[k]);
+                    max[k] = s.max(max[k], x[k]);
+                }
+                for pair in x.chunks_exact(2) {
+                    nan = s.or(nan, s.unordered(pair[0], pair[1]));
+                }
             }
             for (single, max) in singles.iter().zip(&mut max) {
                 let x = E::load(s, single);
@@ -192,7 +191,8 @@ impl<E: Element> Row<'_, E> {
                 row[k] = s.max(row[k], max[k]);
             }
         }
-        (s.largest(s.max(s.max(row[0], row[1]), s.max(row[2], row[3]))), s.any(nan))
+        let row = row.into_iter().fold(s.splat(f32::NEG_INFINITY), |a, b| s.max(a, b));
+        (s.largest(row), s.any(nan))
     }
 
     /// The token at `offset` of a cell; it may lie past the end of the row.
