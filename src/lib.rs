@@ -127,3 +127,8 @@ pub use select::Select;
 pub use step::{Plan, Sampler, SamplerBuilder, StepReport};
 pub use stop::Finish;
 pub use update::Update;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
