@@ -3,7 +3,7 @@
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let os = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
-    if matches!(os.as_str(), "linux" | "android" | "freebsd" | "netbsd" | "openbsd") {
+    if matches!(os.as_str(), "linux" | "freebsd" | "netbsd" | "openbsd") {
         let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
         // Before 1.0 the ABI may change in a minor version, so the minor version is in the name.
         let version = if major == "0" { format!("0.{minor}") } else { major.to_owned() };

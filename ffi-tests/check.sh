@@ -59,7 +59,7 @@ program() {
 }
 
 echo "== header"
-for std in c99 c11 c17; do
+for std in c99 c11 c17 c2x; do
     check "header in $std" $CC -std=$std $warnings -Wpadded -Wstrict-prototypes \
         -fsyntax-only -I../include two_units_b.c
 done

@@ -8,7 +8,8 @@ int main(void) {
   int32_t tokens[LENGTH];
   float data[LENGTH * VOCAB];
   for (int i = 0; i < LENGTH; ++i) tokens[i] = MASK;
-    demask_options options;
+
+  demask_options options;
   demask_options_init(&options, sizeof options);
   options.max_positions = LENGTH;
   demask_context *context;
