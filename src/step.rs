@@ -2,7 +2,7 @@
 //! draws their tokens from its logits and writes them.
 
 use crate::canvas::{Canvas, Segment};
-use crate::draw::{Drawn, RowDraw, RowState, Temperature, draw_rows};
+use crate::draw::{Drawn, RowDraw, RowState, Scratch, Temperature, draw_rows};
 use crate::error::{Error, shape};
 use crate::lanes::Level;
 use crate::logits::Logits;
@@ -23,6 +23,7 @@ pub struct Sampler {
     plan: Plan,
     jobs: Vec<RowDraw>,
     drawn: Vec<Drawn>,
+    scratch: Vec<Scratch>,
 }
 
 /// The choices that a [`Sampler`] is made with.
@@ -59,9 +60,11 @@ impl SamplerBuilder {
         if !level.is_available() {
             return Err(Error::Level { level });
         }
+        let threads = Threads::new(self.threads)?;
         Ok(Sampler {
             level,
-            threads: Threads::new(self.threads)?,
+            scratch: vec![Scratch::default(); threads.pieces()],
+            threads,
             plan: Plan::with_capacity(self.positions, self.segments),
             jobs: Vec::with_capacity(self.positions),
             drawn: vec![Drawn::BAD; self.positions],
@@ -336,11 +339,11 @@ impl Sampler {
     }
 
     fn draw_jobs(&mut self, logits: &Logits<'_>, excluded: Option<u32>) {
-        let Self { level, threads, jobs, drawn, .. } = self;
+        let Self { level, threads, jobs, drawn, scratch, .. } = self;
         let drawn = &mut drawn[..jobs.len()];
         let tokens = jobs.len() * logits.vocab();
-        threads.split(jobs, drawn, tokens, |jobs, drawn| {
-            draw_rows(*level, logits, excluded, jobs, drawn);
+        threads.split(jobs, drawn, scratch, tokens, |jobs, drawn, scratch| {
+            draw_rows(*level, logits, excluded, jobs, drawn, scratch);
         });
     }
 

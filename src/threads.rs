@@ -32,14 +32,26 @@ impl Threads {
         if count == 1 { Ok(Self {}) } else { Err(Error::Threads { threads: count }) }
     }
 
-    /// Calls `work` on matching pieces of `jobs` and `out`, which have one entry a row. The cut
-    /// does not matter to the result, since rows do not see each other.
-    pub(crate) fn split<J: Sync, O: Send>(
+    /// How many pieces of work can be under way or waiting: a few for each thread, to even out
+    /// rows of different cost.
+    pub(crate) fn pieces(&self) -> usize {
+        #[cfg(feature = "threads")]
+        if let Some(pool) = &self.pool {
+            return 4 * pool.current_num_threads();
+        }
+        1
+    }
+
+    /// Calls `work` on matching pieces of `jobs` and `out`, which have one entry a row, each with
+    /// a scratch of its own (there are [`pieces`](Self::pieces) of them). The cut does not matter
+    /// to the result, since rows do not see each other.
+    pub(crate) fn split<J: Sync, O: Send, S: Send>(
         &self,
         jobs: &[J],
         out: &mut [O],
+        scratch: &mut [S],
         tokens: usize,
-        work: impl Fn(&[J], &mut [O]) + Sync,
+        work: impl Fn(&[J], &mut [O], &mut S) + Sync,
     ) {
         #[cfg(feature = "threads")]
         if let Some(pool) = &self.pool
@@ -47,16 +59,16 @@ impl Threads {
             && jobs.len() > 1
         {
             use rayon::prelude::*;
-            // Four pieces a thread even out rows of different cost.
-            let piece = jobs.len().div_ceil(4 * pool.current_num_threads());
+            let piece = jobs.len().div_ceil(scratch.len());
             pool.install(|| {
                 jobs.par_chunks(piece)
                     .zip(out.par_chunks_mut(piece))
-                    .for_each(|(jobs, out)| work(jobs, out));
+                    .zip(scratch)
+                    .for_each(|((jobs, out), scratch)| work(jobs, out, scratch));
             });
             return;
         }
         let _ = tokens;
-        work(jobs, out);
+        work(jobs, out, &mut scratch[0]);
     }
 }

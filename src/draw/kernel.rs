@@ -12,7 +12,8 @@
 //! 1. **Sweep.** The row is cut into chunks of 16·C tokens; lane l of a chunk is a *cell* of C
 //!    tokens, every sixteenth. A running vector maximum over a chunk is the maximum of its 16
 //!    cells, with no reduction across lanes. C is a function of the vocabulary alone.
-//! 2. **Envelope.** Every token of a cell weighs at most u = weight(maximum of the cell).
+//! 2. **Envelope.** Every token of a cell weighs at most u, a cheap upper bound of
+//!    weight(maximum of the cell).
 //! 3. **Propose and accept.** A cell is chosen with probability u/Σu, a token in it uniformly, and
 //!    accepted with probability weight(token)/u; otherwise all of this is done again. An accepted
 //!    token has the softmax law exactly, whatever C; the expected number of proposals is
@@ -20,16 +21,14 @@
 //!
 //! With C = 1 the cells are the tokens, nothing is ever rejected, and this is an inverse CDF.
 
+use super::envelope::{Envelope, MAX_CHUNKS, MAX_PEELED, Peeled, Scratch};
 use super::{Drawn, RowDraw, Temperature};
-use crate::lanes::math::weight;
+use crate::lanes::math::{weight, weight_bound};
 use crate::lanes::{Kernel, Lanes, Level, run};
 use crate::logits::{Logits, LogitsData};
 use crate::rng::Purpose;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
-
-/// The most chunks that a row is cut into.
-const MAX_CHUNKS: usize = 256;
 
 /// An element type of logits.
 trait Element: Copy {
@@ -66,14 +65,6 @@ const fn cell_size(vocab: usize) -> usize {
 /// The 11 low bits of a random word choose the token of a cell.
 const _: () = assert!(cell_size(crate::logits::MAX_VOCAB) <= 1 << 11);
 
-/// Working memory of a row.
-struct Scratch {
-    /// The maximum of each cell, then its weight. Cell l of chunk c is `cells[c][l]`.
-    cells: [[f32; 16]; MAX_CHUNKS],
-    /// The weight of the chunks up to each one, itself included.
-    prefix: [f64; MAX_CHUNKS],
-}
-
 /// Draws a token for each job.
 pub(crate) fn draw_rows(
     level: Level,
@@ -81,10 +72,13 @@ pub(crate) fn draw_rows(
     excluded: Option<u32>,
     jobs: &[RowDraw],
     out: &mut [Drawn],
+    scratch: &mut Scratch,
 ) {
     let (vocab, excluded) = (logits.vocab(), excluded.map_or(usize::MAX, |id| id as usize));
     match logits.data() {
-        LogitsData::F32(data) => run(level, DrawRows { data, vocab, excluded, jobs, out }),
+        LogitsData::F32(data) => {
+            run(level, DrawRows { data, vocab, excluded, jobs, out, scratch });
+        }
     }
 }
 
@@ -94,6 +88,7 @@ struct DrawRows<'a, E> {
     excluded: usize,
     jobs: &'a [RowDraw],
     out: &'a mut [Drawn],
+    scratch: &'a mut Scratch,
 }
 
 impl<E: Element> Kernel for DrawRows<'_, E> {
@@ -101,10 +96,9 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let mut scratch = Scratch { cells: [[0.0; 16]; MAX_CHUNKS], prefix: [0.0; MAX_CHUNKS] };
         for (job, out) in self.jobs.iter().zip(self.out) {
             let row = &self.data[job.start..job.start + self.vocab];
-            *out = draw_row(s, row, self.excluded, job, &mut scratch);
+            *out = draw_row(s, row, self.excluded, job, self.scratch);
         }
     }
 }
@@ -118,9 +112,7 @@ fn draw_row<L: Lanes, E: Element>(
     scratch: &mut Scratch,
 ) -> Drawn {
     let size = cell_size(row.len());
-    let chunks = row.len().div_ceil(16 * size);
-    let cells = &mut scratch.cells[..chunks];
-    let prefix = &mut scratch.prefix[..chunks];
+    let cells = scratch.cells(row.len().div_ceil(16 * size));
 
     let nan = sweep(s, row, size, cells);
     if excluded < row.len() {
@@ -139,45 +131,128 @@ fn draw_row<L: Lanes, E: Element>(
         return Drawn::token(first_of_value(row, max, excluded, size, cells));
     }
 
-    let mut total = 0.0;
-    for (cell, prefix) in cells.iter_mut().zip(prefix.iter_mut()) {
-        let envelope = weight(s, s.load(cell), max, job.temperature);
-        s.store(envelope, cell);
-        total += s.sum(envelope);
-        *prefix = total;
+    for cell in &mut *cells {
+        let x = s.load(cell);
+        let bound = if size == 1 {
+            weight(s, x, max, job.temperature)
+        } else {
+            weight_bound(s, x, max, job.temperature)
+        };
+        s.store(bound, cell);
     }
     let mut rng = job.key.generator(Purpose::Token);
-    let envelope = Envelope { cells, prefix, total };
+    let chunks = cells.len();
+    let envelope = Envelope::new(s, scratch, chunks);
     if size == 1 {
-        let (chunk, lane) = envelope.pick(&mut rng);
+        let word = rng.next_u64();
+        let ([chunk], [lane]) = envelope.pick([word], &mut rng);
         return Drawn::token(16 * chunk + lane);
     }
-
-    // The first proposals go four at a time, since peaked rows accept at once.
-    let mut batch = 4;
+    let mut proposals =
+        Proposals { row, excluded, size, max, temperature: job.temperature, envelope };
+    // The first batch is small: flat rows accept at once, and peaked ones are peeled after it.
+    if let Some(token) = proposals.batch::<L, 4>(s, &mut rng) {
+        return Drawn::token(token);
+    }
     loop {
-        let mut tokens = [0; 16];
+        if let Some(token) = proposals.batch::<L, 16>(s, &mut rng) {
+            return Drawn::token(token);
+        }
+    }
+}
+
+/// Everything that a proposal needs.
+struct Proposals<'a, E> {
+    row: &'a [E],
+    excluded: usize,
+    size: usize,
+    max: f32,
+    temperature: Temperature,
+    envelope: Envelope<'a>,
+}
+
+impl<E: Element> Proposals<'_, E> {
+    /// Makes N proposals, each from two random words (and rarely more, see [`Envelope::pick`] and
+    /// [`unit`]); the first that is accepted counts. If none is, hot cells among them are peeled.
+    #[inline(always)]
+    fn batch<L: Lanes, const N: usize>(
+        &mut self,
+        s: L,
+        rng: &mut Xoshiro256PlusPlus,
+    ) -> Option<usize> {
+        let (mut choices, mut words) = ([0; N], [0; N]);
+        for p in 0..N {
+            choices[p] = rng.next_u64();
+            words[p] = rng.next_u64();
+        }
+        let (chunks, lanes) = self.envelope.pick(choices, rng);
+        let mut tokens = [0; N];
         let mut logits = [f32::NEG_INFINITY; 16];
-        let mut bars = [0.0; 16];
-        for p in 0..batch {
-            let (chunk, lane) = envelope.pick(&mut rng);
-            let word = rng.next_u64();
-            let offset = word as usize & (size - 1);
-            let token = (chunk * size + offset) * 16 + lane;
-            if token < row.len() && token != excluded {
-                logits[p] = row[token].to_f32();
+        let mut bars = [0.0; N];
+        for p in 0..N {
+            if lanes[p] == Envelope::PEELED {
+                // A peeled token is always accepted: its bar lies below any weight.
+                (tokens[p], bars[p]) = (self.envelope.peeled()[chunks[p]].token, -1.0);
+                continue;
+            }
+            let offset = words[p] as usize & (self.size - 1);
+            let token = (chunks[p] * self.size + offset) * 16 + lanes[p];
+            if token < self.row.len() && self.is_open(token) {
+                logits[p] = self.row[token].to_f32();
             }
             tokens[p] = token;
-            bars[p] = unit(word >> 11, &mut rng) * f64::from(envelope.cells[chunk][lane]);
+            let bound = self.envelope.bound(chunks[p], lanes[p]);
+            bars[p] = unit(words[p] >> 11, rng) * f64::from(bound);
         }
         let mut weights = [0.0; 16];
-        s.store(weight(s, s.load(&logits), max, job.temperature), &mut weights);
-        for p in 0..batch {
-            if bars[p] < f64::from(weights[p]) {
-                return Drawn::token(tokens[p]);
-            }
+        s.store(weight(s, s.load(&logits), self.max, self.temperature), &mut weights);
+        let accepted = (0..N).find(|&p| bars[p] < f64::from(weights[p]));
+        if accepted.is_none() {
+            self.peel(s, &chunks, &lanes);
         }
-        batch = 16;
+        accepted.map(|p| tokens[p])
+    }
+
+    /// Whether a proposal may end at `token`: it is neither excluded nor peeled.
+    #[inline(always)]
+    fn is_open(&self, token: usize) -> bool {
+        token != self.excluded && self.envelope.peeled().iter().all(|peeled| peeled.token != token)
+    }
+
+    /// Of cells that were proposed in vain and hold more than a sixteenth of the envelope, takes
+    /// the heaviest token out: it becomes a choice of its own, and the rest of the cell is bounded
+    /// by its second largest logit. In a peaked row that saves most of the rejections.
+    #[inline(always)]
+    fn peel<L: Lanes>(&mut self, s: L, chunks: &[usize], lanes: &[usize]) {
+        let hot = self.envelope.total() / 16.0;
+        let mut any = false;
+        for (&chunk, &lane) in chunks.iter().zip(lanes) {
+            let full = self.envelope.peeled().len() == MAX_PEELED;
+            if full || lane >= 16 || f64::from(self.envelope.bound(chunk, lane)) <= hot {
+                continue;
+            }
+            let (mut token, mut first, mut second) = (0, f32::NEG_INFINITY, f32::NEG_INFINITY);
+            let begin = chunk * 16 * self.size + lane;
+            for at in (begin..self.row.len()).step_by(16).take(self.size) {
+                let x = self.row[at].to_f32();
+                if x > second && self.is_open(at) {
+                    if x > first {
+                        (token, first, second) = (at, x, first);
+                    } else {
+                        second = x;
+                    }
+                }
+            }
+            let (mut share, mut rest) = ([0.0; 16], [0.0; 16]);
+            s.store(weight(s, s.splat(first), self.max, self.temperature), &mut share);
+            s.store(weight_bound(s, s.splat(second), self.max, self.temperature), &mut rest);
+            let share = f64::from(share[0]) / self.size as f64;
+            self.envelope.peel(chunk, lane, rest[0], Peeled { token, share });
+            any = true;
+        }
+        if any {
+            self.envelope.sum_up(s);
+        }
     }
 }
 
@@ -242,10 +317,20 @@ fn first_of_value<E: Element>(
     size: usize,
     cells: &[[f32; 16]],
 ) -> usize {
-    let chunk = cells.iter().position(|cell| cell.contains(&max)).unwrap_or(0);
-    let begin = chunk * 16 * size;
-    let is_it = |(token, x): (usize, &E)| x.to_f32() == max && begin + token != excluded;
-    begin + row[begin..].iter().enumerate().position(is_it).unwrap_or(0)
+    // Sixteen at a time without an early exit, which the compiler turns into vectors.
+    let holds = |x: &[f32]| x.iter().fold(false, |any, &x| any | (x == max));
+    let chunk = cells.iter().position(|cell| holds(cell)).unwrap_or(0);
+    for (block, x) in row.chunks(16).enumerate().skip(chunk * size) {
+        if x.iter().fold(false, |any, x| any | (x.to_f32() == max)) {
+            for (lane, x) in x.iter().enumerate() {
+                if x.to_f32() == max && 16 * block + lane != excluded {
+                    return 16 * block + lane;
+                }
+            }
+        }
+    }
+    // Never reached: some token is the maximum of its cell.
+    0
 }
 
 /// A uniform number in (0, 1] from 53 bits, which are continued by another word where they would
@@ -255,69 +340,6 @@ fn unit(bits: u64, rng: &mut Xoshiro256PlusPlus) -> f64 {
     const STEP: f64 = 1.0 / (1u64 << 53) as f64;
     let fraction = if bits < 1 << 29 { ((rng.next_u64() >> 11) as f64 + 0.5) * STEP } else { 0.5 };
     (bits as f64 + fraction) * STEP
-}
-
-/// The weights of the cells, ready to be chosen from.
-struct Envelope<'a> {
-    cells: &'a [[f32; 16]],
-    prefix: &'a [f64],
-    total: f64,
-}
-
-impl Envelope<'_> {
-    /// A cell, as (chunk, lane), with probability proportional to its weight.
-    ///
-    /// The running sums are rounded, to far less than 2^-40 of the total. Unless the random number
-    /// falls within 2^-36 of the total of an edge of the cell that it finds, the rounding cannot
-    /// matter; if it does, the choice is made again in 128-bit integers and with 64 more random
-    /// bits. So a cell keeps its exact probability however small that is.
-    #[inline(always)]
-    fn pick(&self, rng: &mut Xoshiro256PlusPlus) -> (usize, usize) {
-        let word = rng.next_u64();
-        let target = (word >> 11) as f64 * (1.0 / (1u64 << 53) as f64) * self.total;
-        let mut chunk = 0;
-        for &prefix in self.prefix {
-            chunk += usize::from(prefix <= target);
-        }
-        let chunk = chunk.min(self.prefix.len() - 1);
-        let before = if chunk == 0 { 0.0 } else { self.prefix[chunk - 1] };
-        let target = target - before;
-        let (mut sum, mut lane, mut begin, mut end) = (0.0, 0, 0.0, f64::INFINITY);
-        for &cell in &self.cells[chunk] {
-            sum += f64::from(cell);
-            let passed = sum <= target;
-            lane += usize::from(passed);
-            begin = if passed { sum } else { begin };
-            end = if !passed && sum < end { sum } else { end };
-        }
-        let margin = self.total * (1.0 / (1u64 << 36) as f64);
-        if lane < 16 && target - begin > margin && end - target > margin {
-            return (chunk, lane);
-        }
-        self.pick_exactly(word, rng.next_u64())
-    }
-
-    /// The choice in integers: the cell in which `high`:`low` · Σ / 2^128 falls (to two units),
-    /// weights in units of 2^-110.
-    #[cold]
-    #[inline(never)]
-    fn pick_exactly(&self, high: u64, low: u64) -> (usize, usize) {
-        // A weight is at most 1 and there are at most 2^12, so the sum is at most 2^122.
-        let units = |cell: f32| (f64::from(cell) * (1u128 << 110) as f64) as u128;
-        let total = self.cells.as_flattened().iter().map(|&cell| units(cell)).sum::<u128>();
-        let (total_high, total_low) = (total >> 64, total & u128::from(u64::MAX));
-        let (high, low) = (u128::from(high), u128::from(low));
-        let middle = (high * total_low >> 64) + (low * total_high >> 64);
-        let mut left = high * total_high + middle;
-        for (k, &cell) in self.cells.as_flattened().iter().enumerate() {
-            match left.checked_sub(units(cell)) {
-                Some(rest) => left = rest,
-                None => return (k / 16, k % 16),
-            }
-        }
-        // Never reached: the number is below the sum.
-        (0, 0)
-    }
 }
 
 /// The weights exp((z − max)/T) of all tokens of a row, as the draw computes them: what a law is

@@ -1,11 +1,22 @@
 //! One logits row → a token. The only place where SIMD over the vocabulary matters.
+//!
+//! A draw costs little more than reading the row. It does not compute the softmax: one sweep keeps
+//! the maxima of small cells of tokens, a cell is chosen in proportion to an upper bound of its
+//! weight, a token in it uniformly, and accepted with probability weight/bound; otherwise all of
+//! this is repeated. The accepted token has exactly the softmax law (rejection sampling; von
+//! Neumann 1951). Weights are exp((z − max)/T) with a relative error below 1.2e-7.
+//!
+//! Rows are drawn by [`Sampler::draw`](crate::Sampler::draw) and by the steps of a sampler; this
+//! module holds what they return, and the [`oracle`].
 
+mod envelope;
 mod kernel;
 pub mod oracle;
 
 use crate::error::Error;
 use crate::rng::Key;
 
+pub(crate) use envelope::Scratch;
 pub(crate) use kernel::draw_rows;
 pub use kernel::{largest, weights};
 
@@ -69,7 +80,7 @@ impl Temperature {
         if temperature == 0.0 {
             return Ok(Self::GREEDY);
         }
-        if !(temperature >= 1e-30) {
+        if temperature.is_nan() || temperature < 1e-30 {
             let expected = "0 or at least 1e-30";
             let value = f64::from(temperature);
             return Err(Error::Argument { name: "temperature", value, expected });

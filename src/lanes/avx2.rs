@@ -30,6 +30,7 @@ impl Lanes for Avx2 {
     type F = [__m256; 2];
     type U = [__m256i; 2];
     type Mask = [__m256; 2];
+    type Sums = [__m256d; 4];
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
@@ -108,11 +109,11 @@ impl Lanes for Avx2 {
         unsafe { [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))] }
     }
     #[inline(always)]
-    fn to_bits(self, x: Self::F) -> Self::U {
+    fn float_bits(self, x: Self::F) -> Self::U {
         both!(_mm256_castps_si256, x)
     }
     #[inline(always)]
-    fn from_bits(self, x: Self::U) -> Self::F {
+    fn float_from_bits(self, x: Self::U) -> Self::F {
         both!(_mm256_castsi256_ps, x)
     }
     #[inline(always)]
@@ -140,20 +141,28 @@ impl Lanes for Avx2 {
         both!(_mm256_cvtepi32_ps, a)
     }
     #[inline(always)]
-    fn sum(self, x: Self::F) -> f64 {
+    fn no_sums(self) -> Self::Sums {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        let zero = unsafe { _mm256_setzero_pd() };
+        [zero; 4]
+    }
+    #[inline(always)]
+    fn accumulate(self, sums: Self::Sums, x: Self::F) -> Self::Sums {
         // SAFETY: `self` proves that the CPU has AVX2.
         unsafe {
-            let low = _mm256_add_pd(
-                _mm256_cvtps_pd(_mm256_castps256_ps128(x[0])),
-                _mm256_cvtps_pd(_mm256_castps256_ps128(x[1])),
-            );
-            let high = _mm256_add_pd(
-                _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(x[0])),
-                _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(x[1])),
-            );
-            let fours = _mm256_add_pd(low, high);
-            let twos = _mm_add_pd(_mm256_castpd256_pd128(fours), _mm256_extractf128_pd::<1>(fours));
-            _mm_cvtsd_f64(_mm_add_sd(twos, _mm_unpackhi_pd(twos, twos)))
+            [
+                _mm256_add_pd(sums[0], _mm256_cvtps_pd(_mm256_castps256_ps128(x[0]))),
+                _mm256_add_pd(sums[1], _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(x[0]))),
+                _mm256_add_pd(sums[2], _mm256_cvtps_pd(_mm256_castps256_ps128(x[1]))),
+                _mm256_add_pd(sums[3], _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(x[1]))),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn store_sums(self, sums: Self::Sums, out: &mut [f64; 16]) {
+        for (sums, out) in sums.into_iter().zip(out.as_chunks_mut::<4>().0) {
+            // SAFETY: `self` proves AVX2; 4 doubles are writable at `out`.
+            unsafe { _mm256_storeu_pd(out.as_mut_ptr(), sums) }
         }
     }
     #[inline(always)]

@@ -33,6 +33,7 @@ impl Lanes for Avx512 {
     type F = __m512;
     type U = __m512i;
     type Mask = __mmask16;
+    type Sums = [__m512d; 2];
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
@@ -102,11 +103,11 @@ impl Lanes for Avx512 {
         unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
     }
     #[inline(always)]
-    fn to_bits(self, x: __m512) -> __m512i {
+    fn float_bits(self, x: __m512) -> __m512i {
         one!(_mm512_castps_si512, x)
     }
     #[inline(always)]
-    fn from_bits(self, x: __m512i) -> __m512 {
+    fn float_from_bits(self, x: __m512i) -> __m512 {
         one!(_mm512_castsi512_ps, x)
     }
     #[inline(always)]
@@ -130,16 +131,25 @@ impl Lanes for Avx512 {
         one!(_mm512_cvtepi32_ps, a)
     }
     #[inline(always)]
-    fn sum(self, x: __m512) -> f64 {
+    fn no_sums(self) -> Self::Sums {
+        let zero = one!(_mm512_setzero_pd,);
+        [zero; 2]
+    }
+    #[inline(always)]
+    fn accumulate(self, sums: Self::Sums, x: __m512) -> Self::Sums {
         // SAFETY: `self` proves that the CPU has AVX-512.
         unsafe {
-            let low = _mm512_cvtps_pd(_mm512_castps512_ps256(x));
-            let high = _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(x));
-            let eights = _mm512_add_pd(low, high);
-            let fours =
-                _mm256_add_pd(_mm512_castpd512_pd256(eights), _mm512_extractf64x4_pd::<1>(eights));
-            let twos = _mm_add_pd(_mm256_castpd256_pd128(fours), _mm256_extractf128_pd::<1>(fours));
-            _mm_cvtsd_f64(_mm_add_sd(twos, _mm_unpackhi_pd(twos, twos)))
+            [
+                _mm512_add_pd(sums[0], _mm512_cvtps_pd(_mm512_castps512_ps256(x))),
+                _mm512_add_pd(sums[1], _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(x))),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn store_sums(self, sums: Self::Sums, out: &mut [f64; 16]) {
+        for (sums, out) in sums.into_iter().zip(out.as_chunks_mut::<8>().0) {
+            // SAFETY: `self` proves AVX-512; 8 doubles are writable at `out`.
+            unsafe { _mm512_storeu_pd(out.as_mut_ptr(), sums) }
         }
     }
     #[inline(always)]

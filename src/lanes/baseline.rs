@@ -34,6 +34,7 @@ impl Lanes for Baseline {
     type F = f32x16;
     type U = u32x16;
     type Mask = f32x16;
+    type Sums = [f64; 16];
 
     #[inline(always)]
     fn splat(self, x: f32) -> f32x16 {
@@ -109,11 +110,11 @@ impl Lanes for Baseline {
         u32x16::new(*x)
     }
     #[inline(always)]
-    fn to_bits(self, x: f32x16) -> u32x16 {
+    fn float_bits(self, x: f32x16) -> u32x16 {
         bytemuck::must_cast(x)
     }
     #[inline(always)]
-    fn from_bits(self, x: u32x16) -> f32x16 {
+    fn float_from_bits(self, x: u32x16) -> f32x16 {
         bytemuck::must_cast(x)
     }
     #[inline(always)]
@@ -137,14 +138,19 @@ impl Lanes for Baseline {
         f32x16::from_i32x16(bytemuck::must_cast::<u32x16, i32x16>(a))
     }
     #[inline(always)]
-    fn sum(self, x: f32x16) -> f64 {
-        let mut lanes = x.to_array().map(f64::from);
-        for width in [8, 4, 2, 1] {
-            for i in 0..width {
-                lanes[i] += lanes[i + width];
-            }
+    fn no_sums(self) -> [f64; 16] {
+        [0.0; 16]
+    }
+    #[inline(always)]
+    fn accumulate(self, mut sums: [f64; 16], x: f32x16) -> [f64; 16] {
+        for (sum, x) in sums.iter_mut().zip(x.to_array()) {
+            *sum += f64::from(x);
         }
-        lanes[0]
+        sums
+    }
+    #[inline(always)]
+    fn store_sums(self, sums: [f64; 16], out: &mut [f64; 16]) {
+        *out = sums;
     }
     #[inline(always)]
     fn largest(self, x: f32x16) -> f32 {

@@ -117,6 +117,8 @@ pub(crate) trait Lanes: Copy {
     type U: Copy;
     /// 16 × yes or no.
     type Mask: Copy;
+    /// 16 × f64: running sums.
+    type Sums: Copy;
 
     fn splat(self, x: f32) -> Self::F;
     fn load(self, x: &[f32; 16]) -> Self::F;
@@ -140,8 +142,8 @@ pub(crate) trait Lanes: Copy {
 
     fn splat_u32(self, x: u32) -> Self::U;
     fn load_u32(self, x: &[u32; 16]) -> Self::U;
-    fn to_bits(self, x: Self::F) -> Self::U;
-    fn from_bits(self, x: Self::U) -> Self::F;
+    fn float_bits(self, x: Self::F) -> Self::U;
+    fn float_from_bits(self, x: Self::U) -> Self::F;
     fn add_u32(self, a: Self::U, b: Self::U) -> Self::U;
     fn xor(self, a: Self::U, b: Self::U) -> Self::U;
     fn shl<const N: u32>(self, a: Self::U) -> Self::U;
@@ -149,8 +151,10 @@ pub(crate) trait Lanes: Copy {
     /// The f32 nearest to each value; values must be below 2^31.
     fn to_f32(self, a: Self::U) -> Self::F;
 
-    /// The sum in f64, by the tree that folds lane l + 8 onto l, then 4, 2, 1.
-    fn sum(self, x: Self::F) -> f64;
+    fn no_sums(self) -> Self::Sums;
+    /// Adds each lane to its running sum.
+    fn accumulate(self, sums: Self::Sums, x: Self::F) -> Self::Sums;
+    fn store_sums(self, sums: Self::Sums, out: &mut [f64; 16]);
     /// The largest lane; unspecified if one is NaN.
     fn largest(self, x: Self::F) -> f32;
 }

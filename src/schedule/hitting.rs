@@ -72,19 +72,13 @@ impl<L: Lanes> LaneGenerators<L> {
     #[inline(always)]
     fn new(s: L, key: Key) -> Self {
         let mut words = [[0; 16]; 4];
+        let [w0, w1, w2, w3] = &mut words;
         for lane in 0..16 {
-            let state = Key { position: lane as u32, ..key }.state(Purpose::HitLane);
-            for (pair, word) in state[..2].iter().enumerate() {
-                words[2 * pair][lane] = *word as u32;
-                words[2 * pair + 1][lane] = (word >> 32) as u32;
-            }
+            let [a, b, ..] = Key { position: lane as u32, ..key }.state(Purpose::HitLane);
+            (w0[lane], w1[lane]) = (a as u32, (a >> 32) as u32);
+            (w2[lane], w3[lane]) = (b as u32, (b >> 32) as u32);
         }
-        Self([
-            s.load_u32(&words[0]),
-            s.load_u32(&words[1]),
-            s.load_u32(&words[2]),
-            s.load_u32(&words[3]),
-        ])
+        Self([s.load_u32(w0), s.load_u32(w1), s.load_u32(w2), s.load_u32(w3)])
     }
 
     #[inline(always)]

@@ -1,0 +1,87 @@
+//! What does drawing one token from one row cost, beside merely reading the row?
+//!
+//! `read` is the plainest vector maximum, `draw` the categorical draw at temperature 1, `greedy`
+//! the draw at temperature 0. Rows lie in 2 MiB of memory, so they are read from cache, and are
+//! visited in turn, each with its own key. Throughput is in logits.
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use demask::draw::{largest, oracle};
+use demask::{Key, Level, Logits, RowState, Sampler};
+use std::hint::black_box;
+
+/// Normal logits with standard deviation `sigma`, from a fixed seed.
+fn normal_logits(len: usize, sigma: f64) -> Vec<f32> {
+    let mut state = 7u64;
+    let mut uniform = || {
+        state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+        ((state >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+    };
+    let normal = |_| {
+        let radius = (-2.0 * uniform().ln()).sqrt();
+        (sigma * radius * (core::f64::consts::TAU * uniform()).cos()) as f32
+    };
+    (0..len).map(normal).collect()
+}
+
+/// The draws of one call must be usable, not impossible, and on the whole as likely as the law
+/// says: the mean of ln p over the draws estimates −(the entropy).
+fn check(sampler: &mut Sampler, logits: &[f32], vocab: usize) {
+    let law = oracle::probabilities(&logits[..vocab], 1.0, None).expect("a usable row");
+    let entropy: f64 = law.iter().filter(|&&p| p > 0.0).map(|p| -p * p.ln()).sum();
+    let moment: f64 = law.iter().filter(|&&p| p > 0.0).map(|p| p * p.ln() * p.ln()).sum();
+    let rows = 512;
+    let index = vec![0; rows];
+    let view = Logits::new(demask::LogitsData::F32(logits), 1, vocab, vocab, Some(&index));
+    let keys: Vec<_> = (0..rows as u64).map(|stream| Key { stream, ..Key::default() }).collect();
+    let drawn = sampler.draw(&view.expect("a fine view"), 1.0, None, &keys).expect("a fine draw");
+    let surprise = drawn.iter().map(|d| {
+        assert_eq!(d.state, RowState::Drawn, "a good row was refused");
+        -law[d.token as usize].ln()
+    });
+    let mean = surprise.sum::<f64>() / rows as f64;
+    let error = ((moment - entropy * entropy) / rows as f64).sqrt();
+    assert!((mean - entropy).abs() < 5.0 * error + 1e-6, "mean −ln p {mean}, entropy {entropy}");
+}
+
+fn draw_row(c: &mut Criterion) {
+    for vocab in [25, 4_096, 32_000, 131_072] {
+        let rows = (1 << 19) / vocab;
+        let logits = normal_logits(rows * vocab, 3.0);
+        let view = Logits::f32(&logits, rows, vocab).expect("a fine view");
+        let keys: Vec<_> =
+            (0..rows as u64).map(|stream| Key { stream, ..Key::default() }).collect();
+        let mut group = c.benchmark_group(format!("draw_row/{vocab}"));
+        group.throughput(Throughput::Elements((rows * vocab) as u64));
+        for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
+            let mut sampler =
+                Sampler::builder(rows.max(512), 1).level(level).build().expect("a sampler");
+            check(&mut sampler, &logits, vocab);
+            let exact = logits[..vocab].iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            assert_eq!(largest(level, &logits[..vocab]), exact, "the sweep finds the maximum");
+            group.bench_function(BenchmarkId::new("read", level), |b| {
+                b.iter(|| {
+                    for row in black_box(&logits).chunks_exact(vocab) {
+                        black_box(largest(level, row));
+                    }
+                });
+            });
+            for (name, temperature) in [("greedy", 0.0), ("draw", 1.0)] {
+                group.bench_function(BenchmarkId::new(name, level), |b| {
+                    b.iter(|| {
+                        let drawn = sampler.draw(black_box(&view), temperature, None, &keys);
+                        black_box(drawn.expect("a fine draw"));
+                    });
+                });
+            }
+        }
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(core::time::Duration::from_millis(500))
+        .measurement_time(core::time::Duration::from_secs(2));
+    targets = draw_row
+}
+criterion_main!(benches);

@@ -1,0 +1,109 @@
+//! The same bits at every level, for every length, offset and shape of row, and on any number of
+//! threads. The tests are listed by level.
+
+use demask::draw::{largest, weights};
+use demask::{Drawn, Key, Level, Logits, LogitsData, Sampler};
+use libtest_mimic::{Arguments, Trial};
+
+fn main() {
+    type Test = fn(Level);
+    let tests: [(&str, Test); 3] = [
+        ("rows_of_every_length", rows_of_every_length),
+        ("weights_and_maxima", weights_and_maxima),
+        ("any_number_of_threads_and_any_batch", any_number_of_threads_and_any_batch),
+    ];
+    // A level that this CPU lacks shows as ignored.
+    let trials = Level::ALL.into_iter().flat_map(|level| {
+        tests.map(|(name, test)| {
+            let run = move || {
+                test(level);
+                Ok(())
+            };
+            Trial::test(name, run).with_kind(level.name()).with_ignored_flag(!level.is_available())
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
+}
+
+/// Logits with ties, −∞ and a wide range; the period 251 is prime, so that swapped blocks show.
+fn logits(len: usize, seed: u64) -> Vec<f32> {
+    let value = |i: usize| {
+        let x = (i as u64 % 251).wrapping_mul(2 * seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        match x >> 60 {
+            0 => f32::NEG_INFINITY,
+            1 => 4.0,
+            _ => ((x >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * 30.0,
+        }
+    };
+    (0..len).map(value).collect()
+}
+
+fn draws(level: Level, threads: usize, logits: &Logits<'_>, temperature: f32) -> Vec<Drawn> {
+    let rows = logits.rows();
+    let key = |k: usize| Key { seed: 5, stream: k as u64 / 3, step: 2, position: k as u32 % 3 };
+    let keys: Vec<_> = (0..rows).map(key).collect();
+    let mut sampler =
+        Sampler::builder(rows, 1).level(level).threads(threads).build().expect("a sampler");
+    sampler.draw(logits, temperature, Some(2), &keys).expect("a draw").to_vec()
+}
+
+fn rows_of_every_length(level: Level) {
+    let lengths = (1..=70)
+        .chain([127, 128, 129, 255, 256, 257, 1_023, 1_024, 1_025, 2_047, 2_048])
+        .chain([4_095, 4_097, 8_200, 16_385, 32_000, 50_257, 131_072, 262_144, 300_001]);
+    for vocab in lengths {
+        let rows = if vocab < 1_000 { 40 } else { 4 };
+        let data = logits(rows * vocab + 16, vocab as u64);
+        for offset in [0, 1, 5, 15] {
+            let data = LogitsData::F32(&data[offset..]);
+            let view = Logits::new(data, rows, vocab, vocab, None).expect("a view");
+            for temperature in [0.0, 0.3, 1.0, 7.0, f32::INFINITY] {
+                let first = draws(Level::Baseline, 1, &view, temperature);
+                let other = draws(level, 1, &view, temperature);
+                assert_eq!(first, other, "V {vocab}, offset {offset}, T {temperature}");
+            }
+            if vocab > 20_000 {
+                break; // The baseline emulates fused multiply-add, slowly.
+            }
+        }
+    }
+}
+
+fn weights_and_maxima(level: Level) {
+    for vocab in [1, 15, 16, 17, 1_000, 70_003] {
+        let row = logits(vocab, 3);
+        let mut first = vec![0.0; vocab];
+        let usable = weights(Level::Baseline, &row, 0.8, &mut first);
+        let maximum = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut other = vec![0.0; vocab];
+        assert_eq!(weights(level, &row, 0.8, &mut other), usable);
+        assert!(first.iter().zip(&other).all(|(a, b)| a.to_bits() == b.to_bits()), "V {vocab}");
+        assert_eq!(largest(level, &row), maximum, "V {vocab}");
+    }
+}
+
+fn any_number_of_threads_and_any_batch(level: Level) {
+    let (rows, vocab) = (257, 9_000);
+    let data = logits(rows * vocab, 8);
+    let view = Logits::f32(&data, rows, vocab).expect("a view");
+    let alone = draws(level, 1, &view, 1.0);
+    for threads in [2, 3, 7] {
+        assert_eq!(alone, draws(level, threads, &view, 1.0), "{threads} threads");
+    }
+    // Each row alone, through an index, from a wider stride.
+    let mut sampler = Sampler::builder(1, 1).level(level).build().expect("a sampler");
+    for k in (0..rows).step_by(16) {
+        let index = [k as u32];
+        let view = Logits::new(LogitsData::F32(&data), rows, vocab, vocab, Some(&index));
+        let key = Key { seed: 5, stream: k as u64 / 3, step: 2, position: k as u32 % 3 };
+        let drawn = sampler.draw(&view.expect("a view"), 1.0, Some(2), &[key]).expect("a draw");
+        assert_eq!(drawn, &alone[k..=k], "row {k}");
+    }
+    let stride = vocab + 13;
+    let mut spread = vec![f32::NAN; rows * stride];
+    for (wide, row) in spread.chunks_mut(stride).zip(data.chunks(vocab)) {
+        wide[..vocab].copy_from_slice(row);
+    }
+    let view = Logits::new(LogitsData::F32(&spread), rows, vocab, stride, None).expect("a view");
+    assert_eq!(alone, draws(level, 1, &view, 1.0), "a wider stride");
+}
