@@ -40,5 +40,7 @@ pub(crate) mod target;
 
 pub(crate) use composition::{CompositionLaws, Leftover, Weights, law_of_sizes};
 pub(crate) use grid::{Noise, Rule, decaying_grid, reveal_probabilities, uniform_grid};
-pub(crate) use statistics::{expected_noise, g_test, total_variation};
+pub(crate) use statistics::{
+    expected_noise, frequencies, g_test, noise_deviation, total_variation,
+};
 pub(crate) use target::{Denoiser, Perturbed, Space, Target};
