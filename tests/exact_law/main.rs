@@ -201,6 +201,7 @@ fn decay_fraction(start: f64, end: f64, steps: usize) -> f64 {
 
 /// α = e^−t from T = ln(10⁴·d): HASH, S = 2, leftovers counted as errors.
 #[test]
+#[expect(clippy::approx_constant, reason = "0.318 is a distance here, not 1/π")]
 fn unit_rate_grids_have_their_reference_distances() {
     const STEPS: [usize; 5] = [16, 64, 256, 1024, 4096];
     // Length, whether the steps decay (to 10⁻⁴/d), rule, TV, digits printed for each.
@@ -213,7 +214,7 @@ fn unit_rate_grids_have_their_reference_distances() {
         (4, false, Rule::TauFirstJump, [7.82e-1, 3.16e-1, 9.06e-2, 2.346e-2, 5.918e-3], [3, 3, 3, 4, 4]),
         (4, true, Rule::Euler, [1.125e-1, 2.862e-2, 7.172e-3, 1.850e-3, 5.224e-4], [4; 5]),
         (4, true, Rule::Ancestral, [1.335e-1, 2.922e-2, 7.205e-3, 1.851e-3, 5.223e-4], [4; 5]),
-        (4, true, Rule::TauReject, [3.180e-1, 2.592e-2, 7.003e-3, 1.850e-3, 5.256e-4], [3, 4, 4, 4, 4]),
+        (4, true, Rule::TauReject, [3.18e-1, 2.592e-2, 7.003e-3, 1.850e-3, 5.256e-4], [3, 4, 4, 4, 4]),
         (8, false, Rule::Euler, [8.63e-1, 2.180e-1, 3.798e-2, 8.259e-3, 1.988e-3], [3, 4, 4, 4, 4]),
         (8, false, Rule::Ancestral, [3.736e-1, 1.180e-1, 3.093e-2, 7.820e-3, 1.960e-3], [4; 5]),
         (8, true, Rule::Euler, [2.734e-1, 7.823e-2, 2.025e-2, 5.151e-3, 1.340e-3], [4; 5]),
