@@ -498,6 +498,7 @@ fn tokens_do_not_depend_on_the_level() {
     }
 }
 
+#[cfg(feature = "threads")]
 #[test]
 fn tokens_do_not_depend_on_the_threads() {
     // Rows long enough, and enough of them, that the pool is really used: its work starts at a
@@ -577,6 +578,7 @@ fn streams_seeds_steps_and_places_in_the_request_give_other_tokens() {
     assert!(distinct(|request, i| request.stream = i.into()) > 4);
     assert!(distinct(|request, i| request.seed = i.into()) > 4);
     assert!(distinct(|request, i| request.origin = 4 * i) > 4);
+    assert!(distinct(|request, i| (request.policy, request.step) = (0, i)) > 4);
 }
 
 #[test]
@@ -758,4 +760,25 @@ fn a_refused_call_changes_nothing() {
     // The sampler and the plan are still good.
     let report = sampler.step_planned(&mut batch.canvas(), &plan, &network.rows(&index));
     assert_eq!(report.expect("it fits").revealed, index.len());
+}
+
+/// A plan is a choice for one step. Made again, the step would skip what the next plan chooses,
+/// and the law of the output would be another one; it does not matter whether rows are named.
+#[test]
+fn a_plan_is_good_for_one_step() {
+    let network = Network::new(&Target::hash(4, 2), -1);
+    for stream in 0..10 {
+        // Euler with five steps: the first names no row at all for a third of the streams.
+        let request = Segment { policy: 3, stream, ..Segment::default() };
+        let mut batch = Batch::new(&network, &[request], 0);
+        let mut sampler = sampler(4, 1);
+        let mut plan = Plan::with_capacity(4, 1);
+        let mut index = Vec::new();
+        let mut canvas = batch.canvas();
+        sampler.plan(&canvas, &mut plan).expect("it fits");
+        network.index_plan(&canvas, &plan, &mut index);
+        sampler.step_planned(&mut canvas, &plan, &network.rows(&index)).expect("it fits");
+        let again = sampler.step_planned(&mut canvas, &plan, &network.rows(&index));
+        assert!(again.is_err(), "a plan of {} rows was used twice: {again:?}", index.len());
+    }
 }
