@@ -122,17 +122,14 @@ impl<E: Element> Row<'_, E> {
     fn draw<L: Lanes>(&self, s: L, job: &RowDraw, scratch: &mut Scratch) -> Drawn {
         let groups = self.logits.len().div_ceil(16 * GROUP * self.size);
         let cells = scratch.maxima(groups);
-        let nan = self.sweep(s, cells);
+        let (mut max, nan) = self.sweep(s, cells);
         if self.excluded < self.logits.len() {
             self.exclude(cells.as_flattened_mut());
-        }
-        let mut max = [s.splat(f32::NEG_INFINITY); GROUP];
-        for group in &*cells {
-            for (max, cell) in max.iter_mut().zip(group) {
-                *max = s.max(*max, s.load(cell));
+            if self.logits[self.excluded].to_f32() >= max {
+                let cells = cells.as_flattened().as_flattened().iter();
+                max = cells.fold(f32::NEG_INFINITY, |a, &b| a.max(b));
             }
         }
-        let max = s.largest(s.max(s.max(max[0], max[1]), s.max(max[2], max[3])));
         if nan || max == f32::INFINITY || max == f32::NEG_INFINITY {
             return Drawn::BAD;
         }
@@ -156,12 +153,13 @@ impl<E: Element> Row<'_, E> {
         token.map_or(Drawn::BAD, Drawn::token)
     }
 
-    /// Writes the maximum of each cell; says whether there is a NaN.
+    /// Writes the maximum of each cell; returns the row's, and whether there is a NaN.
     ///
     /// An ordered maximum drops a NaN silently, so every pair of vectors is also compared for one.
     #[inline(always)]
-    fn sweep<L: Lanes>(&self, s: L, cells: &mut [[[f32; 16]; GROUP]]) -> bool {
+    fn sweep<L: Lanes>(&self, s: L, cells: &mut [[[f32; 16]; GROUP]]) -> (f32, bool) {
         let mut nan = s.no_lane();
+        let mut row = [s.splat(f32::NEG_INFINITY); GROUP];
         for (group, cells) in self.logits.chunks(16 * GROUP * self.size).zip(cells) {
             let mut max = [s.splat(f32::NEG_INFINITY); GROUP];
             let (vectors, rest) = group.as_chunks::<16>();
@@ -189,11 +187,12 @@ impl<E: Element> Row<'_, E> {
                 max[singles.len()] = s.max(max[singles.len()], x);
                 nan = s.or(nan, s.unordered(x, x));
             }
-            for (max, cell) in max.into_iter().zip(cells) {
-                s.store(max, cell);
+            for (k, cell) in cells.iter_mut().enumerate() {
+                s.store(max[k], cell);
+                row[k] = s.max(row[k], max[k]);
             }
         }
-        s.any(nan)
+        (s.largest(s.max(s.max(row[0], row[1]), s.max(row[2], row[3]))), s.any(nan))
     }
 
     /// The token at `offset` of a cell; it may lie past the end of the row.
