@@ -767,8 +767,8 @@ fn a_refused_call_changes_nothing() {
 #[test]
 fn a_plan_is_good_for_one_step() {
     let network = Network::new(&Target::hash(4, 2), -1);
-    for stream in 0..10 {
-        // Euler with five steps: the first names no row at all for a third of the streams.
+    for stream in 0..50 {
+        // Euler with five steps: the first names no row at all for two fifths of the streams.
         let request = Segment { policy: 3, stream, ..Segment::default() };
         let mut batch = Batch::new(&network, &[request], 0);
         let mut sampler = sampler(4, 1);
