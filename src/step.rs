@@ -171,7 +171,7 @@ impl Plan {
                 let mut rng = segment.key().generator(Purpose::Reveal);
                 let time = policy.grid_time(segment.step);
                 let width = time - policy.grid_time(segment.step + 1);
-                let p = width * noise.rate(time);
+                let p = noise.euler_probability(time, width);
                 self.rows.extend(select::bernoulli::choose(masked, p, &mut rng));
                 time
             }
