@@ -100,6 +100,8 @@
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
 mod canvas;
+#[cfg(feature = "capi")]
+mod capi;
 pub mod draw;
 mod error;
 mod lanes;

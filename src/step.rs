@@ -215,6 +215,33 @@ impl Plan {
     }
 }
 
+/// What a plan needs to be kept in memory of a C caller.
+#[cfg(feature = "capi")]
+impl Plan {
+    /// ln(1 − α) of each segment after the step.
+    pub(crate) fn log_masked(&self) -> &[f64] {
+        &self.log_masked
+    }
+
+    /// Becomes a plan that was kept elsewhere, and fits. A step does not look at its times.
+    pub(crate) fn assign(&mut self, rows: &[u32], offsets: &[u32], log_masked: &[f64]) {
+        self.clear();
+        self.rows.extend_from_slice(rows);
+        self.offsets.clear();
+        self.offsets.extend_from_slice(offsets);
+        self.log_masked.extend_from_slice(log_masked);
+        self.times.resize(log_masked.len(), 0.0);
+    }
+}
+
+#[cfg(feature = "capi")]
+impl Sampler {
+    /// The plan of the last [`step`](Self::step): its rows are those of [`drawn`](Self::drawn).
+    pub(crate) fn own_plan(&self) -> &Plan {
+        &self.plan
+    }
+}
+
 impl Sampler {
     /// A sampler for canvases of up to `positions` positions in up to `segments` segments.
     #[must_use]
