@@ -62,9 +62,6 @@ pub(super) unsafe fn read<'a>(logits: *const demask_logits) -> Result<Logits<'a>
         // SAFETY: as above.
         (Some(unsafe { pointer::slice(logits.row_index, n_rows)? }), logits.data_rows)
     };
-    if row_stride < vocab {
-        return Err(Refusal(DEMASK_ERR_SHAPE));
-    }
     let length = rows
         .checked_sub(1)
         .map_or(Some(0), |before| before.checked_mul(row_stride)?.checked_add(vocab));
