@@ -147,7 +147,7 @@ impl demask_plan_buffers {
             let is_open = |&at| (segment.begin..segment.end).contains(&at) && canvas.is_masked(at);
             stands(rows.iter().all(is_open))?;
         }
-        plan.assign(rows, offsets, log_masked);
+        plan.assign(rows, offsets, steps, log_masked);
         Ok(())
     }
 }
