@@ -94,6 +94,7 @@ static void noise_schedules(void) {
   CHECK(near(value(demask_noise_log_masked, linear, 0.25), -2.0 * ln2));
   CHECK(near(value(demask_noise_rate, linear, 0.25), 4.0));
   CHECK(near(value(demask_noise_time, linear, -2.0 * ln2), 0.25));
+  CHECK(demask_noise_euler_probability(linear, 0.3, 0.3, &p) == DEMASK_OK && p == 1.0);
   CHECK(near(value(demask_noise_alpha, cosine, 2.0 / 3.0), 0.5));
   CHECK(near(value(demask_noise_log_masked, cosine, 2.0 / 3.0), -ln2));
   CHECK(near(value(demask_noise_rate, cosine, 2.0 / 3.0), acos(-1.0) / 2.0 * sqrt(3.0)));
@@ -113,6 +114,9 @@ static void noise_schedules(void) {
     CHECK(value(demask_noise_rate, noise, 0.0) == inf);
     CHECK(demask_noise_reveal_probability(noise, 0.5, 0.0, &p) == DEMASK_OK && p == 1.0);
     CHECK(demask_noise_reveal_probability(noise, 0.5, 0.5, &p) == DEMASK_OK && p == 0.0);
+    CHECK(demask_noise_euler_probability(noise, 0.5, 0.0, &p) == DEMASK_OK && p == 0.0);
+    CHECK(demask_noise_euler_probability(noise, 0.5, 0.25, &p) == DEMASK_OK);
+    CHECK(near(p, fmin(1.0, 0.25 * value(demask_noise_rate, noise, 0.5))));
     CHECK(demask_noise_reveal_probability(noise, 0.75, 0.25, &p) == DEMASK_OK);
     double masked_then = 1.0 - value(demask_noise_alpha, noise, 0.75);
     double masked_later = 1.0 - value(demask_noise_alpha, noise, 0.25);

@@ -124,7 +124,14 @@ link_line_is_that_of_rustc() {
     printf 'rustc: %s\nREADME.md: %s\n' "$line" "${static#* }"
     [ "$line" = "${static#* }" ]
 }
-check "README.md has the static libraries that rustc names" link_line_is_that_of_rustc
+check "README.md here has the static libraries that rustc names" link_line_is_that_of_rustc
+check "README.md above has them too" grep -qF -- "libdemask.a ${static#* } " ../README.md
+example_is_readme_c() {
+    local example
+    example=$(sed -n '/^```c$/,/^```$/p' ../README.md | sed '1d; $d')
+    [[ $(cat readme.c) == *"$example"* ]]
+}
+check "the C example in README.md above is a part of readme.c" example_is_readme_c
 
 echo
 echo "$passed passed, $failed failed, $skipped skipped"

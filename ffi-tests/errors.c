@@ -504,16 +504,22 @@ static void cases_of_schedules(void) {
     CASE(reset, NOTHING, at_time[i](noise, good, ODD(double, out)), DEMASK_ERR_ALIGN);
     if (i < 3) CASE(reset, NOTHING, at_time[i](noise, -0.5, out), DEMASK_ERR_ARGUMENT);
   }
-  CASE(reset, NOTHING, demask_noise_reveal_probability(3, 0.5, 0.25, out), DEMASK_ERR_ARGUMENT);
-  CASE(reset, NOTHING, demask_noise_reveal_probability(noise, 1.5, 0.25, out),
+  demask_status (*const in_step[])(uint32_t, double, double, double *) = {
+      demask_noise_reveal_probability, demask_noise_euler_probability};
+  for (int i = 0; i < 2; ++i) {
+    CASE(reset, NOTHING, in_step[i](3, 0.5, 0.25, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, in_step[i](noise, 1.5, 0.25, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, in_step[i](noise, NAN, 0.25, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, in_step[i](noise, 0.0, 0.0, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, in_step[i](noise, 0.5, 0.75, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, in_step[i](noise, 0.5, -0.25, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, in_step[i](noise, 0.5, NAN, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, in_step[i](noise, 0.5, 0.25, NULL), DEMASK_ERR_NULL);
+    CASE(reset, NOTHING, in_step[i](noise, 0.5, 0.25, ODD(double, out)), DEMASK_ERR_ALIGN);
+  }
+  CASE(reset, NOTHING,
+       demask_noise_euler_probability(DEMASK_NOISE_UNIT_RATE, INFINITY, INFINITY, out),
        DEMASK_ERR_ARGUMENT);
-  CASE(reset, NOTHING, demask_noise_reveal_probability(noise, 0.0, 0.0, out),
-       DEMASK_ERR_ARGUMENT);
-  CASE(reset, NOTHING, demask_noise_reveal_probability(noise, 0.5, 0.75, out),
-       DEMASK_ERR_ARGUMENT);
-  CASE(reset, NOTHING, demask_noise_reveal_probability(noise, 0.5, NAN, out),
-       DEMASK_ERR_ARGUMENT);
-  CASE(reset, NOTHING, demask_noise_reveal_probability(noise, 0.5, 0.25, NULL), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_sizes_even(4, 2, NULL), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_sizes_even(4, 2, ODD(uint32_t, &w.count)), DEMASK_ERR_ALIGN);
 

@@ -521,6 +521,16 @@ demask_status demask_noise_rate(uint32_t noise, double t, double *out);
 // Errors: NULL, ALIGN, ARGUMENT (`t` not above 0 or past the last time, `s` outside 0 to `t`).
 demask_status demask_noise_reveal_probability(uint32_t noise, double t, double s, double *out);
 
+// Writes min(1, h rate(t)), the probability with which the Euler method reveals a masked position in
+// a step of width `h` from time `t`: exactly 1 for a linear step that ends at time 0.
+//
+// Errors: NULL, ALIGN, ARGUMENT (`t` not above 0 or past the last time, `h` outside 0 to `t` or
+// INFINITY).
+demask_status demask_noise_euler_probability(uint32_t noise,
+                                             double t,
+                                             double h,
+                                             double *out);
+
 // Writes how many of `masks` masked positions a step reveals by even sizes when `steps_left` steps
 // are left, this one included: all with one step left, 0 with none.
 //

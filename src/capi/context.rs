@@ -130,7 +130,7 @@ fn create(options: &demask_options) -> Result<demask_context, Refusal> {
 fn probe(positions: usize, segments: usize, policies: usize) -> Result<(), Refusal> {
     let position =
         size_of::<RowDraw>() + size_of::<Drawn>() + size_of::<Key>() + 2 * size_of::<u32>();
-    let segment = Room::SEGMENT_SIZE + 2 * (size_of::<u32>() + 2 * size_of::<f64>());
+    let segment = Room::SEGMENT_SIZE + 2 * (2 * size_of::<u32>() + 2 * size_of::<f64>());
     let bytes = positions.checked_mul(position).and_then(|bytes| {
         let segments = segments.checked_mul(segment)?;
         bytes.checked_add(segments)?.checked_add(policies.checked_mul(Room::POLICY_SIZE)?)

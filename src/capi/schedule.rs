@@ -121,6 +121,27 @@ pub unsafe extern "C" fn demask_noise_reveal_probability(
     }
 }
 
+/// Writes min(1, h rate(t)), the probability with which the Euler method reveals a masked position in
+/// a step of width `h` from time `t`: exactly 1 for a linear step that ends at time 0.
+///
+/// Errors: NULL, ALIGN, ARGUMENT (`t` not above 0 or past the last time, `h` outside 0 to `t` or
+/// INFINITY).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_euler_probability(
+    noise: u32,
+    t: f64,
+    h: f64,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        evaluate(noise, out, |noise| {
+            require(is_time(noise, t) && t > 0.0 && (0.0..=t).contains(&h) && h.is_finite())?;
+            Ok(noise.euler_probability(t, h))
+        })
+    }
+}
+
 /// Writes how many of `masks` masked positions a step reveals by even sizes when `steps_left` steps
 /// are left, this one included: all with one step left, 0 with none.
 ///
