@@ -3,25 +3,32 @@
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let os = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
-    if matches!(os.as_str(), "linux" | "android" | "freebsd" | "netbsd" | "openbsd") {
-        // Before 1.0 the ABI may change in a minor version, so the minor version is in the name.
+    if matches!(os.as_str(), "linux" | "freebsd" | "netbsd" | "openbsd") {
         let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
-        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libdemask.so.{major}.{minor}");
+        // Before 1.0 the ABI may change in a minor version, so the minor version is in the name.
+        let version = if major == "0" { format!("0.{minor}") } else { major.to_owned() };
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libdemask.so.{version}");
     }
     #[cfg(feature = "header")]
     header();
 }
 
+/// The files of src/capi that declare something, in the order of the header.
+#[cfg(feature = "header")]
+const DECLARING: [&str; 11] = [
+    "version", "status", "level", "context", "policy", "canvas", "logits", "plan", "step", "draw",
+    "schedule",
+];
+
 #[cfg(feature = "header")]
 fn header() {
     println!("cargo::rerun-if-changed=src/capi");
     println!("cargo::rerun-if-changed=cbindgen.toml");
-    let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    println!("cargo::rerun-if-changed=include/demask.h");
     let config = cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml is valid");
-    cbindgen::Builder::new()
-        .with_config(config)
-        .with_src(format!("{root}/src/capi/mod.rs"))
-        .generate()
-        .expect("src/capi parses")
-        .write_to_file("include/demask.h");
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for file in DECLARING {
+        builder = builder.with_src(format!("src/capi/{file}.rs"));
+    }
+    builder.generate().expect("src/capi can be parsed").write_to_file("include/demask.h");
 }

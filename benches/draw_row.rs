@@ -1,8 +1,9 @@
 //! What does drawing one token from one row cost, beside merely reading the row?
 //!
-//! `read` is the plainest vector maximum, `draw` the categorical draw at temperature 1, `greedy`
-//! the draw at temperature 0. Rows lie in 2 MiB of memory, so they are read from cache, and are
-//! visited in turn, each with its own key. Throughput is in logits.
+//! `read` is the plainest vector maximum; `draw` is the categorical draw at temperature 1, of normal
+//! logits with standard deviation 1, 3 and 8 (flat, middling and peaked rows); `greedy` is the draw
+//! at temperature 0. Rows lie in 2 MiB of memory, so they are read from cache, and are visited in
+//! turn; every draw has a key of its own. Throughput is in logits.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use demask::draw::{largest, oracle};
@@ -46,32 +47,45 @@ fn check(sampler: &mut Sampler, logits: &[f32], vocab: usize) {
 fn draw_row(c: &mut Criterion) {
     for vocab in [25, 4_096, 32_000, 131_072] {
         let rows = (1 << 19) / vocab;
-        let logits = normal_logits(rows * vocab, 3.0);
-        let view = Logits::f32(&logits, rows, vocab).expect("a fine view");
-        let keys: Vec<_> =
-            (0..rows as u64).map(|stream| Key { stream, ..Key::default() }).collect();
+        let shapes = [1.0, 3.0, 8.0].map(|sigma| (sigma, normal_logits(rows * vocab, sigma)));
+        // So many sets of keys that the number of proposals averages out.
+        let keys: Vec<Vec<_>> = (0..64)
+            .map(|step| {
+                (0..rows as u64).map(|stream| Key { stream, step, ..Key::default() }).collect()
+            })
+            .collect();
         let mut group = c.benchmark_group(format!("draw_row/{vocab}"));
         group.throughput(Throughput::Elements((rows * vocab) as u64));
         for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
             let mut sampler =
                 Sampler::builder(rows.max(512), 1).level(level).build().expect("a sampler");
-            check(&mut sampler, &logits, vocab);
+            for (_, logits) in &shapes {
+                check(&mut sampler, logits, vocab);
+            }
+            let (_, logits) = &shapes[1];
             let exact = logits[..vocab].iter().copied().fold(f32::NEG_INFINITY, f32::max);
             assert_eq!(largest(level, &logits[..vocab]), exact, "the sweep finds the maximum");
             group.bench_function(BenchmarkId::new("read", level), |b| {
                 b.iter(|| {
-                    for row in black_box(&logits).chunks_exact(vocab) {
+                    for row in black_box(logits).chunks_exact(vocab) {
                         black_box(largest(level, row));
                     }
                 });
             });
-            for (name, temperature) in [("greedy", 0.0), ("draw", 1.0)] {
+            let mut time = |name: String, logits: &[f32], temperature| {
+                let view = Logits::f32(logits, rows, vocab).expect("a fine view");
                 group.bench_function(BenchmarkId::new(name, level), |b| {
+                    let mut keys = keys.iter().cycle();
                     b.iter(|| {
-                        let drawn = sampler.draw(black_box(&view), temperature, None, &keys);
+                        let keys = keys.next().expect("a cycle has no end");
+                        let drawn = sampler.draw(black_box(&view), temperature, None, keys);
                         black_box(drawn.expect("a fine draw"));
                     });
                 });
+            };
+            time("greedy".into(), logits, 0.0);
+            for (sigma, logits) in &shapes {
+                time(format!("draw, sigma {sigma}"), logits, 1.0);
             }
         }
     }
@@ -81,7 +95,7 @@ criterion_group! {
     name = benches;
     config = Criterion::default()
         .warm_up_time(core::time::Duration::from_millis(500))
-        .measurement_time(core::time::Duration::from_secs(2));
+        .measurement_time(core::time::Duration::from_secs(1));
     targets = draw_row
 }
 criterion_main!(benches);

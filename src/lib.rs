@@ -100,6 +100,8 @@
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
 mod canvas;
+#[cfg(feature = "capi")]
+mod capi;
 pub mod draw;
 mod error;
 mod lanes;
@@ -125,3 +127,8 @@ pub use select::Select;
 pub use step::{Plan, Sampler, SamplerBuilder, StepReport};
 pub use stop::Finish;
 pub use update::Update;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

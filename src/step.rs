@@ -89,6 +89,8 @@ pub struct StepReport {
 pub struct Plan {
     rows: Vec<u32>,
     offsets: Vec<u32>,
+    /// The step of each segment that was planned.
+    steps: Vec<u32>,
     times: Vec<f64>,
     log_masked: Vec<f64>,
     active: usize,
@@ -103,6 +105,7 @@ impl Plan {
         Self {
             rows: Vec::with_capacity(positions),
             offsets: Vec::with_capacity(segments + 1),
+            steps: Vec::with_capacity(segments),
             times: Vec::with_capacity(segments),
             log_masked: Vec::with_capacity(segments),
             active: 0,
@@ -142,6 +145,7 @@ impl Plan {
         self.rows.clear();
         self.offsets.clear();
         self.offsets.push(0);
+        self.steps.clear();
         self.times.clear();
         self.log_masked.clear();
         self.active = 0;
@@ -171,7 +175,7 @@ impl Plan {
                 let mut rng = segment.key().generator(Purpose::Reveal);
                 let time = policy.grid_time(segment.step);
                 let width = time - policy.grid_time(segment.step + 1);
-                let p = width * noise.rate(time);
+                let p = noise.euler_probability(time, width);
                 self.rows.extend(select::bernoulli::choose(masked, p, &mut rng));
                 time
             }
@@ -185,11 +189,13 @@ impl Plan {
         };
         self.active += usize::from(phase != Phase::Done);
         self.offsets.push(self.rows.len() as u32);
+        self.steps.push(segment.step);
         self.times.push(time);
         self.log_masked.push(log_masked);
     }
 
-    /// Whether this can be the plan of `canvas`: the same segments, and every row still masked.
+    /// Whether this can be the plan of `canvas`: the same segments at the same steps, and every row
+    /// still masked.
     fn check(&self, canvas: &Canvas<'_>) -> Result<(), Error> {
         let segments = canvas.segments();
         shape(
@@ -199,6 +205,10 @@ impl Plan {
             "the canvas's,",
             segments.len(),
         )?;
+        for (segment, &step) in segments.iter().zip(&self.steps) {
+            let now = segment.step as usize;
+            shape(step as usize == now, "planned step", step as usize, "the segment's,", now)?;
+        }
         for (segment, ends) in segments.iter().zip(self.offsets.windows(2)) {
             for &at in &self.rows[ends[0] as usize..ends[1] as usize] {
                 let stands = (segment.begin..segment.end).contains(&at) && canvas.is_masked(at);
@@ -212,6 +222,40 @@ impl Plan {
             }
         }
         Ok(())
+    }
+}
+
+/// What a plan needs to be kept in memory of a C caller.
+#[cfg(feature = "capi")]
+impl Plan {
+    /// ln(1 − α) of each segment after the step.
+    pub(crate) fn log_masked(&self) -> &[f64] {
+        &self.log_masked
+    }
+
+    /// Becomes a plan that was kept elsewhere, and fits. A step does not look at its times.
+    pub(crate) fn assign(
+        &mut self,
+        rows: &[u32],
+        offsets: &[u32],
+        steps: &[u32],
+        log_masked: &[f64],
+    ) {
+        self.clear();
+        self.rows.extend_from_slice(rows);
+        self.offsets.clear();
+        self.offsets.extend_from_slice(offsets);
+        self.steps.extend_from_slice(steps);
+        self.log_masked.extend_from_slice(log_masked);
+        self.times.resize(log_masked.len(), 0.0);
+    }
+}
+
+#[cfg(feature = "capi")]
+impl Sampler {
+    /// The plan of the last [`step`](Self::step): its rows are those of [`drawn`](Self::drawn).
+    pub(crate) fn own_plan(&self) -> &Plan {
+        &self.plan
     }
 }
 
@@ -245,8 +289,8 @@ impl Sampler {
     /// A bad row (NaN, +∞, or no finite logit) leaves its position masked.
     ///
     /// # Errors
-    /// A plan of another canvas, another number of logits rows than the plan's, or more rows than
-    /// the sampler was made for. Nothing is changed then.
+    /// A plan of another canvas or step, another number of logits rows than the plan's, or more rows
+    /// than the sampler was made for. Nothing is changed then.
     pub fn step_planned(
         &mut self,
         canvas: &mut Canvas<'_>,

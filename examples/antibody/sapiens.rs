@@ -223,7 +223,9 @@ mod tests {
         let mut tokens = vec![BEGIN];
         tokens.extend(chain.chars().map(|residue| token(residue).unwrap_or(MASK)));
         tokens.push(END);
-        let hidden = model.hidden(&tokens, &[0..tokens.len()]).expect("a short chain");
+        let sequence = 0..tokens.len();
+        let hidden =
+            model.hidden(&tokens, core::slice::from_ref(&sequence)).expect("a short chain");
         let logits = model.logits(&hidden, &[26]);
         let expected = [
             0.621, -0.0154, 0.3401, 1.2647, -0.2902, 5.1923, -0.2892, -0.2427, -0.052, -0.2078,

@@ -66,7 +66,6 @@ fn multiply(layer: &Linear, x: &[f32], y: &mut [f32]) {
 
 /// The outputs of one panel for `N` rows.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "with constant bounds the sums stay in registers")]
 fn multiply_rows<const N: usize>(panel: &[[f32; LANES]], x: &[f32]) -> [[f32; LANES]; N] {
     let rows: [&[f32]; N] = core::array::from_fn(|row| &x[row * panel.len()..][..panel.len()]);
     let mut sums = [[0.0; LANES]; N];

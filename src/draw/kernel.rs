@@ -9,23 +9,24 @@
 //!
 //! It costs an exponential a token, and reads the row twice. Here instead:
 //!
-//! 1. **Sweep.** The row is cut into chunks of 16·C tokens; lane l of a chunk is a *cell* of C
-//!    tokens, every sixteenth. A running vector maximum over a chunk is the maximum of its 16
-//!    cells, with no reduction across lanes. C is a function of the vocabulary alone.
+//! 1. **Sweep.** The row is cut into groups of 8·C vectors of 16 tokens. Vector k of a group goes
+//!    into the k-mod-8th of eight running maxima, so each of their lanes ends as the maximum of a
+//!    *cell* of C tokens, with no reduction across lanes or accumulators. C is a function of the
+//!    vocabulary alone.
 //! 2. **Envelope.** Every token of a cell weighs at most u, a cheap upper bound of
 //!    weight(maximum of the cell).
 //! 3. **Propose and accept.** A cell is chosen with probability u/Σu, a token in it uniformly, and
 //!    accepted with probability weight(token)/u; otherwise all of this is done again. An accepted
-//!    token has the softmax law exactly, whatever C; the expected number of proposals is
-//!    C·Σu/Σweight, at most C for any row.
+//!    token has the softmax law exactly, whatever C and however loose the bound; the expected
+//!    number of proposals is C·Σu/Σweight, at most 1.1·C for any row.
 //!
-//! With C = 1 the cells are the tokens, nothing is ever rejected, and this is an inverse CDF.
+//! With C = 1 the cells are the tokens and next to nothing is rejected: an inverse CDF.
 
-use super::envelope::{Envelope, MAX_CHUNKS, MAX_PEELED, Peeled, Scratch};
+use super::envelope::{Envelope, GROUP, MAX_GROUPS, Scratch};
 use super::{Drawn, RowDraw, Temperature};
-use crate::lanes::math::{weight, weight_bound};
+use crate::lanes::math::{BOUND_UNIT, weight};
 use crate::lanes::{Kernel, Lanes, Level, run};
-use crate::logits::{Logits, LogitsData};
+use crate::logits::{Logits, LogitsData, MAX_VOCAB};
 use crate::rng::Purpose;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
@@ -52,18 +53,20 @@ impl Element for f32 {
 
 /// C, the number of tokens in a cell, a power of two.
 ///
-/// Larger cells make the envelope cheaper and the proposals more: 64 chunks balance the two up to
-/// C = 128, and beyond that C grows only so that [`MAX_CHUNKS`] suffice.
+/// Larger cells make the envelope cheaper and the proposals more. A vector of bounds costs about
+/// as much as an eighth of a proposal, so C² near an eighth of the number of vectors balances the
+/// two; for huge vocabularies [`MAX_GROUPS`] decides.
 const fn cell_size(vocab: usize) -> usize {
     let vectors = vocab.div_ceil(16);
-    let balanced = vectors.div_ceil(64).next_power_of_two();
-    let balanced = if balanced < 128 { balanced } else { 128 };
-    let needed = vectors.div_ceil(MAX_CHUNKS).next_power_of_two();
+    let balanced = (vectors / 8).isqrt().next_power_of_two();
+    let needed = vectors.div_ceil(GROUP * MAX_GROUPS).next_power_of_two();
     if needed > balanced { needed } else { balanced }
 }
 
-/// The 11 low bits of a random word choose the token of a cell.
-const _: () = assert!(cell_size(crate::logits::MAX_VOCAB) <= 1 << 11);
+/// The low bits of a random word, below those of the uniform number, that choose within a cell.
+const OFFSET_BITS: u32 = 11;
+
+const _: () = assert!(cell_size(MAX_VOCAB) <= 1 << OFFSET_BITS);
 
 /// Draws a token for each job.
 pub(crate) fn draw_rows(
@@ -97,87 +100,151 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
         for (job, out) in self.jobs.iter().zip(self.out) {
-            let row = &self.data[job.start..job.start + self.vocab];
-            *out = draw_row(s, row, self.excluded, job, self.scratch);
+            let row = Row {
+                logits: &self.data[job.start..job.start + self.vocab],
+                excluded: self.excluded,
+                size: cell_size(self.vocab),
+            };
+            *out = row.draw(s, job, self.scratch);
         }
     }
 }
 
-#[inline(always)]
-fn draw_row<L: Lanes, E: Element>(
-    s: L,
-    row: &[E],
-    excluded: usize,
-    job: &RowDraw,
-    scratch: &mut Scratch,
-) -> Drawn {
-    let size = cell_size(row.len());
-    let cells = scratch.cells(row.len().div_ceil(16 * size));
-
-    let nan = sweep(s, row, size, cells);
-    if excluded < row.len() {
-        let (chunk, lane) = (excluded / (16 * size), excluded % 16);
-        cells[chunk][lane] = cell_maximum_without(row, excluded, size);
-    }
-    let mut max = s.load(&cells[0]);
-    for cell in &cells[1..] {
-        max = s.max(max, s.load(cell));
-    }
-    let max = s.largest(max);
-    if nan || max == f32::INFINITY || max == f32::NEG_INFINITY {
-        return Drawn::BAD;
-    }
-    if job.temperature.greedy {
-        return Drawn::token(first_of_value(row, max, excluded, size, cells));
-    }
-
-    for cell in &mut *cells {
-        let x = s.load(cell);
-        let bound = if size == 1 {
-            weight(s, x, max, job.temperature)
-        } else {
-            weight_bound(s, x, max, job.temperature)
-        };
-        s.store(bound, cell);
-    }
-    let mut rng = job.key.generator(Purpose::Token);
-    let chunks = cells.len();
-    let envelope = Envelope::new(s, scratch, chunks);
-    if size == 1 {
-        let word = rng.next_u64();
-        let ([chunk], [lane]) = envelope.pick([word], &mut rng);
-        return Drawn::token(16 * chunk + lane);
-    }
-    let mut proposals =
-        Proposals { row, excluded, size, max, temperature: job.temperature, envelope };
-    // The first batch is small: flat rows accept at once, and peaked ones are peeled after it.
-    if let Some(token) = proposals.batch::<L, 4>(s, &mut rng) {
-        return Drawn::token(token);
-    }
-    loop {
-        if let Some(token) = proposals.batch::<L, 16>(s, &mut rng) {
-            return Drawn::token(token);
-        }
-    }
-}
-
-/// Everything that a proposal needs.
-struct Proposals<'a, E> {
-    row: &'a [E],
+/// A row, the token of it that may not be drawn (or a number past its end), and its cell size.
+struct Row<'a, E> {
+    logits: &'a [E],
     excluded: usize,
     size: usize,
-    max: f32,
-    temperature: Temperature,
-    envelope: Envelope<'a>,
 }
 
-impl<E: Element> Proposals<'_, E> {
-    /// Makes N proposals, each from two random words (and rarely more, see [`Envelope::pick`] and
-    /// [`unit`]); the first that is accepted counts. If none is, hot cells among them are peeled.
+impl<E: Element> Row<'_, E> {
     #[inline(always)]
-    fn batch<L: Lanes, const N: usize>(
-        &mut self,
+    fn draw<L: Lanes>(&self, s: L, job: &RowDraw, scratch: &mut Scratch) -> Drawn {
+        let groups = self.logits.len().div_ceil(16 * GROUP * self.size);
+        let cells = scratch.maxima(groups);
+        let (mut max, nan) = self.sweep(s, cells);
+        if self.excluded < self.logits.len() {
+            self.exclude(cells.as_flattened_mut());
+            if self.logits[self.excluded].to_f32() >= max {
+                let cells = cells.as_flattened().as_flattened().iter();
+                max = cells.fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+            }
+        }
+        if nan || max == f32::INFINITY || max == f32::NEG_INFINITY {
+            return Drawn::BAD;
+        }
+        if job.temperature.greedy {
+            return Drawn::token(self.first_of_value(max, cells));
+        }
+
+        let envelope = Envelope::new(s, scratch, groups, max, job.temperature);
+        let target = Target { envelope, max, temperature: job.temperature };
+        let mut rng = job.key.generator(Purpose::Token);
+        // The first batch is small, since flat rows accept at once; with cells of one token,
+        // nearly all do.
+        let mut token = if self.size == 1 {
+            self.propose::<L, 1>(s, &target, &mut rng)
+        } else {
+            self.propose::<L, 4>(s, &target, &mut rng)
+        };
+        while token.is_none() {
+            token = self.propose::<L, 16>(s, &target, &mut rng);
+        }
+        token.map_or(Drawn::BAD, Drawn::token)
+    }
+
+    /// Writes the maximum of each cell; returns the row's, and whether there is a NaN.
+    ///
+    /// An ordered maximum drops a NaN silently, so every pair of vectors is also compared for one.
+    #[inline(always)]
+    fn sweep<L: Lanes>(&self, s: L, cells: &mut [[[f32; 16]; GROUP]]) -> (f32, bool) {
+        let mut nan = s.no_lane();
+        let mut row = [s.splat(f32::NEG_INFINITY); GROUP];
+        for (group, cells) in self.logits.chunks(16 * GROUP * self.size).zip(cells) {
+            let mut max = [s.splat(f32::NEG_INFINITY); GROUP];
+            let (vectors, rest) = group.as_chunks::<16>();
+            let (blocks, singles) = vectors.as_chunks::<GROUP>();
+            for block in blocks {
+                let mut x = [s.splat(0.0); GROUP];
+                for k in 0..GROUP {
+                    x[k] = E::load(s, &block[k]);
+                    max[k] = s.max(max[k], x[k]);
+                }
+                for pair in x.chunks_exact(2) {
+                    nan = s.or(nan, s.unordered(pair[0], pair[1]));
+                }
+            }
+            for (single, max) in singles.iter().zip(&mut max) {
+                let x = E::load(s, single);
+                *max = s.max(*max, x);
+                nan = s.or(nan, s.unordered(x, x));
+            }
+            if !rest.is_empty() {
+                let mut padded = [E::NEG_INFINITY; 16];
+                padded[..rest.len()].copy_from_slice(rest);
+                let x = E::load(s, &padded);
+                max[singles.len()] = s.max(max[singles.len()], x);
+                nan = s.or(nan, s.unordered(x, x));
+            }
+            for (k, cell) in cells.iter_mut().enumerate() {
+                s.store(max[k], cell);
+                row[k] = s.max(row[k], max[k]);
+            }
+        }
+        let row = row.into_iter().fold(s.splat(f32::NEG_INFINITY), |a, b| s.max(a, b));
+        (s.largest(row), s.any(nan))
+    }
+
+    /// The token at `offset` of a cell; it may lie past the end of the row.
+    #[inline(always)]
+    fn token(&self, vector: usize, lane: usize, offset: usize) -> usize {
+        let (group, accumulator) = (vector / GROUP, vector % GROUP);
+        ((group * self.size + offset) * GROUP + accumulator) * 16 + lane
+    }
+
+    /// Replaces the maximum of the excluded token's cell by the maximum without it.
+    #[inline(always)]
+    fn exclude(&self, cells: &mut [[f32; 16]]) {
+        let (vector, lane) = (self.excluded / 16, self.excluded % 16);
+        let cell = vector / (GROUP * self.size) * GROUP + vector % GROUP;
+        let mut max = f32::NEG_INFINITY;
+        for offset in 0..self.size {
+            let token = self.token(cell, lane, offset);
+            if token < self.logits.len() && token != self.excluded {
+                max = max.max(self.logits[token].to_f32());
+            }
+        }
+        cells[cell][lane] = max;
+    }
+
+    /// The lowest token whose logit equals `max`, which is the largest of the cells.
+    #[inline(always)]
+    fn first_of_value(&self, max: f32, cells: &[[[f32; 16]; GROUP]]) -> usize {
+        // Sixteen at a time without an early exit, which the compiler turns into vectors.
+        let holds = |cells: &[[f32; 16]; GROUP]| {
+            cells.as_flattened().iter().fold(false, |any, &x| any | (x == max))
+        };
+        let group = cells.iter().position(holds).unwrap_or(0);
+        for (block, x) in self.logits.chunks(16).enumerate().skip(group * GROUP * self.size) {
+            if x.iter().fold(false, |any, x| any | (x.to_f32() == max)) {
+                for (lane, x) in x.iter().enumerate() {
+                    if x.to_f32() == max && 16 * block + lane != self.excluded {
+                        return 16 * block + lane;
+                    }
+                }
+            }
+        }
+        // Never reached: some token is the maximum of its cell.
+        0
+    }
+
+    /// Makes N proposals, each from two random words (and rarely more, see [`unit`]); the first that
+    /// is accepted counts.
+    #[inline(always)]
+    fn propose<L: Lanes, const N: usize>(
+        &self,
         s: L,
+        target: &Target<'_>,
         rng: &mut Xoshiro256PlusPlus,
     ) -> Option<usize> {
         let (mut choices, mut words) = ([0; N], [0; N]);
@@ -185,152 +252,34 @@ impl<E: Element> Proposals<'_, E> {
             choices[p] = rng.next_u64();
             words[p] = rng.next_u64();
         }
-        let (chunks, lanes) = self.envelope.pick(choices, rng);
+        let (vectors, lanes, bounds) = target.envelope.pick(choices);
         let mut tokens = [0; N];
         let mut logits = [f32::NEG_INFINITY; 16];
         let mut bars = [0.0; N];
         for p in 0..N {
-            if lanes[p] == Envelope::PEELED {
-                // A peeled token is always accepted: its bar lies below any weight.
-                (tokens[p], bars[p]) = (self.envelope.peeled()[chunks[p]].token, -1.0);
-                continue;
-            }
             let offset = words[p] as usize & (self.size - 1);
-            let token = (chunks[p] * self.size + offset) * 16 + lanes[p];
-            if token < self.row.len() && self.is_open(token) {
-                logits[p] = self.row[token].to_f32();
+            let token = self.token(vectors[p], lanes[p], offset);
+            if token < self.logits.len() && token != self.excluded {
+                logits[p] = self.logits[token].to_f32();
             }
             tokens[p] = token;
-            let bound = self.envelope.bound(chunks[p], lanes[p]);
-            bars[p] = unit(words[p] >> 11, rng) * f64::from(bound);
+            bars[p] = unit(words[p] >> OFFSET_BITS, rng) * f64::from(bounds[p]) * BOUND_UNIT;
         }
         let mut weights = [0.0; 16];
-        s.store(weight(s, s.load(&logits), self.max, self.temperature), &mut weights);
-        let accepted = (0..N).find(|&p| bars[p] < f64::from(weights[p]));
-        if accepted.is_none() {
-            self.peel(s, &chunks, &lanes);
+        s.store(weight(s, s.load(&logits), target.max, target.temperature), &mut weights);
+        let mut accepted = 0u32;
+        for p in 0..N {
+            accepted |= u32::from(bars[p] < f64::from(weights[p])) << p;
         }
-        accepted.map(|p| tokens[p])
-    }
-
-    /// Whether a proposal may end at `token`: it is neither excluded nor peeled.
-    #[inline(always)]
-    fn is_open(&self, token: usize) -> bool {
-        token != self.excluded && self.envelope.peeled().iter().all(|peeled| peeled.token != token)
-    }
-
-    /// Of cells that were proposed in vain and hold more than a sixteenth of the envelope, takes
-    /// the heaviest token out: it becomes a choice of its own, and the rest of the cell is bounded
-    /// by its second largest logit. In a peaked row that saves most of the rejections.
-    #[inline(always)]
-    fn peel<L: Lanes>(&mut self, s: L, chunks: &[usize], lanes: &[usize]) {
-        let hot = self.envelope.total() / 16.0;
-        let mut any = false;
-        for (&chunk, &lane) in chunks.iter().zip(lanes) {
-            let full = self.envelope.peeled().len() == MAX_PEELED;
-            if full || lane >= 16 || f64::from(self.envelope.bound(chunk, lane)) <= hot {
-                continue;
-            }
-            let (mut token, mut first, mut second) = (0, f32::NEG_INFINITY, f32::NEG_INFINITY);
-            let begin = chunk * 16 * self.size + lane;
-            for at in (begin..self.row.len()).step_by(16).take(self.size) {
-                let x = self.row[at].to_f32();
-                if x > second && self.is_open(at) {
-                    if x > first {
-                        (token, first, second) = (at, x, first);
-                    } else {
-                        second = x;
-                    }
-                }
-            }
-            let (mut share, mut rest) = ([0.0; 16], [0.0; 16]);
-            s.store(weight(s, s.splat(first), self.max, self.temperature), &mut share);
-            s.store(weight_bound(s, s.splat(second), self.max, self.temperature), &mut rest);
-            let share = f64::from(share[0]) / self.size as f64;
-            self.envelope.peel(chunk, lane, rest[0], Peeled { token, share });
-            any = true;
-        }
-        if any {
-            self.envelope.sum_up(s);
-        }
+        (accepted != 0).then(|| tokens[accepted.trailing_zeros() as usize])
     }
 }
 
-/// Writes the maximum of each cell; says whether there is a NaN.
-///
-/// An ordered maximum drops a NaN silently, so every pair of vectors is also compared for one.
-#[inline(always)]
-fn sweep<L: Lanes, E: Element>(s: L, row: &[E], size: usize, cells: &mut [[f32; 16]]) -> bool {
-    let mut nan = s.no_lane();
-    for (chunk, cell) in row.chunks(16 * size).zip(cells) {
-        let (vectors, rest) = chunk.as_chunks::<16>();
-        let (quads, singles) = vectors.as_chunks::<4>();
-        let mut m = [s.splat(f32::NEG_INFINITY); 4];
-        for quad in quads {
-            let x0 = E::load(s, &quad[0]);
-            let x1 = E::load(s, &quad[1]);
-            let x2 = E::load(s, &quad[2]);
-            let x3 = E::load(s, &quad[3]);
-            m[0] = s.max(m[0], x0);
-            m[1] = s.max(m[1], x1);
-            m[2] = s.max(m[2], x2);
-            m[3] = s.max(m[3], x3);
-            nan = s.or(nan, s.or(s.unordered(x0, x1), s.unordered(x2, x3)));
-        }
-        for single in singles {
-            let x = E::load(s, single);
-            m[0] = s.max(m[0], x);
-            nan = s.or(nan, s.unordered(x, x));
-        }
-        if !rest.is_empty() {
-            let mut padded = [E::NEG_INFINITY; 16];
-            padded[..rest.len()].copy_from_slice(rest);
-            let x = E::load(s, &padded);
-            m[0] = s.max(m[0], x);
-            nan = s.or(nan, s.unordered(x, x));
-        }
-        s.store(s.max(s.max(m[0], m[1]), s.max(m[2], m[3])), cell);
-    }
-    s.any(nan)
-}
-
-/// The maximum of the cell of token `excluded`, without it.
-#[inline(always)]
-fn cell_maximum_without<E: Element>(row: &[E], excluded: usize, size: usize) -> f32 {
-    let first = excluded / (16 * size) * (16 * size) + excluded % 16;
-    let mut max = f32::NEG_INFINITY;
-    for token in (first..row.len()).step_by(16).take(size) {
-        let x = row[token].to_f32();
-        if token != excluded && x > max {
-            max = x;
-        }
-    }
-    max
-}
-
-/// The lowest token whose logit equals `max`, which is the largest of the cells.
-#[inline(always)]
-fn first_of_value<E: Element>(
-    row: &[E],
+/// What a row is drawn from: its envelope, and what turns logits into weights.
+struct Target<'a> {
+    envelope: Envelope<'a>,
     max: f32,
-    excluded: usize,
-    size: usize,
-    cells: &[[f32; 16]],
-) -> usize {
-    // Sixteen at a time without an early exit, which the compiler turns into vectors.
-    let holds = |x: &[f32]| x.iter().fold(false, |any, &x| any | (x == max));
-    let chunk = cells.iter().position(|cell| holds(cell)).unwrap_or(0);
-    for (block, x) in row.chunks(16).enumerate().skip(chunk * size) {
-        if x.iter().fold(false, |any, x| any | (x.to_f32() == max)) {
-            for (lane, x) in x.iter().enumerate() {
-                if x.to_f32() == max && 16 * block + lane != excluded {
-                    return 16 * block + lane;
-                }
-            }
-        }
-    }
-    // Never reached: some token is the maximum of its cell.
-    0
+    temperature: Temperature,
 }
 
 /// A uniform number in (0, 1] from 53 bits, which are continued by another word where they would

@@ -30,7 +30,6 @@ impl Lanes for Avx2 {
     type F = [__m256; 2];
     type U = [__m256i; 2];
     type Mask = [__m256; 2];
-    type Sums = [__m256d; 4];
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
@@ -109,6 +108,15 @@ impl Lanes for Avx2 {
         unsafe { [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))] }
     }
     #[inline(always)]
+    fn store_u32(self, x: Self::U, out: &mut [u32; 16]) {
+        let at = out.as_mut_ptr().cast::<__m256i>();
+        // SAFETY: `self` proves AVX2; 16 words are writable at `out`, in two halves of 8.
+        unsafe {
+            _mm256_storeu_si256(at, x[0]);
+            _mm256_storeu_si256(at.add(1), x[1]);
+        }
+    }
+    #[inline(always)]
     fn float_bits(self, x: Self::F) -> Self::U {
         both!(_mm256_castps_si256, x)
     }
@@ -141,29 +149,8 @@ impl Lanes for Avx2 {
         both!(_mm256_cvtepi32_ps, a)
     }
     #[inline(always)]
-    fn no_sums(self) -> Self::Sums {
-        // SAFETY: `self` proves that the CPU has AVX2.
-        let zero = unsafe { _mm256_setzero_pd() };
-        [zero; 4]
-    }
-    #[inline(always)]
-    fn accumulate(self, sums: Self::Sums, x: Self::F) -> Self::Sums {
-        // SAFETY: `self` proves that the CPU has AVX2.
-        unsafe {
-            [
-                _mm256_add_pd(sums[0], _mm256_cvtps_pd(_mm256_castps256_ps128(x[0]))),
-                _mm256_add_pd(sums[1], _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(x[0]))),
-                _mm256_add_pd(sums[2], _mm256_cvtps_pd(_mm256_castps256_ps128(x[1]))),
-                _mm256_add_pd(sums[3], _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(x[1]))),
-            ]
-        }
-    }
-    #[inline(always)]
-    fn store_sums(self, sums: Self::Sums, out: &mut [f64; 16]) {
-        for (sums, out) in sums.into_iter().zip(out.as_chunks_mut::<4>().0) {
-            // SAFETY: `self` proves AVX2; 4 doubles are writable at `out`.
-            unsafe { _mm256_storeu_pd(out.as_mut_ptr(), sums) }
-        }
+    fn truncate(self, a: Self::F) -> Self::U {
+        both!(_mm256_cvttps_epi32, a)
     }
     #[inline(always)]
     fn largest(self, x: Self::F) -> f32 {

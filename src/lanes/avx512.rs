@@ -33,7 +33,6 @@ impl Lanes for Avx512 {
     type F = __m512;
     type U = __m512i;
     type Mask = __mmask16;
-    type Sums = [__m512d; 2];
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
@@ -103,6 +102,11 @@ impl Lanes for Avx512 {
         unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
     }
     #[inline(always)]
+    fn store_u32(self, x: __m512i, out: &mut [u32; 16]) {
+        // SAFETY: `self` proves AVX-512; 16 words are writable at `out`.
+        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), x) }
+    }
+    #[inline(always)]
     fn float_bits(self, x: __m512) -> __m512i {
         one!(_mm512_castps_si512, x)
     }
@@ -131,26 +135,8 @@ impl Lanes for Avx512 {
         one!(_mm512_cvtepi32_ps, a)
     }
     #[inline(always)]
-    fn no_sums(self) -> Self::Sums {
-        let zero = one!(_mm512_setzero_pd,);
-        [zero; 2]
-    }
-    #[inline(always)]
-    fn accumulate(self, sums: Self::Sums, x: __m512) -> Self::Sums {
-        // SAFETY: `self` proves that the CPU has AVX-512.
-        unsafe {
-            [
-                _mm512_add_pd(sums[0], _mm512_cvtps_pd(_mm512_castps512_ps256(x))),
-                _mm512_add_pd(sums[1], _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(x))),
-            ]
-        }
-    }
-    #[inline(always)]
-    fn store_sums(self, sums: Self::Sums, out: &mut [f64; 16]) {
-        for (sums, out) in sums.into_iter().zip(out.as_chunks_mut::<8>().0) {
-            // SAFETY: `self` proves AVX-512; 8 doubles are writable at `out`.
-            unsafe { _mm512_storeu_pd(out.as_mut_ptr(), sums) }
-        }
+    fn truncate(self, a: __m512) -> __m512i {
+        one!(_mm512_cvttps_epi32, a)
     }
     #[inline(always)]
     fn largest(self, x: __m512) -> f32 {

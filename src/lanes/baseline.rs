@@ -34,7 +34,6 @@ impl Lanes for Baseline {
     type F = f32x16;
     type U = u32x16;
     type Mask = f32x16;
-    type Sums = [f64; 16];
 
     #[inline(always)]
     fn splat(self, x: f32) -> f32x16 {
@@ -110,6 +109,10 @@ impl Lanes for Baseline {
         u32x16::new(*x)
     }
     #[inline(always)]
+    fn store_u32(self, x: u32x16, out: &mut [u32; 16]) {
+        *out = x.to_array();
+    }
+    #[inline(always)]
     fn float_bits(self, x: f32x16) -> u32x16 {
         bytemuck::must_cast(x)
     }
@@ -138,19 +141,8 @@ impl Lanes for Baseline {
         f32x16::from_i32x16(bytemuck::must_cast::<u32x16, i32x16>(a))
     }
     #[inline(always)]
-    fn no_sums(self) -> [f64; 16] {
-        [0.0; 16]
-    }
-    #[inline(always)]
-    fn accumulate(self, mut sums: [f64; 16], x: f32x16) -> [f64; 16] {
-        for (sum, x) in sums.iter_mut().zip(x.to_array()) {
-            *sum += f64::from(x);
-        }
-        sums
-    }
-    #[inline(always)]
-    fn store_sums(self, sums: [f64; 16], out: &mut [f64; 16]) {
-        *out = sums;
+    fn truncate(self, a: f32x16) -> u32x16 {
+        bytemuck::must_cast(a.fast_trunc_int())
     }
     #[inline(always)]
     fn largest(self, x: f32x16) -> f32 {

@@ -3,7 +3,7 @@
 //! | function | argument | largest error | test |
 //! |---|---|---|---|
 //! | [`weight`] | any logits, T ≥ 1e-30 | [`WEIGHT_ERROR`] relative | `weights_keep_their_error_bound` |
-//! | [`weight_bound`] | the same | above [`weight`] by 0 to [`BOUND_EXCESS`] relative | `bounds_lie_above_weights` |
+//! | [`weight_bound`] | the same | above [`weight`] by [`BOUND_EXCESS`] relative and 2^-22 | `bounds_lie_above_weights` |
 //! | [`exponential`] | any 64 bits | [`EXPONENTIAL_ULP`] ULP | `exponentials_keep_their_error_bound` |
 //!
 //! The polynomials are minimax fits of relative error made for this file: 2^f on [−½, ½] to
@@ -18,7 +18,7 @@ pub(crate) const WEIGHT_ERROR: f64 = 1.2e-7;
 
 /// How far [`weight_bound`] may lie above the weight, relative to it.
 #[cfg(test)]
-pub(crate) const BOUND_EXCESS: f64 = 1e-3;
+pub(crate) const BOUND_EXCESS: f64 = 0.0616;
 
 /// The largest error of [`exponential`] in units in the last place.
 #[cfg(test)]
@@ -37,10 +37,6 @@ const EXP2: [f32; 7] = [
     0.001_339_887_4,
     0.000_153_533_62,
 ];
-
-/// 2^f on [−½, ½] to 7.5e-5, times 1.0005: more than the fit and everything that
-/// [`weight_bound`] neglects can lose.
-const EXP2_BOUND: [f32; 4] = [1.000_428_1, 0.693_607_6, 0.242_732_42, 0.055_199_254];
 
 const LN: [f32; 8] = [
     0.333_333_3,
@@ -87,19 +83,24 @@ pub(crate) fn weight<L: Lanes>(s: L, x: L::F, max: f32, temperature: Temperature
     s.select(s.greater(below, s.splat(temperature.floor)), s.mul(power, scale), s.splat(0.0))
 }
 
-/// An upper bound of [`weight`] of every logit up to x ≤ max, at most [`BOUND_EXCESS`] above the
-/// weight of x itself; 0 where that is 0. It takes half the operations.
+/// The unit of [`weight_bound`]: 2^-22.
+pub(crate) const BOUND_UNIT: f64 = 1.0 / (1u32 << 22) as f64;
+
+/// An upper bound of [`weight`] of every logit up to x ≤ max, in whole [`BOUND_UNIT`]s: at least
+/// 1, at most [`BOUND_EXCESS`] and one unit above the weight of x itself.
+///
+/// The bits of a float, read as an integer, are its base-2 logarithm but for a curve that is never
+/// above it: (1 + f)·2^n ≥ 2^(n + f) (Schraudolph 1999). Every operation is monotonic in x.
 #[inline(always)]
-pub(crate) fn weight_bound<L: Lanes>(s: L, x: L::F, max: f32, temperature: Temperature) -> L::F {
-    let high = s.splat(temperature.high);
+pub(crate) fn weight_bound<L: Lanes>(s: L, x: L::F, max: f32, temperature: Temperature) -> L::U {
+    const OCTAVE: f32 = (1u32 << 23) as f32;
+    // The exponent's bias, the unit, and 2^-14: more than all the roundings here can lose.
+    const BIAS: f32 = (127.0 + 22.0 + 1.0 / 16_384.0) * OCTAVE;
     let below = s.sub(x, s.splat(max));
-    let rounded = s.fma(below, high, s.splat(ROUND));
-    let minus_integer = s.sub(s.splat(ROUND), rounded);
-    let fraction = s.fma(below, high, minus_integer);
-    let power = horner(s, fraction, &EXP2_BOUND);
-    let bias = s.splat_u32(127u32.wrapping_sub(ROUND.to_bits()));
-    let scale = s.float_from_bits(s.shl::<23>(s.add_u32(s.float_bits(rounded), bias)));
-    s.select(s.greater(below, s.splat(temperature.floor)), s.mul(power, scale), s.splat(0.0))
+    let bits = s.add(s.mul(below, s.splat(temperature.high * OCTAVE)), s.splat(BIAS));
+    // NaN, from −∞ at infinite temperature, may become anything here that is not negative.
+    let bound = s.float_from_bits(s.truncate(s.max(bits, s.splat(0.0))));
+    s.add_u32(s.truncate(bound), s.splat_u32(1))
 }
 
 /// Sixteen exponential variables with mean 1 from 64 random bits each, with full relative
@@ -146,7 +147,9 @@ pub(crate) fn exponential<L: Lanes>(s: L, high: L::U, low: L::U) -> L::F {
 
 #[cfg(test)]
 mod tests {
-    use super::{BOUND_EXCESS, EXPONENTIAL_ULP, WEIGHT_ERROR, exponential, weight, weight_bound};
+    use super::{
+        BOUND_EXCESS, BOUND_UNIT, EXPONENTIAL_ULP, WEIGHT_ERROR, exponential, weight, weight_bound,
+    };
     use crate::draw::Temperature;
     use crate::lanes::{Kernel, Lanes, Level, run};
 
@@ -170,13 +173,13 @@ mod tests {
     struct Bounds<'a>(Weights<'a>);
 
     impl Kernel for Bounds<'_> {
-        type Output = [f32; 16];
+        type Output = [u32; 16];
 
         #[inline(always)]
-        fn run<L: Lanes>(self, s: L) -> [f32; 16] {
+        fn run<L: Lanes>(self, s: L) -> [u32; 16] {
             let Weights { logits, max, temperature } = self.0;
-            let mut out = [0.0; 16];
-            s.store(weight_bound(s, s.load(logits), max, temperature), &mut out);
+            let mut out = [0; 16];
+            s.store_u32(weight_bound(s, s.load(logits), max, temperature), &mut out);
             out
         }
     }
@@ -246,8 +249,16 @@ mod tests {
     #[test]
     fn bounds_lie_above_weights() {
         let mut next = words(3);
-        for t in [1e-3f32, 0.1, 0.7, 1.0, 2.0, 10.0, 1e3, f32::INFINITY] {
+        for t in [1e-30f32, 1e-3, 0.1, 0.7, 1.0, 2.0, 10.0, 1e3, f32::INFINITY] {
             let temperature = Temperature::new(t).expect("a fine temperature");
+            let mut far = [f32::NEG_INFINITY; 16];
+            far[5] = -f32::MAX;
+            far[6] = -1e3 * t.min(1e30);
+            for level in levels() {
+                let bounds = run(level, Bounds(Weights { logits: &far, max: 0.0, temperature }));
+                let most = [1, 4_500_000][usize::from(t == f32::INFINITY)];
+                assert!(bounds.iter().all(|bound| (1..=most).contains(bound)), "{bounds:?}");
+            }
             for round in 0..20_000 {
                 let max = [0.0f32, 1.0, -7.3, 3e4, 1e7][round % 5];
                 let reach = t.min(1e30) * [1e-3, 1.0, 30.0, 95.0][round % 4];
@@ -259,11 +270,12 @@ mod tests {
                 let bounds = run(Level::Baseline, Bounds(input()));
                 for level in levels() {
                     let other = run(level, Bounds(input()));
-                    assert_eq!(bounds.map(f32::to_bits), other.map(f32::to_bits), "{level}");
+                    assert_eq!(bounds, other, "{level}");
                 }
                 for (weight, bound) in weights.into_iter().zip(bounds) {
-                    assert!(bound >= weight && (bound == 0.0) == (weight == 0.0));
-                    assert!(f64::from(bound) <= f64::from(weight) * (1.0 + BOUND_EXCESS));
+                    let (weight, bound) = (f64::from(weight), f64::from(bound) * BOUND_UNIT);
+                    assert!(bound >= weight, "{bound} bounds {weight}");
+                    assert!(bound <= weight * (1.0 + BOUND_EXCESS) + BOUND_UNIT);
                 }
             }
         }

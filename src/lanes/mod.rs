@@ -117,8 +117,6 @@ pub(crate) trait Lanes: Copy {
     type U: Copy;
     /// 16 × yes or no.
     type Mask: Copy;
-    /// 16 × f64: running sums.
-    type Sums: Copy;
 
     fn splat(self, x: f32) -> Self::F;
     fn load(self, x: &[f32; 16]) -> Self::F;
@@ -142,6 +140,7 @@ pub(crate) trait Lanes: Copy {
 
     fn splat_u32(self, x: u32) -> Self::U;
     fn load_u32(self, x: &[u32; 16]) -> Self::U;
+    fn store_u32(self, x: Self::U, out: &mut [u32; 16]);
     fn float_bits(self, x: Self::F) -> Self::U;
     fn float_from_bits(self, x: Self::U) -> Self::F;
     fn add_u32(self, a: Self::U, b: Self::U) -> Self::U;
@@ -150,11 +149,9 @@ pub(crate) trait Lanes: Copy {
     fn shr<const N: u32>(self, a: Self::U) -> Self::U;
     /// The f32 nearest to each value; values must be below 2^31.
     fn to_f32(self, a: Self::U) -> Self::F;
+    /// Rounds towards zero; unspecified for NaN and outside 0..2^31.
+    fn truncate(self, a: Self::F) -> Self::U;
 
-    fn no_sums(self) -> Self::Sums;
-    /// Adds each lane to its running sum.
-    fn accumulate(self, sums: Self::Sums, x: Self::F) -> Self::Sums;
-    fn store_sums(self, sums: Self::Sums, out: &mut [f64; 16]);
     /// The largest lane; unspecified if one is NaN.
     fn largest(self, x: Self::F) -> f32;
 }

@@ -88,6 +88,21 @@ impl Noise {
         }
     }
 
+    /// The probability min(1, h·r(t)) with which the Euler method reveals a masked position in a
+    /// step of width `h` from time `t` (Lou et al., arXiv 2310.16834).
+    ///
+    /// It is exactly 1 for a linear step that ends at time 0.
+    #[must_use]
+    pub fn euler_probability(self, t: f64, h: f64) -> f64 {
+        // One division, not a product with the rounded rate: h/h is 1.
+        let p = match self {
+            Self::Linear => h / t,
+            Self::Cosine => h * FRAC_PI_2 / tan(FRAC_PI_4 * t),
+            Self::UnitRate => h / expm1(t),
+        };
+        p.min(1.0)
+    }
+
     /// The probability that a position masked at time `t` is clean at the earlier time `s`.
     #[must_use]
     pub fn reveal_probability(self, t: f64, s: f64) -> f64 {

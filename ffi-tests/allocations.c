@@ -1,0 +1,117 @@
+/* After demask_create, with one thread, no call allocates: the allocator's functions are wrapped
+ * by the linker (--wrap) and counted. */
+#include "check.h"
+#include <demask.h>
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned long allocations;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+int __real_posix_memalign(void **out, size_t alignment, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+int __wrap_posix_memalign(void **out, size_t alignment, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+
+void *__wrap_malloc(size_t size) { return ++allocations, __real_malloc(size); }
+void *__wrap_calloc(size_t count, size_t size) {
+  return ++allocations, __real_calloc(count, size);
+}
+void *__wrap_realloc(void *memory, size_t size) {
+  return ++allocations, __real_realloc(memory, size);
+}
+int __wrap_posix_memalign(void **out, size_t alignment, size_t size) {
+  return ++allocations, __real_posix_memalign(out, alignment, size);
+}
+void *__wrap_aligned_alloc(size_t alignment, size_t size) {
+  return ++allocations, __real_aligned_alloc(alignment, size);
+}
+
+enum { SEGMENTS = 6, LENGTH = 20, POSITIONS = SEGMENTS * LENGTH, VOCAB = 3000, MASK = -1 };
+
+int main(void) {
+  static int32_t tokens[POSITIONS], drawn[POSITIONS];
+  static uint8_t kinds[POSITIONS], states[POSITIONS];
+  static demask_segment segments[SEGMENTS];
+  static demask_policy policies[3];
+  static uint32_t rows[POSITIONS], offsets[SEGMENTS + 1], steps[SEGMENTS], masks[POSITIONS];
+  static double log_masked[SEGMENTS], times[SEGMENTS], events[POSITIONS];
+  static float data[POSITIONS * VOCAB];
+  static demask_key keys[POSITIONS];
+  demask_options options;
+  demask_context *context = NULL;
+  size_t size = sizeof(demask_policy);
+  for (int i = 0; i < POSITIONS * VOCAB; ++i) data[i] = (float)(i % 251) / 32.0f;
+
+  CHECK(demask_options_init(&options, sizeof options) == DEMASK_OK);
+  options.max_positions = POSITIONS;
+  options.max_segments = SEGMENTS;
+  options.max_policies = 3;
+  CHECK(allocations == 0);
+  CHECK(demask_create(&options, &context) == DEMASK_OK);
+  CHECK(allocations > 0); /* the count works */
+  allocations = 0;
+
+  CHECK(demask_policy_first_hitting(DEMASK_NOISE_COSINE, &policies[0], size) == DEMASK_OK);
+  CHECK(demask_policy_euler(DEMASK_NOISE_LINEAR, 8, &policies[1], size) == DEMASK_OK);
+  CHECK(demask_policy_random_order(8, &policies[2], size) == DEMASK_OK);
+  for (int planned = 0; planned < 2; ++planned) {
+    memset(kinds, DEMASK_KIND_MASKED, sizeof kinds);
+    for (int i = 0; i < POSITIONS; ++i) tokens[i] = MASK;
+    for (uint32_t i = 0; i < SEGMENTS; ++i)
+      segments[i] = (demask_segment){
+          .begin = i * LENGTH, .end = (i + 1) * LENGTH, .stream = i, .policy = i % 3};
+    demask_canvas canvas = {.struct_size = sizeof canvas,
+                            .mask_token = MASK,
+                            .tokens = tokens,
+                            .kinds = kinds,
+                            .n_positions = POSITIONS,
+                            .segments = segments,
+                            .n_segments = SEGMENTS,
+                            .policies = policies,
+                            .n_policies = 3,
+                            .segment_size = sizeof(demask_segment),
+                            .policy_size = sizeof(demask_policy)};
+    demask_plan_buffers plan = {.struct_size = sizeof plan,
+                                .rows = rows,
+                                .rows_capacity = POSITIONS,
+                                .offsets = offsets,
+                                .steps = steps,
+                                .log_masked = log_masked,
+                                .times = times,
+                                .segments_capacity = SEGMENTS,
+                                .n_active = 1};
+    demask_logits logits = {.struct_size = sizeof logits,
+                            .data = data,
+                            .n_rows = POSITIONS,
+                            .vocab = VOCAB,
+                            .row_stride = VOCAB};
+    demask_step_out out = {
+        .struct_size = sizeof out, .tokens = drawn, .row_state = states, .n_active = 1};
+    for (int step = 0; step <= LENGTH; ++step) {
+      if (planned) {
+        CHECK(demask_plan(context, &canvas, &plan) == DEMASK_OK);
+        logits.n_rows = plan.n_rows;
+        CHECK(demask_step_planned(context, &canvas, &plan, &logits, &out) == DEMASK_OK);
+      } else {
+        CHECK(demask_step(context, &canvas, &logits, &out) == DEMASK_OK);
+      }
+    }
+    CHECK(out.n_active == 0 && memchr(kinds, DEMASK_KIND_MASKED, sizeof kinds) == NULL);
+    logits.n_rows = POSITIONS;
+    CHECK(demask_draw(context, &logits, 1.0f, 5, keys, POSITIONS, drawn, states) == DEMASK_OK);
+    CHECK(demask_hitting_times_next(keys, masks, events, POSITIONS) == DEMASK_OK);
+    CHECK(demask_hitting_times_all(context, keys, 0.0, events, POSITIONS) == DEMASK_OK);
+    logits.dtype = 1;
+    CHECK(demask_step(context, &canvas, &logits, &out) == DEMASK_ERR_ARGUMENT);
+    CHECK(allocations == 0);
+  }
+  demask_destroy(context);
+  CHECK(allocations == 0);
+  return checks_end("allocations");
+}

@@ -1,0 +1,393 @@
+/* What each call gives for good arguments. */
+#include "check.h"
+#include <demask.h>
+#include <math.h>
+#include <string.h>
+
+static demask_context *make(uint32_t threads, uint32_t level, uint32_t positions,
+                            uint32_t segments) {
+  demask_options options;
+  demask_context *context = NULL;
+  CHECK(demask_options_init(&options, sizeof options) == DEMASK_OK);
+  options.threads = threads;
+  options.level = level;
+  options.max_positions = positions;
+  options.max_segments = segments;
+  CHECK(demask_create(&options, &context) == DEMASK_OK);
+  CHECK(context != NULL);
+  return context;
+}
+
+static int near(double a, double b) { return fabs(a - b) <= 1e-14 * fabs(b); }
+
+/* Whether `count` of `trials` independent events of probability `p` is within 5 sigma. */
+static int within_5_sigma(double count, double trials, double p) {
+  return fabs(count - trials * p) <= 5.0 * sqrt(trials * p * (1.0 - p));
+}
+
+static void versions_levels_and_texts(void) {
+  char version[32];
+  snprintf(version, sizeof version, "%d.%d.%d", DEMASK_VERSION_MAJOR, DEMASK_VERSION_MINOR,
+           DEMASK_VERSION_PATCH);
+  CHECK(strcmp(version, demask_version_string()) == 0);
+  CHECK(demask_version_number() == DEMASK_VERSION_NUMBER);
+  CHECK(demask_version_number() ==
+        (uint32_t)(DEMASK_VERSION_MAJOR * 0x1000000 + DEMASK_VERSION_MINOR * 0x10000 +
+                   DEMASK_VERSION_PATCH * 0x100));
+
+  CHECK(strcmp(demask_status_string(DEMASK_OK), "ok") == 0);
+  const char *unknown = demask_status_string(-1);
+  CHECK(strlen(unknown) > 0 && demask_status_string(INT32_MIN) == unknown);
+  for (demask_status status = DEMASK_OK; status <= DEMASK_ERR_RESOURCES; ++status)
+    CHECK(strcmp(demask_status_string(status), unknown) != 0);
+  CHECK(strcmp(demask_status_string(DEMASK_ERR_PANIC), unknown) != 0);
+
+  CHECK(strcmp(demask_level_name(DEMASK_LEVEL_AUTO), "auto") == 0);
+  CHECK(strcmp(demask_level_name(DEMASK_LEVEL_BASELINE), "baseline") == 0);
+  CHECK(strcmp(demask_level_name(DEMASK_LEVEL_AVX2), "avx2") == 0);
+  CHECK(strcmp(demask_level_name(DEMASK_LEVEL_AVX512), "avx512") == 0);
+  CHECK(strcmp(demask_level_name(77), "unknown") == 0);
+  uint32_t best = demask_level_detect(), level = 77;
+  CHECK(best >= DEMASK_LEVEL_BASELINE && best <= DEMASK_LEVEL_AVX512);
+  demask_context *context = make(1, DEMASK_LEVEL_AUTO, 0, 0);
+  CHECK(demask_context_level(context, &level) == DEMASK_OK && level == best);
+  demask_destroy(context);
+  context = make(1, DEMASK_LEVEL_BASELINE, 0, 0);
+  CHECK(demask_context_level(context, &level) == DEMASK_OK && level == DEMASK_LEVEL_BASELINE);
+  demask_destroy(context);
+}
+
+static void policies(void) {
+  demask_policy policy;
+  double time;
+  CHECK(demask_policy_first_hitting(DEMASK_NOISE_UNIT_RATE, &policy, sizeof policy) == DEMASK_OK);
+  CHECK(policy.struct_size == sizeof policy && policy.select == DEMASK_SELECT_FIRST_HITTING);
+  CHECK(policy.noise == DEMASK_NOISE_UNIT_RATE && policy.temperature == 1.0f);
+  CHECK(demask_policy_check(&policy) == DEMASK_OK);
+  CHECK(demask_policy_euler(DEMASK_NOISE_COSINE, 4, &policy, sizeof policy) == DEMASK_OK);
+  CHECK(policy.select == DEMASK_SELECT_BERNOULLI && policy.noise == DEMASK_NOISE_COSINE);
+  CHECK(policy.steps == 4 && policy.start == 1.0 && policy.end == 0.0);
+  CHECK(policy.finish == DEMASK_FINISH_NONE && policy.update == DEMASK_UPDATE_REVEAL);
+  policy.end = 0.5;
+  for (uint32_t step = 0; step < 6; ++step) {
+    CHECK(demask_policy_grid_time(&policy, step, &time) == DEMASK_OK);
+    CHECK(time == (step < 4 ? 1.0 - 0.125 * step : 0.5));
+  }
+  CHECK(demask_policy_random_order(7, &policy, sizeof policy) == DEMASK_OK);
+  CHECK(policy.select == DEMASK_SELECT_RANDOM_ORDER && policy.steps == 7);
+  CHECK(policy.sizes == DEMASK_SIZES_EVEN);
+  policy.temperature = INFINITY;
+  CHECK(demask_policy_check(&policy) == DEMASK_OK);
+}
+
+static double value(demask_status (*call)(uint32_t, double, double *), uint32_t noise, double x) {
+  double out = NAN;
+  CHECK(call(noise, x, &out) == DEMASK_OK);
+  return out;
+}
+
+static void noise_schedules(void) {
+  double p = NAN, ln2 = log(2.0), inf = INFINITY;
+  uint32_t linear = DEMASK_NOISE_LINEAR, cosine = DEMASK_NOISE_COSINE;
+  uint32_t unit = DEMASK_NOISE_UNIT_RATE;
+  CHECK(near(value(demask_noise_alpha, linear, 0.25), 0.75));
+  CHECK(near(value(demask_noise_log_masked, linear, 0.25), -2.0 * ln2));
+  CHECK(near(value(demask_noise_rate, linear, 0.25), 4.0));
+  CHECK(near(value(demask_noise_time, linear, -2.0 * ln2), 0.25));
+  CHECK(demask_noise_euler_probability(linear, 0.3, 0.3, &p) == DEMASK_OK && p == 1.0);
+  CHECK(near(value(demask_noise_alpha, cosine, 2.0 / 3.0), 0.5));
+  CHECK(near(value(demask_noise_log_masked, cosine, 2.0 / 3.0), -ln2));
+  CHECK(near(value(demask_noise_rate, cosine, 2.0 / 3.0), acos(-1.0) / 2.0 * sqrt(3.0)));
+  CHECK(near(value(demask_noise_time, cosine, -ln2), 2.0 / 3.0));
+  CHECK(near(value(demask_noise_alpha, unit, ln2), 0.5));
+  CHECK(near(value(demask_noise_log_masked, unit, ln2), -ln2));
+  CHECK(near(value(demask_noise_rate, unit, ln2), 1.0));
+  CHECK(near(value(demask_noise_time, unit, -ln2), ln2));
+  for (uint32_t noise = linear; noise <= unit; ++noise) {
+    double last = noise == unit ? inf : 1.0;
+    CHECK(value(demask_noise_alpha, noise, 0.0) == 1.0);
+    CHECK(value(demask_noise_alpha, noise, last) == 0.0);
+    CHECK(value(demask_noise_log_masked, noise, 0.0) == -inf);
+    CHECK(value(demask_noise_log_masked, noise, last) == 0.0);
+    CHECK(value(demask_noise_time, noise, -inf) == 0.0);
+    CHECK(value(demask_noise_time, noise, 0.0) == last);
+    CHECK(value(demask_noise_rate, noise, 0.0) == inf);
+    CHECK(demask_noise_reveal_probability(noise, 0.5, 0.0, &p) == DEMASK_OK && p == 1.0);
+    CHECK(demask_noise_reveal_probability(noise, 0.5, 0.5, &p) == DEMASK_OK && p == 0.0);
+    CHECK(demask_noise_euler_probability(noise, 0.5, 0.0, &p) == DEMASK_OK && p == 0.0);
+    CHECK(demask_noise_euler_probability(noise, 0.5, 0.25, &p) == DEMASK_OK);
+    CHECK(near(p, fmin(1.0, 0.25 * value(demask_noise_rate, noise, 0.5))));
+    CHECK(demask_noise_reveal_probability(noise, 0.75, 0.25, &p) == DEMASK_OK);
+    double masked_then = 1.0 - value(demask_noise_alpha, noise, 0.75);
+    double masked_later = 1.0 - value(demask_noise_alpha, noise, 0.25);
+    CHECK(near(p, 1.0 - masked_later / masked_then));
+  }
+}
+
+enum { SEQUENCES = 500, MASKS = 100 };
+
+static void hitting_times(void) {
+  static double all[SEQUENCES][MASKS], again[MASKS], log_masked[SEQUENCES];
+  static demask_key keys[SEQUENCES];
+  static uint32_t masks[SEQUENCES];
+  demask_context *context = make(1, DEMASK_LEVEL_AUTO, 0, 0);
+  demask_context *baseline = make(1, DEMASK_LEVEL_BASELINE, 0, 0);
+
+  /* The last of n events: ln(1 - alpha) has mean -(1 + 1/2 + ... + 1/n), variance 1 + 1/4 + ... */
+  double mean = 0.0, variance = 0.0, sum_all = 0.0, sum_next = 0.0;
+  for (int k = 1; k <= MASKS; ++k) {
+    mean += 1.0 / k;
+    variance += 1.0 / k / k;
+  }
+  double margin = 5.0 * sqrt(variance * SEQUENCES);
+  for (uint32_t i = 0; i < SEQUENCES; ++i) {
+    demask_key key = {1, i, 0, 0};
+    keys[i] = key;
+    CHECK(demask_hitting_times_all(context, &key, 0.0, all[i], MASKS) == DEMASK_OK);
+    for (int k = 0; k < MASKS; ++k) CHECK(all[i][k] <= (k == 0 ? 0.0 : all[i][k - 1]));
+    sum_all += all[i][MASKS - 1];
+    CHECK(demask_hitting_times_all(baseline, &key, 0.0, again, MASKS) == DEMASK_OK);
+    CHECK(memcmp(again, all[i], sizeof again) == 0);
+  }
+  CHECK(fabs(sum_all + SEQUENCES * mean) <= margin);
+  for (uint32_t left = MASKS; left > 0; --left) {
+    for (int i = 0; i < SEQUENCES; ++i) {
+      keys[i].step = MASKS - left;
+      masks[i] = left;
+    }
+    CHECK(demask_hitting_times_next(keys, masks, log_masked, SEQUENCES) == DEMASK_OK);
+  }
+  for (int i = 0; i < SEQUENCES; ++i) sum_next += log_masked[i];
+  CHECK(fabs(sum_next + SEQUENCES * mean) <= margin);
+
+  masks[0] = 0;
+  CHECK(demask_hitting_times_next(keys, masks, log_masked, 1) == DEMASK_OK);
+  CHECK(log_masked[0] == -INFINITY);
+  demask_destroy(baseline);
+  demask_destroy(context);
+}
+
+enum { DRAWS = 20000, MANY = 64, WIDE = 32768 };
+
+static void draws(void) {
+  static uint32_t same_row[DRAWS];
+  static demask_key keys[DRAWS];
+  static int32_t tokens[DRAWS], others[DRAWS];
+  static uint8_t states[DRAWS];
+  static float wide[MANY * WIDE];
+  const float row[] = {0.0f, (float)log(2.0), -INFINITY, (float)log(3.0), 0.0f, NAN};
+  demask_context *context = make(1, DEMASK_LEVEL_AUTO, DRAWS, 0);
+  demask_logits logits = {.struct_size = sizeof logits,
+                          .data = row,
+                          .n_rows = DRAWS,
+                          .vocab = 5,
+                          .row_stride = 5,
+                          .row_index = same_row,
+                          .data_rows = 1};
+  for (uint32_t i = 0; i < DRAWS; ++i) keys[i].position = i;
+
+  /* Weights 1, 2, 0, 3, 1; then without the last; then squared. */
+  const double expected[3][5] = {
+      {1.0 / 7, 2.0 / 7, 0, 3.0 / 7, 1.0 / 7}, {1.0 / 6, 2.0 / 6, 0, 3.0 / 6, 0},
+      {1.0 / 15, 4.0 / 15, 0, 9.0 / 15, 1.0 / 15}};
+  for (int law = 0; law < 3; ++law) {
+    int counts[5] = {0};
+    CHECK(demask_draw(context, &logits, law == 2 ? 0.5f : 1.0f, law == 1 ? 4 : -1, keys, DRAWS,
+                      tokens, states) == DEMASK_OK);
+    for (int i = 0; i < DRAWS; ++i) {
+      CHECK(tokens[i] >= 0 && tokens[i] < 5 && states[i] == DEMASK_ROW_DRAWN);
+      ++counts[tokens[i]];
+    }
+    for (int v = 0; v < 5; ++v) CHECK(within_5_sigma(counts[v], DRAWS, expected[law][v]));
+  }
+  CHECK(demask_draw(context, &logits, 1.0f, -1, keys, DRAWS, others, NULL) == DEMASK_OK);
+  CHECK(demask_draw(context, &logits, 1.0f, 5, keys, DRAWS, tokens, NULL) == DEMASK_OK);
+  CHECK(memcmp(tokens, others, sizeof tokens) == 0); /* a token past the vocabulary excludes none */
+  CHECK(demask_draw(context, &logits, 0.0f, -1, keys, DRAWS, tokens, NULL) == DEMASK_OK);
+  for (int i = 0; i < DRAWS; ++i) CHECK(tokens[i] == 3);
+  CHECK(demask_draw(context, &logits, 0.0f, 3, keys, 0, NULL, NULL) == DEMASK_ERR_SHAPE);
+  logits.n_rows = 0;
+  CHECK(demask_draw(context, &logits, 0.0f, 3, NULL, 0, NULL, NULL) == DEMASK_OK);
+
+  /* A tie, and a NaN. */
+  logits.row_index = NULL;
+  logits.n_rows = 2;
+  logits.row_stride = 5;
+  const float pair[] = {0.0f, 1.0f, 1.0f, 0.0f, 0.0f, 0.0f, NAN, 0.0f, 0.0f, 0.0f};
+  logits.data = pair;
+  CHECK(demask_draw(context, &logits, 0.0f, -1, keys, 2, tokens, states) == DEMASK_OK);
+  CHECK(tokens[0] == 1 && states[0] == DEMASK_ROW_DRAWN); /* the lowest */
+  CHECK(tokens[1] == -1 && states[1] == DEMASK_ROW_BAD);
+  demask_destroy(context);
+
+  /* Enough work for a pool; the same tokens on every number of threads. */
+  for (int i = 0; i < MANY * WIDE; ++i) wide[i] = (float)(i % 251) / 25.0f;
+  demask_logits much = {.struct_size = sizeof much,
+                        .data = wide,
+                        .n_rows = MANY,
+                        .vocab = WIDE,
+                        .row_stride = WIDE};
+  for (uint32_t threads = 1; threads <= 3; ++threads) {
+    context = make(threads, DEMASK_LEVEL_AUTO, MANY, 0);
+    int32_t *to = threads == 1 ? others : tokens;
+    CHECK(demask_draw(context, &much, 1.0f, -1, keys, MANY, to, NULL) == DEMASK_OK);
+    CHECK(memcmp(to, others, MANY * sizeof *to) == 0);
+    demask_destroy(context);
+  }
+}
+
+/* Two windows: all kinds of positions, a bad row, and what is drawn is what demask_draw draws. */
+static void steps(void) {
+  enum { POSITIONS = 10, VOCAB = 7, MASK = 3 };
+  const uint8_t start_kinds[POSITIONS] = {1, 0, 1, 3, 1, 2, 1, 1, 1, 0};
+  float data[POSITIONS * VOCAB];
+  for (int i = 0; i < POSITIONS * VOCAB; ++i) data[i] = (float)(i % 4);
+  data[2 * VOCAB + 4] = INFINITY;
+  demask_context *context = make(1, DEMASK_LEVEL_AUTO, POSITIONS, 2);
+  demask_policy policy;
+  CHECK(demask_policy_random_order(1, &policy, sizeof policy) == DEMASK_OK);
+  for (int with_kinds = 0; with_kinds < 2; ++with_kinds) {
+    int32_t tokens[POSITIONS], drawn[POSITIONS];
+    uint8_t kinds[POSITIONS], states[POSITIONS];
+    memcpy(kinds, start_kinds, sizeof kinds);
+    for (int i = 0; i < POSITIONS; ++i)
+      tokens[i] = with_kinds || kinds[i] == DEMASK_KIND_MASKED ? MASK : 100 + i;
+    demask_segment segments[2] = {{.begin = 0, .end = 5, .seed = 5, .stream = 6, .step = 0},
+                                  {.begin = 6, .end = 10, .seed = 5, .stream = 7, .origin = 90}};
+    demask_canvas canvas = {.struct_size = sizeof canvas,
+                            .mask_token = MASK,
+                            .tokens = tokens,
+                            .kinds = with_kinds ? kinds : NULL,
+                            .n_positions = POSITIONS,
+                            .segments = segments,
+                            .n_segments = 2,
+                            .policies = &policy,
+                            .n_policies = 1,
+                            .segment_size = sizeof(demask_segment),
+                            .policy_size = sizeof(demask_policy)};
+    demask_logits logits = {.struct_size = sizeof logits,
+                            .data = data,
+                            .n_rows = POSITIONS,
+                            .vocab = VOCAB,
+                            .row_stride = VOCAB};
+    demask_step_out out = {.struct_size = sizeof out, .tokens = drawn, .row_state = states};
+    CHECK(demask_step(context, &canvas, &logits, &out) == DEMASK_OK);
+    CHECK(out.n_active == 2 && out.n_revealed == 5 && out.n_bad_rows == 1);
+    for (int i = 0; i < POSITIONS; ++i) {
+      int moved = start_kinds[i] == DEMASK_KIND_MASKED, bad = i == 2, second = i >= 6;
+      demask_key key = {5, second ? 7 : 6, 0, (uint32_t)(second ? 90 + i - 6 : i)};
+      int32_t token;
+      demask_logits row = logits;
+      row.data = data + i * VOCAB;
+      row.n_rows = 1;
+      CHECK(demask_draw(context, &row, 1.0f, MASK, &key, 1, &token, NULL) == DEMASK_OK);
+      CHECK(drawn[i] == (moved ? token : -1));
+      CHECK(states[i] ==
+            (!moved ? DEMASK_ROW_SKIPPED : bad ? DEMASK_ROW_BAD : DEMASK_ROW_DRAWN));
+      if (moved && !bad) {
+        CHECK(tokens[i] == token && token != MASK);
+        CHECK(kinds[i] == (with_kinds ? DEMASK_KIND_COMMITTED : DEMASK_KIND_MASKED));
+      } else {
+        CHECK(tokens[i] == (with_kinds || moved ? MASK : 100 + i) && kinds[i] == start_kinds[i]);
+      }
+    }
+    CHECK(segments[0].step == 1 && segments[1].step == 1 && segments[0].log_masked == 0.0);
+    /* The steps are used up: nothing may move any more, and the mask that is left stays. */
+    CHECK(demask_step(context, &canvas, &logits, &out) == DEMASK_OK);
+    CHECK(out.n_active == 0 && out.n_revealed == 0 && tokens[2] == MASK);
+    CHECK(demask_step(context, &canvas, &logits, NULL) == DEMASK_OK);
+  }
+  demask_destroy(context);
+}
+
+/* A plan names times, and what demask_hitting_times_next gives; an empty one needs no logits. */
+static void plans(void) {
+  int32_t tokens[6] = {-1, -1, -1, -1, 8, 9};
+  demask_segment segments[3] = {{.begin = 0, .end = 3, .seed = 1, .stream = 2},
+                                {.begin = 3, .end = 4, .seed = 1, .stream = 3, .policy = 1},
+                                {.begin = 4, .end = 6, .seed = 1, .stream = 4}};
+  demask_policy policy[2];
+  CHECK(demask_policy_first_hitting(DEMASK_NOISE_COSINE, &policy[0], sizeof *policy) == DEMASK_OK);
+  CHECK(demask_policy_euler(DEMASK_NOISE_LINEAR, 1000000, &policy[1], sizeof *policy) == DEMASK_OK);
+  uint32_t rows[6], offsets[4], numbers[3];
+  double log_masked[3], times[3];
+  demask_plan_buffers plan = {.struct_size = sizeof plan,
+                              .rows = rows,
+                              .rows_capacity = 6,
+                              .offsets = offsets,
+                              .steps = numbers,
+                              .log_masked = log_masked,
+                              .times = times,
+                              .segments_capacity = 3};
+  demask_canvas canvas = {.struct_size = sizeof canvas,
+                          .mask_token = -1,
+                          .tokens = tokens,
+                          .n_positions = 6,
+                          .segments = segments,
+                          .n_segments = 3,
+                          .policies = policy,
+                          .n_policies = 2,
+                          .segment_size = sizeof(demask_segment),
+                          .policy_size = sizeof(demask_policy)};
+  demask_options options;
+  demask_context *context, *other = make(1, DEMASK_LEVEL_AUTO, 6, 3);
+  CHECK(demask_options_init(&options, sizeof options) == DEMASK_OK);
+  options.max_positions = 6;
+  options.max_segments = 3;
+  options.max_policies = 0; /* as many as segments */
+  CHECK(demask_create(&options, &context) == DEMASK_OK);
+  CHECK(demask_plan(other, &canvas, &plan) == DEMASK_ERR_CAPACITY); /* 1 policy by default */
+
+  CHECK(demask_plan(context, &canvas, &plan) == DEMASK_OK);
+  CHECK(plan.n_segments == 3 && plan.n_active == 2 && plan.n_rows == 1);
+  CHECK(offsets[0] == 0 && offsets[1] == 1 && offsets[2] == 1 && offsets[3] == 1 && rows[0] < 3);
+  demask_key key = {1, 2, 0, 0};
+  uint32_t masks = 3;
+  double next = 0.0, time;
+  CHECK(demask_hitting_times_next(&key, &masks, &next, 1) == DEMASK_OK);
+  CHECK(log_masked[0] == next && log_masked[1] == 0.0 && log_masked[2] == 0.0);
+  CHECK(demask_noise_time(DEMASK_NOISE_COSINE, next, &time) == DEMASK_OK);
+  CHECK(times[0] == time && times[1] == 1.0 && times[2] == 0.0);
+
+  /* The step moves the position and the time of the first segment, and every step number. */
+  const float row[2] = {0.0f, 1.0f};
+  demask_logits logits = {
+      .struct_size = sizeof logits, .data = row, .n_rows = 1, .vocab = 2, .row_stride = 2};
+  CHECK(demask_step_planned(context, &canvas, &plan, &logits, NULL) == DEMASK_OK);
+  for (int i = 0; i < 6; ++i) CHECK((tokens[i] == -1) == (i < 4 && (uint32_t)i != rows[0]));
+  CHECK(segments[0].log_masked == next && segments[1].log_masked == 0.0);
+  for (int i = 0; i < 3; ++i) CHECK(segments[i].step == 1);
+
+  /* Only the Euler segment is left: a millionth is all that it may move. */
+  canvas.segments = segments + 1;
+  canvas.n_segments = 1;
+  plan.times = NULL;
+  CHECK(demask_plan(context, &canvas, &plan) == DEMASK_OK);
+  CHECK(plan.n_segments == 1 && plan.n_active == 1 && plan.n_rows == 0);
+  plan.rows = NULL;
+  demask_step_out out = {.struct_size = sizeof out};
+  CHECK(demask_step_planned(context, &canvas, &plan, NULL, &out) == DEMASK_OK);
+  CHECK(out.n_active == 1 && out.n_revealed == 0 && segments[1].step == 2 && tokens[3] == -1);
+
+  /* An empty canvas is done. */
+  demask_canvas empty = {.struct_size = sizeof empty};
+  plan.rows_capacity = 0;
+  CHECK(demask_plan(context, &empty, &plan) == DEMASK_OK);
+  CHECK(plan.n_segments == 0 && plan.n_active == 0 && plan.n_rows == 0 && offsets[0] == 0);
+  CHECK(demask_step_planned(context, &empty, &plan, NULL, NULL) == DEMASK_OK);
+  demask_logits none = {.struct_size = sizeof none};
+  CHECK(demask_step(context, &empty, &none, &out) == DEMASK_OK && out.n_active == 0);
+  demask_destroy(other);
+  demask_destroy(context);
+}
+
+int main(void) {
+  versions_levels_and_texts();
+  policies();
+  noise_schedules();
+  hitting_times();
+  draws();
+  steps();
+  plans();
+  return checks_end("calls");
+}

@@ -1,0 +1,600 @@
+/* Every mistake that a call can tell is told by its number, and has changed nothing.
+ *
+ * All that the calls read and write lies in one struct. A case starts from a good one, breaks one
+ * thing, makes one call, and compares the whole struct, outputs and canvas included, with its copy.
+ *
+ * DEMASK_ERR_PANIC needs a bug in the library; a Rust test of the boundary stands for it.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "check.h"
+#include <demask.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { POSITIONS = 8, SEGMENTS = 2, POLICIES = 2, VOCAB = 4, STRIDE = 5, ROWS = 8 };
+enum { MASK = -1, CANARY = 0x5A };
+
+/* A struct of a later version, with 8 bytes that this library does not know. */
+struct later_segment {
+  demask_segment known;
+  uint64_t unknown;
+};
+struct later_policy {
+  demask_policy known;
+  uint64_t unknown;
+};
+
+static struct world {
+  demask_options options;
+  uint64_t after_options;
+  demask_context *made;
+  int32_t tokens[POSITIONS + 1];
+  uint8_t kinds[POSITIONS];
+  demask_segment segments[SEGMENTS + 1];
+  demask_policy policies[POLICIES + 1];
+  struct later_segment later_segments[SEGMENTS];
+  struct later_policy later_policies[POLICIES];
+  demask_canvas canvas;
+  uint64_t after_canvas;
+  demask_plan_buffers plan;
+  uint64_t after_plan;
+  uint32_t rows[ROWS + 1], offsets[SEGMENTS + 2], steps[SEGMENTS + 1];
+  double log_masked[SEGMENTS + 1], times[SEGMENTS + 1];
+  float data[ROWS * STRIDE + 1];
+  uint32_t row_index[ROWS + 1];
+  demask_logits logits;
+  uint64_t after_logits;
+  demask_step_out out;
+  uint64_t after_out;
+  int32_t drawn[ROWS + 1];
+  uint8_t row_state[ROWS];
+  demask_key keys[ROWS + 1];
+  uint32_t masks[ROWS + 1];
+  double events[ROWS + 1];
+  double number;
+  uint32_t count;
+} w, before;
+
+static demask_context *context;
+
+/* The pointer `bytes` further: misaligned, unless it is to bytes. */
+#define ODD(type, pointer) ((type *)(void *)((char *)(pointer) + 1))
+
+/* A good world: two segments of four positions, a full set of arguments for every call. */
+static void reset(void) {
+  memset(&w, CANARY, sizeof w);
+  CHECK(demask_options_init(&w.options, sizeof w.options) == DEMASK_OK);
+  w.options.max_positions = POSITIONS;
+  w.options.max_segments = SEGMENTS;
+  w.options.max_policies = POLICIES;
+  w.after_options = w.after_canvas = w.after_plan = w.after_logits = w.after_out = 0;
+  for (int i = 0; i <= POSITIONS; ++i) w.tokens[i] = MASK;
+  memset(w.kinds, DEMASK_KIND_MASKED, sizeof w.kinds);
+  memset(w.segments, 0, sizeof w.segments);
+  for (uint32_t i = 0; i <= SEGMENTS; ++i) {
+    w.segments[i].begin = 4 * i;
+    w.segments[i].end = 4 * i + 4;
+    w.segments[i].stream = i;
+  }
+  w.segments[1].policy = 1;
+  CHECK(demask_policy_first_hitting(DEMASK_NOISE_LINEAR, &w.policies[0], sizeof(demask_policy)) ==
+        DEMASK_OK);
+  CHECK(demask_policy_random_order(2, &w.policies[1], sizeof(demask_policy)) == DEMASK_OK);
+  w.policies[POLICIES] = w.policies[0];
+  for (int i = 0; i < SEGMENTS; ++i) {
+    w.later_segments[i].known = w.segments[i];
+    w.later_segments[i].unknown = 0;
+    w.later_policies[i].known = w.policies[i];
+    w.later_policies[i].known.struct_size = sizeof(struct later_policy);
+    w.later_policies[i].unknown = 0;
+  }
+  w.canvas = (demask_canvas){.struct_size = sizeof w.canvas,
+                             .mask_token = MASK,
+                             .tokens = w.tokens,
+                             .kinds = w.kinds,
+                             .n_positions = POSITIONS,
+                             .segments = w.segments,
+                             .n_segments = SEGMENTS,
+                             .policies = w.policies,
+                             .n_policies = POLICIES,
+                             .segment_size = sizeof(demask_segment),
+                             .policy_size = sizeof(demask_policy)};
+  w.plan = (demask_plan_buffers){.struct_size = sizeof w.plan,
+                                 .rows = w.rows,
+                                 .rows_capacity = ROWS,
+                                 .offsets = w.offsets,
+                                 .steps = w.steps,
+                                 .log_masked = w.log_masked,
+                                 .times = w.times,
+                                 .segments_capacity = SEGMENTS,
+                                 .n_segments = 77,
+                                 .n_rows = 77,
+                                 .n_active = 77};
+  for (int i = 0; i < ROWS * STRIDE; ++i) w.data[i] = (float)(i % 3);
+  for (uint32_t i = 0; i < ROWS; ++i) w.row_index[i] = i;
+  w.logits = (demask_logits){.struct_size = sizeof w.logits,
+                             .data = w.data,
+                             .n_rows = ROWS,
+                             .vocab = VOCAB,
+                             .row_stride = STRIDE,
+                             .row_index = w.row_index,
+                             .data_rows = ROWS};
+  w.out = (demask_step_out){.struct_size = sizeof w.out,
+                            .tokens = w.drawn,
+                            .row_state = w.row_state,
+                            .n_active = 77,
+                            .n_revealed = 77,
+                            .n_bad_rows = 77};
+  memset(w.keys, 0, sizeof w.keys);
+  for (int i = 0; i < ROWS; ++i) {
+    w.masks[i] = 4;
+    w.events[i] = -0.5;
+  }
+}
+
+/* As `reset`, and a plan is made: 1 row of the first segment and 2 of the second. */
+static void reset_planned(void) {
+  reset();
+  CHECK(demask_plan(context, &w.canvas, &w.plan) == DEMASK_OK);
+  CHECK(w.plan.n_segments == 2 && w.plan.n_rows == 3 && w.plan.n_active == 2);
+  CHECK(w.offsets[0] == 0 && w.offsets[1] == 1 && w.offsets[2] == 3);
+  CHECK(w.rows[3] == 0x5A5A5A5A && w.offsets[3] == 0x5A5A5A5A && w.steps[2] == 0x5A5A5A5A);
+  w.logits.n_rows = w.plan.n_rows;
+}
+
+/* Breaks a good world by `mistake`, makes `call`, and wants `status` and nothing changed. */
+#define CASE(prepare, mistake, call, status)                        \
+  do {                                                              \
+    prepare();                                                      \
+    mistake;                                                        \
+    memcpy(&before, &w, sizeof w);                                  \
+    demask_status got = (call);                                     \
+    check_at(got == (status), #mistake " -> " #call " == " #status, \
+             __FILE__, __LINE__);                                   \
+    check_at(memcmp(&before, &w, sizeof w) == 0,                    \
+             #mistake " -> " #call " changes nothing",              \
+             __FILE__, __LINE__);                                   \
+  } while (0)
+#define NOTHING (void)0
+
+/* The struct_size rule, for a struct `w.x` followed by the unknown bytes `w.after_x`. */
+#define STRUCT_CASES(prepare, x, call)                                            \
+  do {                                                                            \
+    CASE(prepare, w.x.struct_size = 0, call, DEMASK_ERR_STRUCT);                  \
+    CASE(prepare, w.x.struct_size = sizeof w.x - 8, call, DEMASK_ERR_STRUCT);     \
+    CASE(prepare, w.x.struct_size = sizeof w.x + 1, call, DEMASK_ERR_STRUCT);     \
+    CASE(prepare, w.x.struct_size = 4104, call, DEMASK_ERR_STRUCT);               \
+    CASE(prepare, w.x.struct_size = UINT32_MAX, call, DEMASK_ERR_STRUCT);         \
+    CASE(prepare, (w.x.struct_size += 8, w.after_##x = 1u), call, DEMASK_ERR_STRUCT); \
+    prepare();                                                                    \
+    w.x.struct_size += 8;                                                         \
+    CHECK((call) == DEMASK_OK);                                                   \
+  } while (0)
+
+static demask_status create(void) {
+  demask_status status = demask_create(&w.options, &w.made);
+  if (status == DEMASK_OK) demask_destroy(w.made);
+  return status;
+}
+
+static void cases_of_create(int may_limit_memory) {
+  CASE(reset, NOTHING, demask_options_init(NULL, sizeof w.options), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_options_init(ODD(demask_options, &w.options), sizeof w.options),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_options_init(&w.options, 0), DEMASK_ERR_STRUCT);
+  CASE(reset, NOTHING, demask_options_init(&w.options, sizeof w.options - 1), DEMASK_ERR_STRUCT);
+  CASE(reset, NOTHING, demask_options_init(&w.options, SIZE_MAX), DEMASK_ERR_STRUCT);
+  CASE(reset, NOTHING, demask_create(NULL, &w.made), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_create(&w.options, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_create(ODD(demask_options, &w.options), &w.made), DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_create(&w.options, ODD(demask_context *, &w.made)),
+       DEMASK_ERR_ALIGN);
+  STRUCT_CASES(reset, options, create());
+  CASE(reset, w.options.level = 4, create(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.options.threads = 0, create(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.options.threads = DEMASK_MAX_THREADS + 1, create(), DEMASK_ERR_ARGUMENT);
+  for (uint32_t level = DEMASK_LEVEL_BASELINE; level <= DEMASK_LEVEL_AVX512; ++level) {
+    if (level <= demask_level_detect()) {
+      reset();
+      w.options.level = level;
+      CHECK(create() == DEMASK_OK);
+    } else {
+      CASE(reset, w.options.level = level, create(), DEMASK_ERR_LEVEL);
+    }
+  }
+  if (may_limit_memory) {
+    struct rlimit all, little;
+    CHECK(getrlimit(RLIMIT_AS, &all) == 0);
+    little = all;
+    little.rlim_cur = (rlim_t)1 << 30;
+    CHECK(setrlimit(RLIMIT_AS, &little) == 0);
+    CASE(reset, w.options.max_positions = UINT32_MAX, create(), DEMASK_ERR_RESOURCES);
+    CASE(reset, w.options.max_segments = UINT32_MAX, create(), DEMASK_ERR_RESOURCES);
+    CASE(reset, w.options.max_policies = UINT32_MAX, create(), DEMASK_ERR_RESOURCES);
+    CASE(reset, (w.options.max_segments = 1 << 24, w.options.max_policies = 0), create(),
+         DEMASK_ERR_RESOURCES);
+    CHECK(setrlimit(RLIMIT_AS, &all) == 0);
+  } else {
+    fprintf(stderr, "errors: skipped: DEMASK_ERR_RESOURCES, since memory must not be limited\n");
+  }
+  CASE(reset, NOTHING, demask_context_level(NULL, &w.count), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_context_level(context, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_context_level(context, ODD(uint32_t, &w.count)), DEMASK_ERR_ALIGN);
+  demask_destroy(NULL);
+}
+
+static void cases_of_policies(void) {
+  demask_policy *first = &w.policies[0], *second = &w.policies[1];
+  size_t size = sizeof(demask_policy);
+  CASE(reset, NOTHING, demask_policy_first_hitting(3, first, size), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_first_hitting(0, NULL, size), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_policy_first_hitting(0, ODD(demask_policy, first), size),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_policy_first_hitting(0, first, 4), DEMASK_ERR_STRUCT);
+  CASE(reset, NOTHING, demask_policy_first_hitting(0, first, size + 4), DEMASK_ERR_STRUCT);
+  CASE(reset, NOTHING, demask_policy_euler(3, 1, first, size), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_euler(0, 0, first, size), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_euler(0, 1, NULL, size), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_policy_euler(0, 1, first, size - 8), DEMASK_ERR_STRUCT);
+  CASE(reset, NOTHING, demask_policy_random_order(0, first, size), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_random_order(1, NULL, size), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_policy_random_order(1, first, 0), DEMASK_ERR_STRUCT);
+
+  CASE(reset, NOTHING, demask_policy_check(NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_policy_check(ODD(demask_policy, first)), DEMASK_ERR_ALIGN);
+  CASE(reset, first->struct_size = 44, demask_policy_check(first), DEMASK_ERR_STRUCT);
+  CASE(reset, first->select = 3, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->update = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->noise = 3, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->sizes = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->finish = 3, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->temperature = NAN, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->temperature = -1.0f, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->temperature = 1e-31f, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, second->steps = 0, demask_policy_check(second), DEMASK_ERR_ARGUMENT);
+  CASE(reset, second->start = NAN, demask_policy_check(second), DEMASK_ERR_ARGUMENT);
+  CASE(reset, second->start = 0.0, demask_policy_check(second), DEMASK_ERR_ARGUMENT);
+  CASE(reset, second->start = 1.5, demask_policy_check(second), DEMASK_ERR_ARGUMENT);
+  CASE(reset, second->end = NAN, demask_policy_check(second), DEMASK_ERR_ARGUMENT);
+  CASE(reset, second->end = -0.5, demask_policy_check(second), DEMASK_ERR_ARGUMENT);
+  CASE(reset, second->end = 1.0, demask_policy_check(second), DEMASK_ERR_ARGUMENT);
+
+  CASE(reset, NOTHING, demask_policy_grid_time(NULL, 0, &w.number), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_policy_grid_time(second, 0, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_policy_grid_time(second, 0, ODD(double, &w.number)),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, second->steps = 0, demask_policy_grid_time(second, 0, &w.number),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_grid_time(first, 0, &w.number), DEMASK_ERR_ARGUMENT);
+}
+
+static demask_status plan(void) { return demask_plan(context, &w.canvas, &w.plan); }
+static demask_status step(void) { return demask_step(context, &w.canvas, &w.logits, &w.out); }
+static demask_status step_planned(void) {
+  return demask_step_planned(context, &w.canvas, &w.plan, &w.logits, &w.out);
+}
+
+/* A mistake in the canvas is told by each call that takes one. */
+#define CANVAS_CASE(mistake, status)                 \
+  do {                                               \
+    CASE(reset, mistake, plan(), status);            \
+    CASE(reset, mistake, step(), status);            \
+    CASE(reset_planned, mistake, step_planned(), status); \
+  } while (0)
+
+static void use_later_structs(void) {
+  w.canvas.segments = &w.later_segments[0].known;
+  w.canvas.segment_size = sizeof(struct later_segment);
+  w.canvas.policies = &w.later_policies[0].known;
+  w.canvas.policy_size = sizeof(struct later_policy);
+}
+
+static void cases_of_canvases(void) {
+  STRUCT_CASES(reset, canvas, plan());
+  STRUCT_CASES(reset, canvas, step());
+  STRUCT_CASES(reset_planned, canvas, step_planned());
+
+  CANVAS_CASE(w.canvas.tokens = NULL, DEMASK_ERR_NULL);
+  CANVAS_CASE(w.canvas.tokens = ODD(int32_t, w.tokens), DEMASK_ERR_ALIGN);
+  CANVAS_CASE(w.canvas.n_positions = SIZE_MAX, DEMASK_ERR_SHAPE);
+  CANVAS_CASE(w.canvas.n_positions = SIZE_MAX / 4, DEMASK_ERR_SHAPE);
+  CANVAS_CASE(w.canvas.n_positions = POSITIONS - 1, DEMASK_ERR_SHAPE);
+  CANVAS_CASE(w.kinds[3] = DEMASK_KIND_INACTIVE + 1, DEMASK_ERR_SHAPE);
+
+  CANVAS_CASE(w.canvas.segments = NULL, DEMASK_ERR_NULL);
+  CANVAS_CASE(w.canvas.segments = ODD(demask_segment, w.segments), DEMASK_ERR_ALIGN);
+  CANVAS_CASE(w.canvas.n_segments = SIZE_MAX / sizeof(demask_segment), DEMASK_ERR_SHAPE);
+  CANVAS_CASE(w.canvas.n_segments = SEGMENTS + 1, DEMASK_ERR_CAPACITY);
+  CANVAS_CASE(w.canvas.segment_size = 0, DEMASK_ERR_STRUCT);
+  CANVAS_CASE(w.canvas.segment_size = sizeof(demask_segment) - 8, DEMASK_ERR_STRUCT);
+  CANVAS_CASE(w.canvas.segment_size = sizeof(demask_segment) + 4, DEMASK_ERR_STRUCT);
+  CANVAS_CASE((use_later_structs(), w.later_segments[1].unknown = 1), DEMASK_ERR_STRUCT);
+  CANVAS_CASE(w.segments[0].end = 5, DEMASK_ERR_SHAPE);
+  CANVAS_CASE(w.segments[1].begin = 9, DEMASK_ERR_SHAPE);
+  CANVAS_CASE(w.segments[1].end = 9, DEMASK_ERR_SHAPE);
+  CANVAS_CASE(w.segments[0].policy = POLICIES, DEMASK_ERR_SHAPE);
+  CANVAS_CASE(w.segments[0].log_masked = NAN, DEMASK_ERR_ARGUMENT);
+  CANVAS_CASE(w.segments[0].log_masked = 0.5, DEMASK_ERR_ARGUMENT);
+  CANVAS_CASE(w.segments[1].reserved = 1, DEMASK_ERR_ARGUMENT);
+  CANVAS_CASE(w.segments[1].step = UINT32_MAX, DEMASK_ERR_ARGUMENT);
+
+  CANVAS_CASE(w.canvas.policies = NULL, DEMASK_ERR_NULL);
+  CANVAS_CASE(w.canvas.policies = ODD(demask_policy, w.policies), DEMASK_ERR_ALIGN);
+  CANVAS_CASE(w.canvas.n_policies = SIZE_MAX / sizeof(demask_policy), DEMASK_ERR_SHAPE);
+  CANVAS_CASE(w.canvas.n_policies = POLICIES + 1, DEMASK_ERR_CAPACITY);
+  CANVAS_CASE(w.canvas.policy_size = sizeof(demask_policy) + 8, DEMASK_ERR_STRUCT);
+  CANVAS_CASE(w.policies[1].struct_size = 0, DEMASK_ERR_STRUCT);
+  CANVAS_CASE((use_later_structs(), w.later_policies[1].unknown = 1), DEMASK_ERR_STRUCT);
+  CANVAS_CASE(w.policies[1].noise = 3, DEMASK_ERR_ARGUMENT);
+  CANVAS_CASE(w.policies[1].steps = 0, DEMASK_ERR_ARGUMENT);
+  CANVAS_CASE(w.policies[1].temperature = NAN, DEMASK_ERR_ARGUMENT);
+
+  /* More positions than the context was made for, in segments. */
+  demask_context *narrow = NULL, *whole = context;
+  reset();
+  w.options.max_positions = POSITIONS - 1;
+  CHECK(demask_create(&w.options, &narrow) == DEMASK_OK);
+  context = narrow;
+  CASE(reset, NOTHING, plan(), DEMASK_ERR_CAPACITY);
+  CASE(reset, NOTHING, step(), DEMASK_ERR_CAPACITY);
+  CASE(reset, NOTHING, demask_draw(context, &w.logits, 1.0f, -1, w.keys, ROWS, w.drawn, NULL),
+       DEMASK_ERR_CAPACITY);
+  context = whole;
+  demask_destroy(narrow);
+
+  CASE(reset, NOTHING, demask_plan(NULL, &w.canvas, &w.plan), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_plan(context, NULL, &w.plan), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_plan(context, ODD(demask_canvas, &w.canvas), &w.plan),
+       DEMASK_ERR_ALIGN);
+}
+
+static void cases_of_plans(void) {
+  STRUCT_CASES(reset, plan, plan());
+  STRUCT_CASES(reset_planned, plan, step_planned());
+  CASE(reset, NOTHING, demask_plan(context, &w.canvas, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_plan(context, &w.canvas, ODD(demask_plan_buffers, &w.plan)),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, w.plan.reserved = 1, plan(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.plan.rows = NULL, plan(), DEMASK_ERR_NULL);
+  CASE(reset, w.plan.offsets = NULL, plan(), DEMASK_ERR_NULL);
+  CASE(reset, w.plan.steps = NULL, plan(), DEMASK_ERR_NULL);
+  CASE(reset, w.plan.log_masked = NULL, plan(), DEMASK_ERR_NULL);
+  CASE(reset, w.plan.rows = ODD(uint32_t, w.rows), plan(), DEMASK_ERR_ALIGN);
+  CASE(reset, w.plan.offsets = ODD(uint32_t, w.offsets), plan(), DEMASK_ERR_ALIGN);
+  CASE(reset, w.plan.steps = ODD(uint32_t, w.steps), plan(), DEMASK_ERR_ALIGN);
+  CASE(reset, w.plan.log_masked = ODD(double, w.log_masked), plan(), DEMASK_ERR_ALIGN);
+  CASE(reset, w.plan.times = ODD(double, w.times), plan(), DEMASK_ERR_ALIGN);
+  CASE(reset, w.plan.rows_capacity = 2, plan(), DEMASK_ERR_CAPACITY);
+  CASE(reset, (w.plan.rows = NULL, w.plan.rows_capacity = 0), plan(), DEMASK_ERR_CAPACITY);
+  CASE(reset, w.plan.segments_capacity = 1, plan(), DEMASK_ERR_CAPACITY);
+  CASE(reset, w.plan.rows_capacity = SIZE_MAX / 4, plan(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.plan.segments_capacity = SIZE_MAX, plan(), DEMASK_ERR_SHAPE);
+
+  CASE(reset_planned, NOTHING,
+       demask_step_planned(NULL, &w.canvas, &w.plan, &w.logits, &w.out), DEMASK_ERR_NULL);
+  CASE(reset_planned, NOTHING,
+       demask_step_planned(context, NULL, &w.plan, &w.logits, &w.out), DEMASK_ERR_NULL);
+  CASE(reset_planned, NOTHING,
+       demask_step_planned(context, &w.canvas, NULL, &w.logits, &w.out), DEMASK_ERR_NULL);
+  CASE(reset_planned, NOTHING,
+       demask_step_planned(context, &w.canvas, &w.plan, NULL, &w.out), DEMASK_ERR_NULL);
+  CASE(reset_planned, w.plan.reserved = 1, step_planned(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_planned, w.plan.rows = NULL, step_planned(), DEMASK_ERR_NULL);
+  CASE(reset_planned, w.plan.rows = ODD(uint32_t, w.rows), step_planned(), DEMASK_ERR_ALIGN);
+  CASE(reset_planned, w.plan.offsets = NULL, step_planned(), DEMASK_ERR_NULL);
+  CASE(reset_planned, w.plan.steps = NULL, step_planned(), DEMASK_ERR_NULL);
+  CASE(reset_planned, w.plan.log_masked = NULL, step_planned(), DEMASK_ERR_NULL);
+  CASE(reset_planned, w.plan.n_rows = POSITIONS + 1, step_planned(), DEMASK_ERR_CAPACITY);
+
+  /* Plans that do not stand: never made, of another canvas, or of an earlier state of this. */
+  CASE(reset, NOTHING, step_planned(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.plan.n_segments = 1, step_planned(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.plan.n_rows = 2, step_planned(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.canvas.n_segments = 1, step_planned(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.kinds[w.rows[0]] = DEMASK_KIND_COMMITTED, step_planned(),
+       DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.segments[0].step = 1, step_planned(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.steps[1] = 1, step_planned(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.segments[0].log_masked = -100.0, step_planned(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.log_masked[0] = NAN, step_planned(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.log_masked[1] = 0.5, step_planned(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.offsets[0] = 1, step_planned(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.offsets[1] = 4, step_planned(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.offsets[2] = 2, step_planned(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.rows[0] = 4, step_planned(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.rows[2] = w.rows[1], step_planned(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.rows[2] = UINT32_MAX, step_planned(), DEMASK_ERR_PLAN);
+  reset_planned();
+  CHECK(step_planned() == DEMASK_OK);
+  memcpy(&before, &w, sizeof w);
+  CHECK(step_planned() == DEMASK_ERR_PLAN); /* made twice */
+  CHECK(memcmp(&before, &w, sizeof w) == 0);
+}
+
+/* A mistake in the logits is told by each call that takes them. */
+#define LOGITS_CASE(mistake, status)                                                      \
+  do {                                                                                    \
+    CASE(reset, mistake, step(), status);                                                 \
+    CASE(reset_planned, mistake, step_planned(), status);                                 \
+    CASE(reset, mistake, demask_draw(context, &w.logits, 1.0f, -1, w.keys, ROWS, w.drawn, \
+                                     w.row_state), status);                               \
+  } while (0)
+
+static void cases_of_logits(void) {
+  STRUCT_CASES(reset, logits, step());
+  STRUCT_CASES(reset_planned, logits, step_planned());
+  STRUCT_CASES(reset, logits,
+               demask_draw(context, &w.logits, 1.0f, -1, w.keys, ROWS, w.drawn, w.row_state));
+  LOGITS_CASE(w.logits.dtype = 1, DEMASK_ERR_ARGUMENT);
+  LOGITS_CASE(w.logits.data = NULL, DEMASK_ERR_NULL);
+  LOGITS_CASE(w.logits.data = ODD(float, w.data), DEMASK_ERR_ALIGN);
+  LOGITS_CASE(w.logits.vocab = 0, DEMASK_ERR_SHAPE);
+  LOGITS_CASE((w.logits.vocab = DEMASK_MAX_VOCAB + 1, w.logits.n_rows = 1, w.logits.data_rows = 1,
+               w.logits.row_stride = SIZE_MAX), DEMASK_ERR_SHAPE);
+  LOGITS_CASE(w.logits.row_stride = VOCAB - 1, DEMASK_ERR_SHAPE);
+  LOGITS_CASE(w.logits.row_stride = SIZE_MAX / 2, DEMASK_ERR_SHAPE);
+  LOGITS_CASE(w.logits.row_stride = SIZE_MAX / 7 + 1, DEMASK_ERR_SHAPE);
+  LOGITS_CASE(w.logits.data_rows = SIZE_MAX, DEMASK_ERR_SHAPE);
+  LOGITS_CASE(w.logits.data_rows = 0, DEMASK_ERR_SHAPE);
+  LOGITS_CASE((w.logits.row_index = NULL, w.logits.n_rows = SIZE_MAX), DEMASK_ERR_SHAPE);
+  LOGITS_CASE(w.logits.row_index = ODD(uint32_t, w.row_index), DEMASK_ERR_ALIGN);
+  LOGITS_CASE(w.row_index[1] = ROWS, DEMASK_ERR_SHAPE);
+  LOGITS_CASE(w.logits.n_rows -= 1, DEMASK_ERR_SHAPE);
+  LOGITS_CASE(w.logits.n_rows = 0, DEMASK_ERR_SHAPE);
+  CASE(reset, NOTHING, demask_step(NULL, &w.canvas, &w.logits, &w.out), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_step(context, NULL, &w.logits, &w.out), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_step(context, &w.canvas, NULL, &w.out), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_step(context, &w.canvas, ODD(demask_logits, &w.logits), &w.out),
+       DEMASK_ERR_ALIGN);
+}
+
+static void cases_of_reports(void) {
+  STRUCT_CASES(reset, out, step());
+  STRUCT_CASES(reset_planned, out, step_planned());
+  CASE(reset, NOTHING, demask_step(context, &w.canvas, &w.logits, ODD(demask_step_out, &w.out)),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, w.out.reserved = 1, step(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.out.tokens = ODD(int32_t, w.drawn), step(), DEMASK_ERR_ALIGN);
+  CASE(reset_planned, w.out.reserved = 1, step_planned(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_planned, w.out.tokens = ODD(int32_t, w.drawn), step_planned(), DEMASK_ERR_ALIGN);
+}
+
+static void cases_of_draws(void) {
+  demask_logits *logits = &w.logits;
+  CASE(reset, NOTHING, demask_draw(NULL, logits, 1.0f, -1, w.keys, ROWS, w.drawn, w.row_state),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_draw(context, NULL, 1.0f, -1, w.keys, ROWS, w.drawn, w.row_state),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_draw(context, logits, NAN, -1, w.keys, ROWS, w.drawn, w.row_state),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_draw(context, logits, -1.0f, -1, w.keys, ROWS, w.drawn, NULL),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_draw(context, logits, 1.0f, -1, NULL, ROWS, w.drawn, NULL),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING,
+       demask_draw(context, logits, 1.0f, -1, ODD(demask_key, w.keys), ROWS, w.drawn, NULL),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_draw(context, logits, 1.0f, -1, w.keys, ROWS, NULL, NULL),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING,
+       demask_draw(context, logits, 1.0f, -1, w.keys, ROWS, ODD(int32_t, w.drawn), NULL),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_draw(context, logits, 1.0f, -1, w.keys, 7, w.drawn, NULL),
+       DEMASK_ERR_SHAPE);
+  CASE(reset, NOTHING, demask_draw(context, logits, 1.0f, -1, w.keys, SIZE_MAX, w.drawn, NULL),
+       DEMASK_ERR_SHAPE);
+  CASE(reset, NOTHING,
+       demask_draw(context, logits, 1.0f, -1, w.keys, ROWS + 1, w.drawn, NULL),
+       DEMASK_ERR_CAPACITY);
+}
+
+static void cases_of_schedules(void) {
+  double *out = &w.number;
+  uint32_t noise = DEMASK_NOISE_COSINE;
+  demask_status (*const at_time[])(uint32_t, double, double *) = {
+      demask_noise_alpha, demask_noise_log_masked, demask_noise_rate, demask_noise_time};
+  for (int i = 0; i < 4; ++i) {
+    double good = i < 3 ? 0.5 : -0.5, past = i < 3 ? 1.5 : 0.5;
+    CASE(reset, NOTHING, at_time[i](3, good, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, at_time[i](noise, NAN, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, at_time[i](noise, past, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, at_time[i](noise, good, NULL), DEMASK_ERR_NULL);
+    CASE(reset, NOTHING, at_time[i](noise, good, ODD(double, out)), DEMASK_ERR_ALIGN);
+    if (i < 3) CASE(reset, NOTHING, at_time[i](noise, -0.5, out), DEMASK_ERR_ARGUMENT);
+  }
+  demask_status (*const in_step[])(uint32_t, double, double, double *) = {
+      demask_noise_reveal_probability, demask_noise_euler_probability};
+  for (int i = 0; i < 2; ++i) {
+    CASE(reset, NOTHING, in_step[i](3, 0.5, 0.25, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, in_step[i](noise, 1.5, 0.25, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, in_step[i](noise, NAN, 0.25, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, in_step[i](noise, 0.0, 0.0, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, in_step[i](noise, 0.5, 0.75, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, in_step[i](noise, 0.5, -0.25, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, in_step[i](noise, 0.5, NAN, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, in_step[i](noise, 0.5, 0.25, NULL), DEMASK_ERR_NULL);
+    CASE(reset, NOTHING, in_step[i](noise, 0.5, 0.25, ODD(double, out)), DEMASK_ERR_ALIGN);
+  }
+  CASE(reset, NOTHING,
+       demask_noise_euler_probability(DEMASK_NOISE_UNIT_RATE, INFINITY, INFINITY, out),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_sizes_even(4, 2, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_sizes_even(4, 2, ODD(uint32_t, &w.count)), DEMASK_ERR_ALIGN);
+
+  CASE(reset, NOTHING, demask_hitting_times_next(NULL, w.masks, w.events, ROWS), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_hitting_times_next(w.keys, NULL, w.events, ROWS), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_hitting_times_next(w.keys, w.masks, NULL, ROWS), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING,
+       demask_hitting_times_next(w.keys, w.masks, ODD(double, w.events), ROWS), DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING,
+       demask_hitting_times_next(w.keys, w.masks, w.events, SIZE_MAX / 8), DEMASK_ERR_SHAPE);
+  CASE(reset, w.events[ROWS - 1] = NAN,
+       demask_hitting_times_next(w.keys, w.masks, w.events, ROWS), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.events[ROWS - 1] = 0.5,
+       demask_hitting_times_next(w.keys, w.masks, w.events, ROWS), DEMASK_ERR_ARGUMENT);
+
+  CASE(reset, NOTHING, demask_hitting_times_all(NULL, w.keys, 0.0, w.events, ROWS),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_hitting_times_all(context, NULL, 0.0, w.events, ROWS),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_hitting_times_all(context, w.keys, 0.0, NULL, ROWS),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING,
+       demask_hitting_times_all(context, ODD(demask_key, w.keys), 0.0, w.events, ROWS),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING,
+       demask_hitting_times_all(context, w.keys, 0.0, ODD(double, w.events), ROWS),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_hitting_times_all(context, w.keys, NAN, w.events, ROWS),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_hitting_times_all(context, w.keys, 0.5, w.events, ROWS),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_hitting_times_all(context, w.keys, 0.0, w.events, SIZE_MAX),
+       DEMASK_ERR_SHAPE);
+}
+
+/* The good worlds are good, and later structs with zero tails are too. */
+static void good_worlds(void) {
+  reset();
+  CHECK(plan() == DEMASK_OK && step() == DEMASK_OK);
+  CHECK(w.out.n_active == 2 && w.out.n_revealed == 3 && w.out.n_bad_rows == 0);
+  memcpy(&before, &w, sizeof w);
+  reset_planned();
+  CHECK(step_planned() == DEMASK_OK);
+  CHECK(w.out.n_active == 2 && w.out.n_revealed == 3 && w.out.n_bad_rows == 0);
+  reset();
+  use_later_structs();
+  CHECK(step() == DEMASK_OK);
+  CHECK(memcmp(before.tokens, w.tokens, sizeof w.tokens) == 0);
+  CHECK(memcmp(before.kinds, w.kinds, sizeof w.kinds) == 0);
+  for (int i = 0; i < SEGMENTS; ++i) {
+    CHECK(w.later_segments[i].known.step == 1 && w.later_segments[i].unknown == 0);
+    CHECK(w.later_segments[i].known.log_masked == before.segments[i].log_masked);
+    CHECK(w.segments[i].step == 0);
+  }
+  reset();
+  CHECK(demask_draw(context, &w.logits, 1.0f, -1, w.keys, ROWS, w.drawn, w.row_state) == DEMASK_OK);
+  CHECK(demask_hitting_times_next(w.keys, w.masks, w.events, ROWS) == DEMASK_OK);
+  CHECK(demask_hitting_times_all(context, w.keys, 0.0, w.events, ROWS) == DEMASK_OK);
+  CHECK(w.drawn[ROWS] == 0x5A5A5A5A && w.masks[ROWS] == 0x5A5A5A5A);
+}
+
+/* usage: errors [--any-memory]   which leaves out what needs a limit of memory */
+int main(int argc, char **argv) {
+  reset();
+  CHECK(demask_create(&w.options, &context) == DEMASK_OK);
+  good_worlds();
+  cases_of_create(argc < 2 || strcmp(argv[1], "--any-memory") != 0);
+  cases_of_policies();
+  cases_of_canvases();
+  cases_of_plans();
+  cases_of_logits();
+  cases_of_reports();
+  cases_of_draws();
+  cases_of_schedules();
+  good_worlds(); /* a refusal leaves the context usable */
+  demask_destroy(context);
+  return checks_end("errors");
+}

@@ -1,0 +1,299 @@
+/* Whole generations through the C ABI, with a network whose law is known.
+ *
+ * The data are Markov chains: the first state is uniform, and each next one stays with probability
+ * 0.9, else it is uniform over the others. For them the exact denoiser is a table: the law of a
+ * masked position depends only on the nearest revealed neighbours and their distances, and the k-th
+ * power of the transition matrix is 1/S + lambda^k (identity - 1/S).
+ *
+ * With the exact denoiser, first-hitting gives samples of exactly the Markov chain, which is
+ * checked; for the other samplers, how many positions are revealed when. Every generation is made
+ * by plan and step, by full steps, on every level, and with all policies mixed on one canvas: the
+ * tokens must be the same. They are printed, for comparison with the same generation in Rust.
+ *
+ * usage: first_hitting [POLICY]   one of the names below; all of them and the mixture if none
+ */
+#include "check.h"
+#include <demask.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  STATES = 8,
+  MASK = STATES, /* a token of the vocabulary, and the network's favourite */
+  VOCAB = STATES + 1,
+  STRIDE = 16, /* the rest of a row is NaN, which must not be looked at */
+  LENGTH = 32,
+  SEQUENCES = 256,
+  POSITIONS = LENGTH * SEQUENCES,
+  TRANSITIONS = SEQUENCES * (LENGTH - 1),
+  GRID_STEPS = 16,
+  SIZE_STEPS = 10,
+  POLICIES = 5
+};
+static const double STAY = 0.9, GRID_END = 0.1;
+static const uint64_t SEED = 2024;
+static const char *const NAMES[POLICIES] = {"first-hitting", "euler", "euler-sample",
+                                            "euler-argmax", "random-order"};
+
+/* log_power[k][i]: logarithm of an entry of the k-th power of the transition matrix, off the
+ * diagonal (i = 0) and on it. */
+static double log_power[LENGTH][2];
+
+/* ln(x) for 0 < x <= 1 from the four operations that every language rounds alike. */
+static double natural_log(double x) {
+  int halvings = 0;
+  while (x < 0.75) {
+    x *= 2.0;
+    ++halvings;
+  }
+  double z = (x - 1.0) / (x + 1.0), squared = z * z, series = 0.0;
+  for (int k = 41; k >= 1; k -= 2) series = series * squared + 1.0 / k;
+  return 2.0 * z * series - halvings * 0.69314718055994530942;
+}
+
+static void fill_log_power(void) {
+  double uniform = 1.0 / STATES, lambda = STAY - (1.0 - STAY) / (STATES - 1), power = 1.0;
+  for (int k = 0; k < LENGTH; ++k) {
+    log_power[k][0] = k == 0 ? -INFINITY : natural_log(uniform - power * uniform);
+    log_power[k][1] = natural_log(uniform + power * (1.0 - uniform));
+    power *= lambda;
+  }
+}
+
+/* The logits of one position. */
+static void denoise(const int32_t *tokens, uint32_t at, float *row) {
+  const int32_t *sequence = tokens + at / LENGTH * LENGTH;
+  int here = (int)(at % LENGTH), left = here - 1, right = here + 1;
+  while (left >= 0 && sequence[left] == MASK) --left;
+  while (right < LENGTH && sequence[right] == MASK) ++right;
+  for (int v = 0; v < STATES; ++v) {
+    double logit = 0.0;
+    if (left >= 0) logit += log_power[here - left][sequence[left] == v];
+    if (right < LENGTH) logit += log_power[right - here][sequence[right] == v];
+    row[v] = (float)logit;
+  }
+  row[MASK] = 30.0f;
+  for (int v = VOCAB; v < STRIDE; ++v) row[v] = NAN;
+}
+
+/* One generation: its canvas, and what was seen on the way. */
+struct generation {
+  int32_t tokens[POSITIONS];
+  demask_segment segments[SEQUENCES];
+  demask_policy policies[POLICIES];
+  unsigned long calls; /* of the network */
+  unsigned long rows;
+  int sizes_even; /* whether each step revealed what random order promises */
+};
+
+static float logits_data[POSITIONS * STRIDE];
+static uint32_t row_index[POSITIONS];
+
+static demask_canvas start(struct generation *g, int policy) {
+  size_t size = sizeof(demask_policy);
+  memset(g, 0, sizeof *g);
+  CHECK(demask_policy_first_hitting(DEMASK_NOISE_LINEAR, &g->policies[0], size) == DEMASK_OK);
+  for (uint32_t k = 1; k <= 3; ++k) {
+    CHECK(demask_policy_euler(DEMASK_NOISE_LINEAR, GRID_STEPS, &g->policies[k], size) == DEMASK_OK);
+    g->policies[k].end = GRID_END;
+    g->policies[k].finish = k - 1;
+  }
+  CHECK(demask_policy_random_order(SIZE_STEPS, &g->policies[4], size) == DEMASK_OK);
+  for (uint32_t i = 0; i < SEQUENCES; ++i) {
+    g->segments[i].begin = i * LENGTH;
+    g->segments[i].end = (i + 1) * LENGTH;
+    g->segments[i].seed = SEED;
+    g->segments[i].stream = i;
+    g->segments[i].policy = policy < POLICIES ? (uint32_t)policy : i % POLICIES;
+  }
+  for (int i = 0; i < POSITIONS; ++i) g->tokens[i] = MASK;
+  g->sizes_even = 1;
+  demask_canvas canvas = {.struct_size = sizeof canvas,
+                          .mask_token = MASK,
+                          .tokens = g->tokens,
+                          .n_positions = POSITIONS,
+                          .segments = g->segments,
+                          .n_segments = SEQUENCES,
+                          .policies = g->policies,
+                          .n_policies = POLICIES,
+                          .segment_size = sizeof(demask_segment),
+                          .policy_size = sizeof(demask_policy)};
+  return canvas;
+}
+
+static void count_step(struct generation *g, size_t rows, size_t revealed) {
+  uint32_t size = 0, masks = LENGTH;
+  unsigned long step = g->calls;
+  for (unsigned long k = 0; k <= step && k < SIZE_STEPS; ++k) {
+    masks -= size;
+    CHECK(demask_sizes_even(masks, (uint32_t)(SIZE_STEPS - k), &size) == DEMASK_OK);
+  }
+  g->sizes_even &= revealed == (size_t)size * SEQUENCES;
+  g->calls += rows > 0;
+  g->rows += rows;
+}
+
+/* The loop of a client that computes the rows that the plan names, and no others. */
+static void generate_planned(demask_context *context, struct generation *g, int policy) {
+  static uint32_t rows[POSITIONS], offsets[SEQUENCES + 1], steps[SEQUENCES];
+  static double log_masked[SEQUENCES], times[SEQUENCES];
+  demask_plan_buffers plan = {.struct_size = sizeof plan,
+                              .rows = rows,
+                              .rows_capacity = POSITIONS,
+                              .offsets = offsets,
+                              .steps = steps,
+                              .log_masked = log_masked,
+                              .times = times,
+                              .segments_capacity = SEQUENCES};
+  demask_canvas canvas = start(g, policy);
+  for (int step = 0; step <= LENGTH; ++step) {
+    CHECK(demask_plan(context, &canvas, &plan) == DEMASK_OK);
+    if (plan.n_active == 0) return;
+    demask_logits logits = {.struct_size = sizeof logits,
+                            .data = logits_data,
+                            .n_rows = plan.n_rows,
+                            .vocab = VOCAB,
+                            .row_stride = STRIDE};
+    for (size_t k = 0; k < plan.n_rows; ++k) denoise(g->tokens, rows[k], logits_data + k * STRIDE);
+    demask_step_out out = {.struct_size = sizeof out};
+    CHECK(demask_step_planned(context, &canvas, &plan, &logits, &out) == DEMASK_OK);
+    CHECK(out.n_revealed == plan.n_rows && out.n_bad_rows == 0);
+    count_step(g, plan.n_rows, out.n_revealed);
+  }
+  CHECK(!"the generation ends");
+}
+
+/* The loop of a client that has all logits anyway; here they lie in reverse order. */
+static void generate_full(demask_context *context, struct generation *g, int policy) {
+  demask_canvas canvas = start(g, policy);
+  demask_logits logits = {.struct_size = sizeof logits,
+                          .data = logits_data,
+                          .n_rows = POSITIONS,
+                          .vocab = VOCAB,
+                          .row_stride = STRIDE,
+                          .row_index = row_index,
+                          .data_rows = POSITIONS};
+  for (int step = 0; step <= LENGTH; ++step) {
+    for (uint32_t i = 0; i < POSITIONS; ++i) {
+      row_index[i] = POSITIONS - 1 - i;
+      denoise(g->tokens, i, logits_data + (size_t)row_index[i] * STRIDE);
+    }
+    demask_step_out out = {.struct_size = sizeof out};
+    CHECK(demask_step(context, &canvas, &logits, &out) == DEMASK_OK);
+    if (out.n_active == 0) return;
+  }
+  CHECK(!"the generation ends");
+}
+
+static int masks_left(const struct generation *g) {
+  int masks = 0;
+  for (int i = 0; i < POSITIONS; ++i) {
+    CHECK(g->tokens[i] >= 0 && g->tokens[i] <= MASK);
+    masks += g->tokens[i] == MASK;
+  }
+  return masks;
+}
+
+static int transitions_that_stay(const struct generation *g) {
+  int stay = 0;
+  for (int i = 0; i < POSITIONS; ++i)
+    stay += i % LENGTH > 0 && g->tokens[i] != MASK && g->tokens[i] == g->tokens[i - 1];
+  return stay;
+}
+
+/* Whether `count` of `trials` independent events of probability `p` is within 5 sigma. */
+static int within_5_sigma(int count, int trials, double p) {
+  return fabs(count - trials * p) <= 5.0 * sqrt(trials * p * (1.0 - p));
+}
+
+/* The probability that the Euler steps leave a position masked: the rate is 1/t. */
+static double left_by_euler(void) {
+  double left = 1.0, width = (1.0 - GRID_END) / GRID_STEPS;
+  for (int k = 0; k < GRID_STEPS; ++k) left *= 1.0 - width / (1.0 - k * width);
+  return left;
+}
+
+static void check_generation(const struct generation *g, int policy) {
+  int masks = masks_left(g);
+  if (policy == 0) {
+    CHECK(masks == 0 && g->calls == LENGTH && g->rows == POSITIONS);
+    CHECK(within_5_sigma(transitions_that_stay(g), TRANSITIONS, STAY));
+    for (int v = 0; v < STATES; ++v) {
+      int first = 0;
+      for (int i = 0; i < SEQUENCES; ++i) first += g->tokens[i * LENGTH] == v;
+      CHECK(within_5_sigma(first, SEQUENCES, 1.0 / STATES));
+    }
+  } else if (policy == 1) {
+    CHECK(within_5_sigma(masks, POSITIONS, left_by_euler()));
+    CHECK(g->calls <= GRID_STEPS && g->rows == (unsigned long)(POSITIONS - masks));
+  } else if (policy == 4) {
+    CHECK(masks == 0 && g->calls == SIZE_STEPS && g->rows == POSITIONS && g->sizes_even);
+  } else {
+    CHECK(masks == 0 && g->calls <= GRID_STEPS + 1 && g->rows == POSITIONS);
+  }
+}
+
+static void print_generation(const struct generation *g, int policy) {
+  printf("%s: %lu network calls, %lu rows, %d masks left, %d of %d transitions stay\n",
+         policy < POLICIES ? NAMES[policy] : "mixed", g->calls, g->rows, masks_left(g),
+         transitions_that_stay(g), (int)TRANSITIONS);
+  for (int i = 0; i < POSITIONS; ++i)
+    printf("%d%c", (int)g->tokens[i], i % LENGTH == LENGTH - 1 ? '\n' : ' ');
+}
+
+int main(int argc, char **argv) {
+  static struct generation pure[POLICIES], other, mixed;
+  fill_log_power();
+  int first = 0, last = POLICIES - 1;
+  if (argc > 1) {
+    while (first < POLICIES && strcmp(argv[1], NAMES[first]) != 0) ++first;
+    last = first;
+    if (first == POLICIES) {
+      fprintf(stderr, "unknown policy %s\n", argv[1]);
+      return 2;
+    }
+  }
+
+  for (uint32_t level = DEMASK_LEVEL_BASELINE; level <= DEMASK_LEVEL_AVX512; ++level) {
+    demask_options options;
+    demask_context *context = NULL;
+    CHECK(demask_options_init(&options, sizeof options) == DEMASK_OK);
+    options.level = level;
+    options.max_positions = POSITIONS;
+    options.max_segments = SEQUENCES;
+    options.max_policies = POLICIES;
+    demask_status status = demask_create(&options, &context);
+    fprintf(stderr, "first_hitting: level %s: %s\n", demask_level_name(level),
+            demask_status_string(status));
+    if (status == DEMASK_ERR_LEVEL) continue;
+    CHECK(status == DEMASK_OK);
+    if (status != DEMASK_OK) break;
+    for (int policy = first; policy <= last; ++policy) {
+      struct generation *g = level == DEMASK_LEVEL_BASELINE ? &pure[policy] : &other;
+      generate_planned(context, g, policy);
+      CHECK(memcmp(g->tokens, pure[policy].tokens, sizeof g->tokens) == 0);
+      generate_full(context, &other, policy);
+      CHECK(memcmp(other.tokens, pure[policy].tokens, sizeof other.tokens) == 0);
+    }
+    if (first < last) {
+      generate_planned(context, &mixed, POLICIES);
+      for (int i = 0; i < POSITIONS; ++i)
+        CHECK(mixed.tokens[i] == pure[i / LENGTH % POLICIES].tokens[i]);
+    }
+    demask_destroy(context);
+  }
+
+  for (int policy = first; policy <= last; ++policy) {
+    check_generation(&pure[policy], policy);
+    print_generation(&pure[policy], policy);
+  }
+  if (first < last) {
+    print_generation(&mixed, POLICIES);
+    /* A finish touches only what Euler left. */
+    for (int i = 0; i < POSITIONS; ++i)
+      for (int k = 2; k <= 3; ++k)
+        CHECK(pure[1].tokens[i] == MASK || pure[k].tokens[i] == pure[1].tokens[i]);
+  }
+  return checks_end("first_hitting");
+}

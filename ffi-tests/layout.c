@@ -1,0 +1,95 @@
+/* The layout of every struct on 64-bit targets is part of the ABI: sizes, offsets, no padding. */
+#include "check.h"
+#include <demask.h>
+
+#define SIZE(type, bytes) CHECK(sizeof(type) == (bytes))
+#define AT(type, field, offset) CHECK(offsetof(type, field) == (offset))
+
+int main(void) {
+  CHECK(sizeof(void *) == 8 && sizeof(size_t) == 8);
+
+  SIZE(demask_status, 4);
+  SIZE(demask_options, 24);
+  AT(demask_options, struct_size, 0);
+  AT(demask_options, level, 4);
+  AT(demask_options, threads, 8);
+  AT(demask_options, max_positions, 12);
+  AT(demask_options, max_segments, 16);
+  AT(demask_options, max_policies, 20);
+
+  SIZE(demask_policy, 48);
+  AT(demask_policy, struct_size, 0);
+  AT(demask_policy, select, 4);
+  AT(demask_policy, update, 8);
+  AT(demask_policy, noise, 12);
+  AT(demask_policy, sizes, 16);
+  AT(demask_policy, finish, 20);
+  AT(demask_policy, steps, 24);
+  AT(demask_policy, temperature, 28);
+  AT(demask_policy, start, 32);
+  AT(demask_policy, end, 40);
+
+  SIZE(demask_segment, 48);
+  AT(demask_segment, begin, 0);
+  AT(demask_segment, end, 4);
+  AT(demask_segment, seed, 8);
+  AT(demask_segment, stream, 16);
+  AT(demask_segment, step, 24);
+  AT(demask_segment, policy, 28);
+  AT(demask_segment, origin, 32);
+  AT(demask_segment, reserved, 36);
+  AT(demask_segment, log_masked, 40);
+
+  SIZE(demask_canvas, 72);
+  AT(demask_canvas, struct_size, 0);
+  AT(demask_canvas, mask_token, 4);
+  AT(demask_canvas, tokens, 8);
+  AT(demask_canvas, kinds, 16);
+  AT(demask_canvas, n_positions, 24);
+  AT(demask_canvas, segments, 32);
+  AT(demask_canvas, n_segments, 40);
+  AT(demask_canvas, policies, 48);
+  AT(demask_canvas, n_policies, 56);
+  AT(demask_canvas, segment_size, 64);
+  AT(demask_canvas, policy_size, 68);
+
+  SIZE(demask_plan_buffers, 88);
+  AT(demask_plan_buffers, struct_size, 0);
+  AT(demask_plan_buffers, reserved, 4);
+  AT(demask_plan_buffers, rows, 8);
+  AT(demask_plan_buffers, rows_capacity, 16);
+  AT(demask_plan_buffers, offsets, 24);
+  AT(demask_plan_buffers, steps, 32);
+  AT(demask_plan_buffers, log_masked, 40);
+  AT(demask_plan_buffers, times, 48);
+  AT(demask_plan_buffers, segments_capacity, 56);
+  AT(demask_plan_buffers, n_segments, 64);
+  AT(demask_plan_buffers, n_rows, 72);
+  AT(demask_plan_buffers, n_active, 80);
+
+  SIZE(demask_logits, 56);
+  AT(demask_logits, struct_size, 0);
+  AT(demask_logits, dtype, 4);
+  AT(demask_logits, data, 8);
+  AT(demask_logits, n_rows, 16);
+  AT(demask_logits, vocab, 24);
+  AT(demask_logits, row_stride, 32);
+  AT(demask_logits, row_index, 40);
+  AT(demask_logits, data_rows, 48);
+
+  SIZE(demask_step_out, 48);
+  AT(demask_step_out, struct_size, 0);
+  AT(demask_step_out, reserved, 4);
+  AT(demask_step_out, tokens, 8);
+  AT(demask_step_out, row_state, 16);
+  AT(demask_step_out, n_active, 24);
+  AT(demask_step_out, n_revealed, 32);
+  AT(demask_step_out, n_bad_rows, 40);
+
+  SIZE(demask_key, 24);
+  AT(demask_key, seed, 0);
+  AT(demask_key, stream, 8);
+  AT(demask_key, step, 16);
+  AT(demask_key, position, 20);
+  return checks_end("layout");
+}

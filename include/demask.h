@@ -1,0 +1,570 @@
+/* demask.h - the sampling step of masked diffusion language models: logits -> tokens.
+ * C99 and C++11. Contexts are independent; use each from one thread at a time.
+ *
+ * Calls. A call that can fail returns a demask_status; documentation names the DEMASK_ERR_ numbers
+ * it can return, without the prefix. DEMASK_ERR_PANIC, a caught bug, is possible in any. Outputs
+ * are written only when a call returns DEMASK_OK. Nothing is printed.
+ *
+ * Pointers. A pointer must be aligned to its element, which is checked, and point to as many
+ * elements as its count says. (NULL, 0) is an empty array. Nothing is kept after a call but by
+ * demask_create. What a call writes must not overlap anything else that it is given, and no other
+ * thread may touch any of it meanwhile.
+ *
+ * Structs. A struct that may grow begins with struct_size, its size as the caller was compiled; an
+ * array of structs has it beside its count. A program compiled with an older header runs with a
+ * newer library: the fields it lacks are zero. With an older library too, if the fields that the
+ * library does not know are zero. Fields called reserved are zero.
+ *
+ * Generated from src/capi by cbindgen: change it there. */
+
+#ifndef DEMASK_H
+#define DEMASK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// The version of this header. Before 1.0 a new minor version may break the ABI, and the name of
+// the shared library changes with it.
+#define DEMASK_VERSION_MAJOR 0
+
+// See DEMASK_VERSION_MAJOR.
+#define DEMASK_VERSION_MINOR 1
+
+// See DEMASK_VERSION_MAJOR.
+#define DEMASK_VERSION_PATCH 0
+
+// The version of this header as one number that grows with it; compare it with
+// demask_version_number().
+#define DEMASK_VERSION_NUMBER (((DEMASK_VERSION_MAJOR << 24) | (DEMASK_VERSION_MINOR << 16)) | (DEMASK_VERSION_PATCH << 8))
+
+// The call did its work.
+#define DEMASK_OK 0
+
+// A required pointer is NULL.
+#define DEMASK_ERR_NULL 1
+
+// A struct_size, or the size of an array's elements, is unknown to this library, or a field that
+// this library does not know is not zero.
+#define DEMASK_ERR_STRUCT 2
+
+// A count, offset, stride or index does not fit its neighbours, or overflows.
+#define DEMASK_ERR_SHAPE 3
+
+// A pointer is not aligned to its element.
+#define DEMASK_ERR_ALIGN 4
+
+// A number is out of its range, NaN or not among the listed ones, or a reserved field is not
+// zero.
+#define DEMASK_ERR_ARGUMENT 5
+
+// The call is larger than the context was made for, or the result than the arrays given for it.
+#define DEMASK_ERR_CAPACITY 6
+
+// The plan is not one of this canvas as it stands now: make a new one.
+#define DEMASK_ERR_PLAN 7
+
+// This CPU, or this build of the library, lacks the level asked for. Only demask_create.
+#define DEMASK_ERR_LEVEL 8
+
+// Not enough memory, or threads could not be started. Only demask_create.
+#define DEMASK_ERR_RESOURCES 9
+
+// A bug in this library was caught. What the call was to write may be half written. The context
+// refuses every later call with this number; destroy it.
+#define DEMASK_ERR_PANIC 100
+
+// The best level of this CPU. Results do not depend on the level, only speed does.
+#define DEMASK_LEVEL_AUTO 0
+
+// What every CPU of the target has: SSE2 on x86-64, NEON on AArch64.
+#define DEMASK_LEVEL_BASELINE 1
+
+// x86-64 with AVX2, FMA and F16C.
+#define DEMASK_LEVEL_AVX2 2
+
+// x86-64 with AVX-512 F, BW, CD, DQ and VL beside the above.
+#define DEMASK_LEVEL_AVX512 3
+
+// The most threads that a context may have.
+#define DEMASK_MAX_THREADS 1024
+
+// One position at a time, at its exact first-hitting time, uniform among the masked ones.
+#define DEMASK_SELECT_FIRST_HITTING 0
+
+// Every masked position independently, with the probability of the Euler step.
+#define DEMASK_SELECT_BERNOULLI 1
+
+// A uniformly random subset, as large as the size schedule says.
+#define DEMASK_SELECT_RANDOM_ORDER 2
+
+// A chosen position gets its drawn token, which stays.
+#define DEMASK_UPDATE_REVEAL 0
+
+// Masked fraction t on [0, 1] (log-linear).
+#define DEMASK_NOISE_LINEAR 0
+
+// Masked fraction 2 sin^2(pi t/4) on [0, 1].
+#define DEMASK_NOISE_COSINE 1
+
+// Masked fraction 1 - exp(-t) on [0, infinity): every token is masked at rate 1.
+#define DEMASK_NOISE_UNIT_RATE 2
+
+// Sizes that differ by at most one, the larger ones first.
+#define DEMASK_SIZES_EVEN 0
+
+// Masks that are left after the last step stay masked.
+#define DEMASK_FINISH_NONE 0
+
+// They are drawn at the policy's temperature, in one more step.
+#define DEMASK_FINISH_SAMPLE 1
+
+// They get their most likely token, in one more step. This biases the law.
+#define DEMASK_FINISH_ARGMAX 2
+
+// Given by the user; never changed.
+#define DEMASK_KIND_FIXED 0
+
+// Still to be revealed.
+#define DEMASK_KIND_MASKED 1
+
+// Revealed by a step.
+#define DEMASK_KIND_COMMITTED 2
+
+// Not part of the sequence (padding, beyond the end).
+#define DEMASK_KIND_INACTIVE 3
+
+// 32-bit floats.
+#define DEMASK_DTYPE_F32 0
+
+// The largest vocabulary: 2^23 tokens.
+#define DEMASK_MAX_VOCAB 8388608
+
+// The position of this row did not move. Only demask_step.
+#define DEMASK_ROW_SKIPPED 0
+
+// A token was drawn from this row.
+#define DEMASK_ROW_DRAWN 1
+
+// The row holds NaN or +INFINITY, or no finite logit: no token was drawn from it.
+#define DEMASK_ROW_BAD 2
+
+// What draws: its memory, its threads and its level. Made by demask_create, freed by
+// demask_destroy.
+//
+// It keeps nothing from one call for the next, no pointer and no random state. All memory is taken
+// when it is made: with one thread, no later call allocates, locks, prints, reads the environment
+// or makes a system call.
+typedef struct demask_context demask_context;
+
+// What a call returns: DEMASK_OK or a DEMASK_ERR_ number. Numbers are only ever added.
+//
+// Unless the call says otherwise, nothing that the caller owns has been changed when it returns
+// anything but DEMASK_OK.
+typedef int32_t demask_status;
+
+// What a context is made with. Call demask_options_init first, then set the fields.
+typedef struct demask_options {
+  // sizeof(demask_options), as the caller was compiled.
+  uint32_t struct_size;
+  // A DEMASK_LEVEL_ number. AUTO by default; a level that the CPU lacks is DEMASK_ERR_LEVEL.
+  uint32_t level;
+  // 1, the default, draws on the caller's thread. More, up to DEMASK_MAX_THREADS, make a pool
+  // that the context owns; it is used where the rows are worth it. Results do not depend on it.
+  uint32_t threads;
+  // The most positions that the segments of one call have together, and the most rows of
+  // demask_draw. 0 by default.
+  uint32_t max_positions;
+  // The most segments of one call. 1 by default.
+  uint32_t max_segments;
+  // The most policies of one call. 1 by default; 0 stands for max_segments.
+  uint32_t max_policies;
+} demask_options;
+
+// A decoding rule: how a token is drawn, which positions move, what happens to them, when, and
+// when it ends. A plain value: fill it with demask_policy_first_hitting, demask_policy_euler or
+// demask_policy_random_order, then change fields as wanted.
+typedef struct demask_policy {
+  // sizeof(demask_policy), as the caller was compiled. The policies of a canvas have the size
+  // that the canvas says.
+  uint32_t struct_size;
+  // Which positions move: a DEMASK_SELECT_ number.
+  uint32_t select;
+  // What happens to them: a DEMASK_UPDATE_ number.
+  uint32_t update;
+  // The noise schedule that relates time and masked fraction: a DEMASK_NOISE_ number.
+  uint32_t noise;
+  // How many positions random order reveals at each step: a DEMASK_SIZES_ number.
+  uint32_t sizes;
+  // What is done about masks that are left at the end: a DEMASK_FINISH_ number.
+  uint32_t finish;
+  // The number of steps, at least 1. First-hitting does not look at it.
+  uint32_t steps;
+  // Logits are divided by this: 0, or at least 1e-30. 0 takes the largest logit (ties: the
+  // lowest id), INFINITY draws uniformly among the finite logits.
+  float temperature;
+  // The time at which the time grid starts, above 0 and at most the last time of the noise
+  // schedule. First-hitting starts from the log_masked of its segment instead.
+  double start;
+  // The time at which the time grid ends, at least 0 and below start.
+  double end;
+} demask_policy;
+
+// The active window of one request: the positions from `begin` to before `end`, and the state of
+// its decoding. Everything may differ between the segments of one canvas.
+//
+// All zero, with `begin`, `end`, `seed` and `stream` set, is the start of a decoding with
+// policy 0.
+typedef struct demask_segment {
+  // The first position.
+  uint32_t begin;
+  // One past the last position.
+  uint32_t end;
+  // The seed of the request, see demask_key.
+  uint64_t seed;
+  // The id of the request, see demask_key.
+  uint64_t stream;
+  // How many steps have been made, below UINT32_MAX. Every step adds one.
+  uint32_t step;
+  // The index of the segment's policy among the policies of the canvas.
+  uint32_t policy;
+  // The position of `begin` within the request, for one that is decoded window by window.
+  uint32_t origin;
+  // Zero.
+  uint32_t reserved;
+  // The natural logarithm of the masked fraction at the current time, for first-hitting: at
+  // most 0, which is the start. A first-hitting step lowers it; no other policy looks at it.
+  double log_masked;
+} demask_segment;
+
+// The tokens of a batch, and how each part of it is decoded. All memory is the caller's. A step
+// changes tokens, kinds, and the step and log_masked of every segment, in place, if and only if
+// it succeeds.
+//
+// Segments stand in ascending order and do not overlap. Positions outside of them are never
+// touched.
+typedef struct demask_canvas {
+  // sizeof(demask_canvas), as the caller was compiled.
+  uint32_t struct_size;
+  // The token that stands for a mask. It is never drawn. A value outside the vocabulary, such as
+  // -1, is fine.
+  int32_t mask_token;
+  // `n_positions` tokens, below 2^32.
+  int32_t *tokens;
+  // `n_positions` DEMASK_KIND_ numbers that say which positions are masked, or NULL: then a
+  // position is masked if it holds `mask_token`.
+  uint8_t *kinds;
+  // How many tokens (and kinds) there are.
+  size_t n_positions;
+  // `n_segments` segments, `segment_size` bytes apart.
+  struct demask_segment *segments;
+  // How many segments there are.
+  size_t n_segments;
+  // `n_policies` policies, `policy_size` bytes apart. They may be shared by segments.
+  const struct demask_policy *policies;
+  // How many policies there are.
+  size_t n_policies;
+  // sizeof(demask_segment), as the caller was compiled.
+  uint32_t segment_size;
+  // sizeof(demask_policy), as the caller was compiled.
+  uint32_t policy_size;
+} demask_canvas;
+
+// A plan: the positions that the next step moves, chosen before the network runs. The arrays are
+// the caller's; demask_plan fills them, demask_step_planned reads them.
+//
+// Row k of the plan is canvas position `rows[k]`. The rows of segment i are those from
+// `offsets[i]` to before `offsets[i + 1]`, ascending.
+typedef struct demask_plan_buffers {
+  // sizeof(demask_plan_buffers), as the caller was compiled.
+  uint32_t struct_size;
+  // Zero.
+  uint32_t reserved;
+  // Room for `rows_capacity` canvas positions: those whose logits the step needs.
+  uint32_t *rows;
+  // As many as there are positions in segments are always enough.
+  size_t rows_capacity;
+  // Room for `segments_capacity + 1` row numbers.
+  uint32_t *offsets;
+  // Room for `segments_capacity` step numbers: the step of each segment that was planned.
+  uint32_t *steps;
+  // Room for `segments_capacity` values: the log_masked of each segment after the step.
+  double *log_masked;
+  // Room for `segments_capacity` times, or NULL: the time at which a time-conditioned network
+  // is to be evaluated for each segment (0 for one that is done).
+  double *times;
+  // At least the number of segments of the canvas.
+  size_t segments_capacity;
+  // Set by demask_plan: how many segments the canvas has.
+  size_t n_segments;
+  // Set by demask_plan: how many rows were planned. If 0, the network need not run, but the step
+  // is still made: time passes.
+  size_t n_rows;
+  // Set by demask_plan: in how many segments something may still move, now or later. At 0 the
+  // batch is done, and no step is to be made.
+  size_t n_active;
+} demask_plan_buffers;
+
+// Rows of logits, read only. The logits of token v in row k are element
+// `row_index[k] * row_stride + v` of `data` (`k * row_stride + v` without an index).
+//
+// -INFINITY bans a token: it is never drawn. A row with NaN, +INFINITY or no finite logit is bad:
+// no token is drawn from it, and the call goes on.
+typedef struct demask_logits {
+  // sizeof(demask_logits), as the caller was compiled.
+  uint32_t struct_size;
+  // The type of an element: DEMASK_DTYPE_F32.
+  uint32_t dtype;
+  // The first element of the first row, aligned to an element; 64 bytes are merely faster. May
+  // be NULL if there are no rows.
+  const void *data;
+  // How many rows the call is to see. 0 is fine: then nothing else is looked at.
+  size_t n_rows;
+  // The number of tokens in a row: 1 to DEMASK_MAX_VOCAB.
+  size_t vocab;
+  // The distance of rows in elements, at least `vocab`.
+  size_t row_stride;
+  // NULL, or `n_rows` row numbers below `data_rows`: lets shifted, packed or gathered rows be
+  // used without a copy. Several may be the same.
+  const uint32_t *row_index;
+  // How many rows `data` has, if there is a `row_index`; otherwise it has `n_rows`.
+  size_t data_rows;
+} demask_logits;
+
+// What a step reports. The pointers are set by the caller, the counts by the step.
+typedef struct demask_step_out {
+  // sizeof(demask_step_out), as the caller was compiled.
+  uint32_t struct_size;
+  // Zero.
+  uint32_t reserved;
+  // NULL, or room for a token of each row of the logits: the one that was drawn, else -1.
+  int32_t *tokens;
+  // NULL, or room for a DEMASK_ROW_ number of each row of the logits.
+  uint8_t *row_state;
+  // In how many segments something could still move when the step was planned. At 0 the batch
+  // was done before this step.
+  size_t n_active;
+  // How many positions got a token.
+  size_t n_revealed;
+  // How many positions stayed masked because their row was bad.
+  size_t n_bad_rows;
+} demask_step_out;
+
+// What identifies the randomness of one draw. Two calls with the same key see the same random
+// numbers, whoever else is in the batch, on whatever thread or level; two different keys never
+// share any. This struct never grows.
+typedef struct demask_key {
+  // The seed of the request.
+  uint64_t seed;
+  // The request id: requests, or samples, of one seed differ here.
+  uint64_t stream;
+  // The denoising step.
+  uint32_t step;
+  // The position in the request, counted from its first token.
+  uint32_t position;
+} demask_key;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// The version of the library that is linked, in the form of DEMASK_VERSION_NUMBER.
+uint32_t demask_version_number(void);
+
+// The version of the library that is linked, as text ("0.1.0"): static, never NULL.
+const char *demask_version_string(void);
+
+// A short text for any status: static, never NULL.
+const char *demask_status_string(demask_status status);
+
+// The best level of this CPU, never DEMASK_LEVEL_AUTO. It does not change while a process runs.
+uint32_t demask_level_detect(void);
+
+// The name of a level, for logs: "auto", "baseline", "avx2", "avx512", or "unknown" for any other
+// number. Static, never NULL.
+const char *demask_level_name(uint32_t level);
+
+// Writes the level that a context runs at, never DEMASK_LEVEL_AUTO.
+demask_status demask_context_level(struct demask_context *context, uint32_t *out);
+
+// Fills `out` with the defaults. `struct_size` is sizeof(demask_options).
+//
+// Errors: NULL, ALIGN, STRUCT.
+demask_status demask_options_init(struct demask_options *out, size_t struct_size);
+
+// Makes a context and writes it to `*out`. The caller owns it, and frees it with demask_destroy.
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (an unknown level, threads outside 1 to
+// DEMASK_MAX_THREADS), LEVEL, RESOURCES.
+demask_status demask_create(const struct demask_options *options, struct demask_context **out);
+
+// Frees a context. NULL is fine. Its threads, if it has any, end soon after.
+void demask_destroy(struct demask_context *context);
+
+// Fills `out` with first-hitting: one position at a time, at its exact first-hitting time. The law
+// of the output has no error but the denoiser's (Zheng et al., arXiv 2409.02908). Temperature 1.
+// `noise` is a DEMASK_NOISE_ number, `struct_size` is sizeof(demask_policy).
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+demask_status demask_policy_first_hitting(uint32_t noise,
+                                          struct demask_policy *out,
+                                          size_t struct_size);
+
+// Fills `out` with the Euler method on a uniform time grid of `steps` steps, at least 1, from the
+// last time of the noise schedule (16 for the unit rate) to 0: every masked position is revealed
+// with probability min(1, h r(t)), independently (Lou et al., arXiv 2310.16834). Temperature 1,
+// DEMASK_FINISH_NONE. `noise` is a DEMASK_NOISE_ number, `struct_size` is sizeof(demask_policy).
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+demask_status demask_policy_euler(uint32_t noise,
+                                  uint32_t steps,
+                                  struct demask_policy *out,
+                                  size_t struct_size);
+
+// Fills `out` with a uniformly random order in `steps` steps, at least 1, whose sizes differ by at
+// most one, the larger ones first. Temperature 1. `struct_size` is sizeof(demask_policy).
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+demask_status demask_policy_random_order(uint32_t steps,
+                                         struct demask_policy *out,
+                                         size_t struct_size);
+
+// Checks every field of a policy, as every call that takes one does.
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+demask_status demask_policy_check(const struct demask_policy *policy);
+
+// Writes the time at the beginning of step `step` of a policy's time grid: `start` for step 0,
+// `end` for step `steps` and any later one.
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (also for first-hitting, which has no grid).
+demask_status demask_policy_grid_time(const struct demask_policy *policy,
+                                      uint32_t step,
+                                      double *out);
+
+// Chooses the positions that the next step moves, without looking at logits. The canvas is not
+// changed, and planning again gives the same plan: the choice depends on the seed, stream, step,
+// policy and masks of each segment alone.
+//
+// Errors: NULL, STRUCT, SHAPE, ALIGN, ARGUMENT, CAPACITY.
+demask_status demask_plan(struct demask_context *context,
+                          const struct demask_canvas *canvas,
+                          struct demask_plan_buffers *plan);
+
+// Makes the step that `plan` chose: draws a token for each of its rows and writes it, then
+// advances every segment by one step. Row k of `logits` belongs to canvas position
+// `plan->rows[k]`. `logits` may be NULL if the plan has no rows; `out` may be NULL.
+//
+// A bad row leaves its position masked.
+//
+// Errors: NULL, STRUCT, SHAPE, ALIGN, ARGUMENT, CAPACITY, PLAN (not a plan of this canvas, or the
+// canvas has changed since).
+demask_status demask_step_planned(struct demask_context *context,
+                                  const struct demask_canvas *canvas,
+                                  const struct demask_plan_buffers *plan,
+                                  const struct demask_logits *logits,
+                                  struct demask_step_out *out);
+
+// Plans and makes a step in one call, for a client that has the logits of all positions: row i of
+// `logits` belongs to canvas position i. `out` may be NULL.
+//
+// A bad row leaves its position masked.
+//
+// Errors: NULL, STRUCT, SHAPE, ALIGN, ARGUMENT, CAPACITY.
+demask_status demask_step(struct demask_context *context,
+                          const struct demask_canvas *canvas,
+                          const struct demask_logits *logits,
+                          struct demask_step_out *out);
+
+// Draws a token for each row of `logits`, each with its own key: the categorical law
+// softmax(logits / temperature), without the token `excluded`.
+//
+// `temperature` is 0 (the largest logit; ties: the lowest id) or at least 1e-30. A negative
+// `excluded` excludes none. `keys` has `n_keys` keys, as many as `logits` has rows; at most
+// max_positions of the context. `tokens` gets as many tokens, -1 for a bad row. `row_state` is
+// NULL, or gets as many DEMASK_ROW_ numbers, DRAWN or BAD.
+//
+// Errors: NULL, STRUCT, SHAPE, ALIGN, ARGUMENT, CAPACITY.
+demask_status demask_draw(struct demask_context *context,
+                          const struct demask_logits *logits,
+                          float temperature,
+                          int32_t excluded,
+                          const struct demask_key *keys,
+                          size_t n_keys,
+                          int32_t *tokens,
+                          uint8_t *row_state);
+
+// Writes alpha(t), the probability that a token is clean at time `t`: from 1 at time 0 to 0 at the
+// last time of the schedule `noise`, which is 1, or INFINITY for the unit rate.
+//
+// Errors: NULL, ALIGN, ARGUMENT (`t` outside 0 to the last time).
+demask_status demask_noise_alpha(uint32_t noise, double t, double *out);
+
+// Writes ln(1 - alpha(t)), the natural logarithm of the masked fraction: from -INFINITY at time 0
+// to 0 at the last time.
+//
+// Errors: NULL, ALIGN, ARGUMENT (`t` outside 0 to the last time).
+demask_status demask_noise_log_masked(uint32_t noise, double t, double *out);
+
+// Writes the time at which ln(1 - alpha) is `log_masked`, at most 0.
+//
+// Errors: NULL, ALIGN, ARGUMENT (`log_masked` above 0).
+demask_status demask_noise_time(uint32_t noise, double log_masked, double *out);
+
+// Writes -alpha'(t)/(1 - alpha(t)), the rate at which a masked position is revealed when time runs
+// backwards at `t`: INFINITY at time 0.
+//
+// Errors: NULL, ALIGN, ARGUMENT (`t` outside 0 to the last time).
+demask_status demask_noise_rate(uint32_t noise, double t, double *out);
+
+// Writes the probability that a position masked at time `t` is clean at the earlier time `s`.
+//
+// Errors: NULL, ALIGN, ARGUMENT (`t` not above 0 or past the last time, `s` outside 0 to `t`).
+demask_status demask_noise_reveal_probability(uint32_t noise, double t, double s, double *out);
+
+// Writes min(1, h rate(t)), the probability with which the Euler method reveals a masked position in
+// a step of width `h` from time `t`: exactly 1 for a linear step that ends at time 0.
+//
+// Errors: NULL, ALIGN, ARGUMENT (`t` not above 0 or past the last time, `h` outside 0 to `t` or
+// INFINITY).
+demask_status demask_noise_euler_probability(uint32_t noise,
+                                             double t,
+                                             double h,
+                                             double *out);
+
+// Writes how many of `masks` masked positions a step reveals by even sizes when `steps_left` steps
+// are left, this one included: all with one step left, 0 with none.
+//
+// Errors: NULL, ALIGN.
+demask_status demask_sizes_even(uint32_t masks, uint32_t steps_left, uint32_t *out);
+
+// The next first-hitting event of each of `n` sequences, as a plan makes it for a segment: changes
+// ln(1 - alpha) in `log_masked`, at most 0, to its value at the next reveal. demask_noise_time
+// turns it into a time.
+//
+// Sequence i has `masks[i]` masked positions; with none the next reveal never comes, and
+// `log_masked[i]` becomes -INFINITY. Its randomness is `keys[i]`, of which the position is 0 in a
+// plan.
+//
+// Errors: NULL, SHAPE, ALIGN, ARGUMENT (a `log_masked` above 0 or NaN).
+demask_status demask_hitting_times_next(const struct demask_key *keys,
+                                        const uint32_t *masks,
+                                        double *log_masked,
+                                        size_t n);
+
+// All first-hitting events of one sequence with `n` masked positions, in order: writes
+// ln(1 - alpha) at each to `events`, never increasing, from the present value `log_masked`, at
+// most 0. The randomness is `key`, whose position is not looked at. Much faster than
+// demask_hitting_times_next, with other values of the same law to the precision of 32-bit floats.
+//
+// Errors: NULL, SHAPE, ALIGN, ARGUMENT (`log_masked` above 0 or NaN).
+demask_status demask_hitting_times_all(struct demask_context *context,
+                                       const struct demask_key *key,
+                                       double log_masked,
+                                       double *events,
+                                       size_t n);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* DEMASK_H */

@@ -1,0 +1,180 @@
+//! The canvas: tokens, segments and policies in memory of the caller.
+
+use super::pointer::{self, Elements, c_struct};
+use super::policy::demask_policy;
+use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_CAPACITY, Refusal};
+use crate::canvas::{Canvas, PositionKind, Segment};
+use crate::policy::Policy;
+
+/// Given by the user; never changed.
+pub const DEMASK_KIND_FIXED: u8 = 0;
+/// Still to be revealed.
+pub const DEMASK_KIND_MASKED: u8 = 1;
+/// Revealed by a step.
+pub const DEMASK_KIND_COMMITTED: u8 = 2;
+/// Not part of the sequence (padding, beyond the end).
+pub const DEMASK_KIND_INACTIVE: u8 = 3;
+
+const _: () = assert!(
+    PositionKind::FIXED.0 == DEMASK_KIND_FIXED
+        && PositionKind::MASKED.0 == DEMASK_KIND_MASKED
+        && PositionKind::COMMITTED.0 == DEMASK_KIND_COMMITTED
+        && PositionKind::INACTIVE.0 == DEMASK_KIND_INACTIVE
+);
+
+/// The active window of one request: the positions from `begin` to before `end`, and the state of
+/// its decoding. Everything may differ between the segments of one canvas.
+///
+/// All zero, with `begin`, `end`, `seed` and `stream` set, is the start of a decoding with
+/// policy 0.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct demask_segment {
+    /// The first position.
+    pub begin: u32,
+    /// One past the last position.
+    pub end: u32,
+    /// The seed of the request, see demask_key.
+    pub seed: u64,
+    /// The id of the request, see demask_key.
+    pub stream: u64,
+    /// How many steps have been made, below UINT32_MAX. Every step adds one.
+    pub step: u32,
+    /// The index of the segment's policy among the policies of the canvas.
+    pub policy: u32,
+    /// The position of `begin` within the request, for one that is decoded window by window.
+    pub origin: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// The natural logarithm of the masked fraction at the current time, for first-hitting: at
+    /// most 0, which is the start. A first-hitting step lowers it; no other policy looks at it.
+    pub log_masked: f64,
+}
+c_struct!(demask_segment: 48, grew from 48);
+
+/// The tokens of a batch, and how each part of it is decoded. All memory is the caller's. A step
+/// changes tokens, kinds, and the step and log_masked of every segment, in place, if and only if
+/// it succeeds.
+///
+/// Segments stand in ascending order and do not overlap. Positions outside of them are never
+/// touched.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct demask_canvas {
+    /// sizeof(demask_canvas), as the caller was compiled.
+    pub struct_size: u32,
+    /// The token that stands for a mask. It is never drawn. A value outside the vocabulary, such as
+    /// -1, is fine.
+    pub mask_token: i32,
+    /// `n_positions` tokens, below 2^32.
+    pub tokens: *mut i32,
+    /// `n_positions` DEMASK_KIND_ numbers that say which positions are masked, or NULL: then a
+    /// position is masked if it holds `mask_token`.
+    pub kinds: *mut u8,
+    /// How many tokens (and kinds) there are.
+    pub n_positions: usize,
+    /// `n_segments` segments, `segment_size` bytes apart.
+    pub segments: *mut demask_segment,
+    /// How many segments there are.
+    pub n_segments: usize,
+    /// `n_policies` policies, `policy_size` bytes apart. They may be shared by segments.
+    pub policies: *const demask_policy,
+    /// How many policies there are.
+    pub n_policies: usize,
+    /// sizeof(demask_segment), as the caller was compiled.
+    pub segment_size: u32,
+    /// sizeof(demask_policy), as the caller was compiled.
+    pub policy_size: u32,
+}
+c_struct!(demask_canvas: 72, grew from 72);
+
+/// Room for the segments and policies of one call, taken when the context is made.
+pub(super) struct Room {
+    segments: Vec<Segment>,
+    policies: Vec<Policy>,
+    max_segments: usize,
+    max_policies: usize,
+}
+
+impl Room {
+    pub(super) const SEGMENT_SIZE: usize = size_of::<Segment>();
+    pub(super) const POLICY_SIZE: usize = size_of::<Policy>();
+
+    pub(super) fn with_capacity(max_segments: usize, max_policies: usize) -> Self {
+        Self {
+            segments: Vec::with_capacity(max_segments),
+            policies: Vec::with_capacity(max_policies),
+            max_segments,
+            max_policies,
+        }
+    }
+}
+
+/// A canvas of the caller: the view that steps work on, and where the state of its segments goes.
+pub(super) struct OpenCanvas<'a> {
+    pub(super) view: Canvas<'a>,
+    segments: Elements<demask_segment>,
+}
+
+impl<'a> OpenCanvas<'a> {
+    /// Checks a canvas, and copies its segments and policies into `room`.
+    ///
+    /// # Safety
+    /// The caller's promise for `canvas`, as long as the result lives.
+    pub(super) unsafe fn new(
+        canvas: *const demask_canvas,
+        room: &'a mut Room,
+    ) -> Result<Self, Refusal> {
+        // SAFETY: the caller's promise, here and below.
+        let canvas = unsafe { pointer::read(canvas)? };
+        // SAFETY: as above.
+        let tokens = unsafe { pointer::slice_mut(canvas.tokens, canvas.n_positions)? };
+        // SAFETY: as above. Policies are only read.
+        let (segments, policies) = unsafe {
+            (
+                Elements::new(canvas.segments, canvas.n_segments, canvas.segment_size)?,
+                Elements::new(canvas.policies.cast_mut(), canvas.n_policies, canvas.policy_size)?,
+            )
+        };
+        if canvas.n_segments > room.max_segments || canvas.n_policies > room.max_policies {
+            return Err(Refusal(DEMASK_ERR_CAPACITY));
+        }
+        room.segments.clear();
+        for segment in segments.read() {
+            room.segments.push(segment?.segment()?);
+        }
+        room.policies.clear();
+        for policy in policies.read() {
+            room.policies.push(policy?.element(canvas.policy_size)?);
+        }
+        let mut view = Canvas::new(tokens, canvas.mask_token, &mut room.segments, &room.policies)?;
+        if !canvas.kinds.is_null() {
+            // SAFETY: as above; a kind is a byte.
+            let kinds = unsafe { pointer::slice_mut(canvas.kinds.cast(), canvas.n_positions)? };
+            view = view.with_kinds(kinds)?;
+        }
+        Ok(Self { view, segments })
+    }
+
+    /// Writes what a step changed in the segments back to the caller.
+    pub(super) fn write_back(self) {
+        for (at, segment) in self.segments.pointers().zip(self.view.segments()) {
+            // SAFETY: the promise that this was made with; both fields are in every version.
+            unsafe {
+                (&raw mut (*at).step).write(segment.step);
+                (&raw mut (*at).log_masked).write(segment.log_masked);
+            }
+        }
+    }
+}
+
+impl demask_segment {
+    fn segment(self) -> Result<Segment, Refusal> {
+        let Self { begin, end, seed, stream, step, policy, origin, reserved, log_masked } = self;
+        // One more step must be possible.
+        if step == u32::MAX || reserved != 0 {
+            return Err(Refusal(DEMASK_ERR_ARGUMENT));
+        }
+        Ok(Segment { begin, end, seed, stream, step, policy, origin, log_masked })
+    }
+}

@@ -1,0 +1,72 @@
+//! Logits: rows in memory of the caller, never written.
+
+use super::pointer::{self, c_struct};
+use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_SHAPE, Refusal};
+use crate::logits::{Logits, LogitsData, MAX_VOCAB};
+use core::ffi::c_void;
+
+/// 32-bit floats.
+pub const DEMASK_DTYPE_F32: u32 = 0;
+
+/// The largest vocabulary: 2^23 tokens.
+pub const DEMASK_MAX_VOCAB: usize = 8388608;
+
+const _: () = assert!(MAX_VOCAB == DEMASK_MAX_VOCAB);
+
+/// Rows of logits, read only. The logits of token v in row k are element
+/// `row_index[k] * row_stride + v` of `data` (`k * row_stride + v` without an index).
+///
+/// -INFINITY bans a token: it is never drawn. A row with NaN, +INFINITY or no finite logit is bad:
+/// no token is drawn from it, and the call goes on.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct demask_logits {
+    /// sizeof(demask_logits), as the caller was compiled.
+    pub struct_size: u32,
+    /// The type of an element: DEMASK_DTYPE_F32.
+    pub dtype: u32,
+    /// The first element of the first row, aligned to an element; 64 bytes are merely faster. May
+    /// be NULL if there are no rows.
+    pub data: *const c_void,
+    /// How many rows the call is to see. 0 is fine: then nothing else is looked at.
+    pub n_rows: usize,
+    /// The number of tokens in a row: 1 to DEMASK_MAX_VOCAB.
+    pub vocab: usize,
+    /// The distance of rows in elements, at least `vocab`.
+    pub row_stride: usize,
+    /// NULL, or `n_rows` row numbers below `data_rows`: lets shifted, packed or gathered rows be
+    /// used without a copy. Several may be the same.
+    pub row_index: *const u32,
+    /// How many rows `data` has, if there is a `row_index`; otherwise it has `n_rows`.
+    pub data_rows: usize,
+}
+c_struct!(demask_logits: 56, grew from 56);
+
+/// Reads and checks the logits of a call.
+///
+/// # Safety
+/// The caller's promise for `logits`, as long as the result lives.
+pub(super) unsafe fn read<'a>(logits: *const demask_logits) -> Result<Logits<'a>, Refusal> {
+    // SAFETY: the caller's promise.
+    let logits = unsafe { pointer::read(logits)? };
+    let demask_logits { n_rows, vocab, row_stride, .. } = logits;
+    if logits.dtype != DEMASK_DTYPE_F32 {
+        return Err(Refusal(DEMASK_ERR_ARGUMENT));
+    }
+    if n_rows == 0 {
+        return Ok(Logits::none());
+    }
+    let (index, rows) = if logits.row_index.is_null() {
+        (None, n_rows)
+    } else {
+        // SAFETY: as above.
+        (Some(unsafe { pointer::slice(logits.row_index, n_rows)? }), logits.data_rows)
+    };
+    let length = rows
+        .checked_sub(1)
+        .map_or(Some(0), |before| before.checked_mul(row_stride)?.checked_add(vocab));
+    let length = length.ok_or(Refusal(DEMASK_ERR_SHAPE))?;
+    // SAFETY: as above: the last of `rows` rows ends with its last token.
+    let data = unsafe { pointer::slice(logits.data.cast::<f32>(), length)? };
+    Ok(Logits::new(LogitsData::F32(data), rows, vocab, row_stride, index)?)
+}

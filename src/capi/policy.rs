@@ -1,0 +1,288 @@
+//! Policies as plain numbers.
+
+use super::boundary;
+use super::pointer::{self, c_struct};
+use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_STRUCT, Refusal, demask_status};
+use crate::policy::{Draw, Policy, Schedule, Stop};
+use crate::schedule::{Noise, Sizes};
+use crate::select::Select;
+use crate::stop::Finish;
+use crate::update::Update;
+
+/// One position at a time, at its exact first-hitting time, uniform among the masked ones.
+pub const DEMASK_SELECT_FIRST_HITTING: u32 = 0;
+/// Every masked position independently, with the probability of the Euler step.
+pub const DEMASK_SELECT_BERNOULLI: u32 = 1;
+/// A uniformly random subset, as large as the size schedule says.
+pub const DEMASK_SELECT_RANDOM_ORDER: u32 = 2;
+
+/// A chosen position gets its drawn token, which stays.
+pub const DEMASK_UPDATE_REVEAL: u32 = 0;
+
+/// Masked fraction t on [0, 1] (log-linear).
+pub const DEMASK_NOISE_LINEAR: u32 = 0;
+/// Masked fraction 2 sin^2(pi t/4) on [0, 1].
+pub const DEMASK_NOISE_COSINE: u32 = 1;
+/// Masked fraction 1 - exp(-t) on [0, infinity): every token is masked at rate 1.
+pub const DEMASK_NOISE_UNIT_RATE: u32 = 2;
+
+/// Sizes that differ by at most one, the larger ones first.
+pub const DEMASK_SIZES_EVEN: u32 = 0;
+
+/// Masks that are left after the last step stay masked.
+pub const DEMASK_FINISH_NONE: u32 = 0;
+/// They are drawn at the policy's temperature, in one more step.
+pub const DEMASK_FINISH_SAMPLE: u32 = 1;
+/// They get their most likely token, in one more step. This biases the law.
+pub const DEMASK_FINISH_ARGMAX: u32 = 2;
+
+/// A decoding rule: how a token is drawn, which positions move, what happens to them, when, and
+/// when it ends. A plain value: fill it with demask_policy_first_hitting, demask_policy_euler or
+/// demask_policy_random_order, then change fields as wanted.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct demask_policy {
+    /// sizeof(demask_policy), as the caller was compiled. The policies of a canvas have the size
+    /// that the canvas says.
+    pub struct_size: u32,
+    /// Which positions move: a DEMASK_SELECT_ number.
+    pub select: u32,
+    /// What happens to them: a DEMASK_UPDATE_ number.
+    pub update: u32,
+    /// The noise schedule that relates time and masked fraction: a DEMASK_NOISE_ number.
+    pub noise: u32,
+    /// How many positions random order reveals at each step: a DEMASK_SIZES_ number.
+    pub sizes: u32,
+    /// What is done about masks that are left at the end: a DEMASK_FINISH_ number.
+    pub finish: u32,
+    /// The number of steps, at least 1. First-hitting does not look at it.
+    pub steps: u32,
+    /// Logits are divided by this: 0, or at least 1e-30. 0 takes the largest logit (ties: the
+    /// lowest id), INFINITY draws uniformly among the finite logits.
+    pub temperature: f32,
+    /// The time at which the time grid starts, above 0 and at most the last time of the noise
+    /// schedule. First-hitting starts from the log_masked of its segment instead.
+    pub start: f64,
+    /// The time at which the time grid ends, at least 0 and below start.
+    pub end: f64,
+}
+c_struct!(demask_policy: 48, grew from 48);
+
+/// A Rust enum and its numbers. Both directions name every variant, so that a variant without a
+/// number does not compile.
+pub(super) trait Numbered: Sized {
+    fn from_number(number: u32) -> Result<Self, Refusal>;
+    fn number(self) -> u32;
+}
+
+macro_rules! numbered {
+    ($name:ident: $($number:ident = $variant:ident),+) => {
+        impl Numbered for $name {
+            fn from_number(number: u32) -> Result<Self, Refusal> {
+                match number {
+                    $($number => Ok(Self::$variant),)+
+                    _ => Err(Refusal(DEMASK_ERR_ARGUMENT)),
+                }
+            }
+            fn number(self) -> u32 {
+                match self { $(Self::$variant => $number,)+ }
+            }
+        }
+    };
+}
+numbered!(Select:
+    DEMASK_SELECT_FIRST_HITTING = FirstHitting,
+    DEMASK_SELECT_BERNOULLI = Bernoulli,
+    DEMASK_SELECT_RANDOM_ORDER = RandomOrder);
+numbered!(Update: DEMASK_UPDATE_REVEAL = Reveal);
+numbered!(Noise:
+    DEMASK_NOISE_LINEAR = Linear,
+    DEMASK_NOISE_COSINE = Cosine,
+    DEMASK_NOISE_UNIT_RATE = UnitRate);
+numbered!(Sizes: DEMASK_SIZES_EVEN = Even);
+numbered!(Finish:
+    DEMASK_FINISH_NONE = None,
+    DEMASK_FINISH_SAMPLE = Sample,
+    DEMASK_FINISH_ARGMAX = Argmax);
+
+impl demask_policy {
+    /// The policy of these numbers, its parameters not yet checked.
+    fn policy(&self) -> Result<Policy, Refusal> {
+        Ok(Policy {
+            draw: Draw { temperature: self.temperature },
+            select: Select::from_number(self.select)?,
+            update: Update::from_number(self.update)?,
+            schedule: Schedule {
+                noise: Noise::from_number(self.noise)?,
+                start: self.start,
+                end: self.end,
+                steps: self.steps,
+                sizes: Sizes::from_number(self.sizes)?,
+            },
+            stop: Stop { finish: Finish::from_number(self.finish)? },
+        })
+    }
+
+    /// As [`policy`](Self::policy), for an element of an array of elements of `size` bytes.
+    pub(super) fn element(&self, size: u32) -> Result<Policy, Refusal> {
+        if self.struct_size == size { self.policy() } else { Err(Refusal(DEMASK_ERR_STRUCT)) }
+    }
+
+    fn new(policy: &Policy, struct_size: usize) -> Self {
+        Self {
+            struct_size: u32::try_from(struct_size).unwrap_or(0),
+            select: policy.select.number(),
+            update: policy.update.number(),
+            noise: policy.schedule.noise.number(),
+            sizes: policy.schedule.sizes.number(),
+            finish: policy.stop.finish.number(),
+            steps: policy.schedule.steps,
+            temperature: policy.draw.temperature,
+            start: policy.schedule.start,
+            end: policy.schedule.end,
+        }
+    }
+}
+
+/// Fills `out`, of `struct_size` bytes, with a preset.
+///
+/// # Safety
+/// The caller's promise for `out`.
+unsafe fn preset(
+    out: *mut demask_policy,
+    struct_size: usize,
+    policy: impl FnOnce() -> Result<Policy, Refusal>,
+) -> demask_status {
+    boundary::call(|| {
+        let policy = policy()?;
+        policy.check()?;
+        // SAFETY: the caller's promise.
+        unsafe { pointer::fill(out, struct_size, &demask_policy::new(&policy, struct_size)) }
+    })
+}
+
+/// Fills `out` with first-hitting: one position at a time, at its exact first-hitting time. The law
+/// of the output has no error but the denoiser's (Zheng et al., arXiv 2409.02908). Temperature 1.
+/// `noise` is a DEMASK_NOISE_ number, `struct_size` is sizeof(demask_policy).
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_policy_first_hitting(
+    noise: u32,
+    out: *mut demask_policy,
+    struct_size: usize,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe { preset(out, struct_size, || Ok(Policy::first_hitting(Noise::from_number(noise)?))) }
+}
+
+/// Fills `out` with the Euler method on a uniform time grid of `steps` steps, at least 1, from the
+/// last time of the noise schedule (16 for the unit rate) to 0: every masked position is revealed
+/// with probability min(1, h r(t)), independently (Lou et al., arXiv 2310.16834). Temperature 1,
+/// DEMASK_FINISH_NONE. `noise` is a DEMASK_NOISE_ number, `struct_size` is sizeof(demask_policy).
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_policy_euler(
+    noise: u32,
+    steps: u32,
+    out: *mut demask_policy,
+    struct_size: usize,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe { preset(out, struct_size, || Ok(Policy::euler(Noise::from_number(noise)?, steps))) }
+}
+
+/// Fills `out` with a uniformly random order in `steps` steps, at least 1, whose sizes differ by at
+/// most one, the larger ones first. Temperature 1. `struct_size` is sizeof(demask_policy).
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_policy_random_order(
+    steps: u32,
+    out: *mut demask_policy,
+    struct_size: usize,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe { preset(out, struct_size, || Ok(Policy::random_order(steps))) }
+}
+
+/// Checks every field of a policy, as every call that takes one does.
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_policy_check(policy: *const demask_policy) -> demask_status {
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe { Ok(pointer::read(policy)?.policy()?.check()?) })
+}
+
+/// Writes the time at the beginning of step `step` of a policy's time grid: `start` for step 0,
+/// `end` for step `steps` and any later one.
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (also for first-hitting, which has no grid).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_policy_grid_time(
+    policy: *const demask_policy,
+    step: u32,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe {
+        let policy = pointer::read(policy)?.policy()?;
+        let out = pointer::out(out)?;
+        policy.check()?;
+        if matches!(policy.select, Select::FirstHitting) {
+            return Err(Refusal(DEMASK_ERR_ARGUMENT));
+        }
+        out.write(policy.grid_time(step));
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_survives_the_way_to_c_and_back() {
+        let size = size_of::<demask_policy>();
+        for noise in [Noise::Linear, Noise::Cosine, Noise::UnitRate] {
+            for finish in [Finish::None, Finish::Sample, Finish::Argmax] {
+                let presets = [
+                    Policy::first_hitting(noise),
+                    Policy::euler(noise, 17),
+                    Policy::random_order(5),
+                ];
+                for mut policy in presets {
+                    policy.stop.finish = finish;
+                    policy.draw.temperature = 0.25;
+                    policy.schedule.end = 0.125;
+                    let numbers = demask_policy::new(&policy, size);
+                    assert_eq!(numbers.policy(), Ok(policy));
+                    assert_eq!(numbers.element(size as u32), Ok(policy));
+                    assert_eq!(numbers.element(56), Err(Refusal(DEMASK_ERR_STRUCT)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_not_listed_is_refused() {
+        let good = demask_policy::new(&Policy::random_order(3), size_of::<demask_policy>());
+        let fields: [fn(&mut demask_policy) -> &mut u32; 5] = [
+            |p| &mut p.select,
+            |p| &mut p.update,
+            |p| &mut p.noise,
+            |p| &mut p.sizes,
+            |p| &mut p.finish,
+        ];
+        let listed = [3, 1, 3, 1, 3];
+        for (field, listed) in fields.into_iter().zip(listed) {
+            for number in [0, listed - 1, listed, u32::MAX] {
+                let mut policy = good;
+                *field(&mut policy) = number;
+                assert_eq!(policy.policy().is_ok(), number < listed, "number {number}");
+            }
+        }
+    }
+}

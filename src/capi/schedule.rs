@@ -1,0 +1,220 @@
+//! Noise schedules, first-hitting times and unmasking sizes.
+
+use super::boundary;
+use super::context::demask_context;
+use super::draw::demask_key;
+use super::pointer;
+use super::policy::Numbered;
+use super::status::{DEMASK_ERR_ARGUMENT, Refusal, demask_status};
+use crate::rng::Purpose;
+use crate::schedule::{Noise, Sizes, hitting};
+
+/// Refuses what does not hold; NaN holds nothing.
+fn require(holds: bool) -> Result<(), Refusal> {
+    if holds { Ok(()) } else { Err(Refusal(DEMASK_ERR_ARGUMENT)) }
+}
+
+fn is_time(noise: Noise, t: f64) -> bool {
+    (0.0..=noise.last_time()).contains(&t)
+}
+
+/// Writes one value of a noise schedule.
+///
+/// # Safety
+/// The caller's promise for `out`.
+unsafe fn evaluate(
+    noise: u32,
+    out: *mut f64,
+    value: impl FnOnce(Noise) -> Result<f64, Refusal>,
+) -> demask_status {
+    boundary::call(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { pointer::out(out)? };
+        out.write(value(Noise::from_number(noise)?)?);
+        Ok(())
+    })
+}
+
+/// Writes alpha(t), the probability that a token is clean at time `t`: from 1 at time 0 to 0 at the
+/// last time of the schedule `noise`, which is 1, or INFINITY for the unit rate.
+///
+/// Errors: NULL, ALIGN, ARGUMENT (`t` outside 0 to the last time).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_alpha(noise: u32, t: f64, out: *mut f64) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        evaluate(noise, out, |noise| {
+            require(is_time(noise, t))?;
+            Ok(noise.alpha(t))
+        })
+    }
+}
+
+/// Writes ln(1 - alpha(t)), the natural logarithm of the masked fraction: from -INFINITY at time 0
+/// to 0 at the last time.
+///
+/// Errors: NULL, ALIGN, ARGUMENT (`t` outside 0 to the last time).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_log_masked(
+    noise: u32,
+    t: f64,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        evaluate(noise, out, |noise| {
+            require(is_time(noise, t))?;
+            Ok(noise.log_masked(t))
+        })
+    }
+}
+
+/// Writes the time at which ln(1 - alpha) is `log_masked`, at most 0.
+///
+/// Errors: NULL, ALIGN, ARGUMENT (`log_masked` above 0).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_time(
+    noise: u32,
+    log_masked: f64,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        evaluate(noise, out, |noise| {
+            require(log_masked <= 0.0)?;
+            Ok(noise.time(log_masked))
+        })
+    }
+}
+
+/// Writes -alpha'(t)/(1 - alpha(t)), the rate at which a masked position is revealed when time runs
+/// backwards at `t`: INFINITY at time 0.
+///
+/// Errors: NULL, ALIGN, ARGUMENT (`t` outside 0 to the last time).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_rate(noise: u32, t: f64, out: *mut f64) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        evaluate(noise, out, |noise| {
+            require(is_time(noise, t))?;
+            Ok(noise.rate(t))
+        })
+    }
+}
+
+/// Writes the probability that a position masked at time `t` is clean at the earlier time `s`.
+///
+/// Errors: NULL, ALIGN, ARGUMENT (`t` not above 0 or past the last time, `s` outside 0 to `t`).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_reveal_probability(
+    noise: u32,
+    t: f64,
+    s: f64,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        evaluate(noise, out, |noise| {
+            require(is_time(noise, t) && t > 0.0 && (0.0..=t).contains(&s))?;
+            Ok(noise.reveal_probability(t, s))
+        })
+    }
+}
+
+/// Writes min(1, h rate(t)), the probability with which the Euler method reveals a masked position in
+/// a step of width `h` from time `t`: exactly 1 for a linear step that ends at time 0.
+///
+/// Errors: NULL, ALIGN, ARGUMENT (`t` not above 0 or past the last time, `h` outside 0 to `t` or
+/// INFINITY).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_euler_probability(
+    noise: u32,
+    t: f64,
+    h: f64,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        evaluate(noise, out, |noise| {
+            require(is_time(noise, t) && t > 0.0 && (0.0..=t).contains(&h) && h.is_finite())?;
+            Ok(noise.euler_probability(t, h))
+        })
+    }
+}
+
+/// Writes how many of `masks` masked positions a step reveals by even sizes when `steps_left` steps
+/// are left, this one included: all with one step left, 0 with none.
+///
+/// Errors: NULL, ALIGN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_even(
+    masks: u32,
+    steps_left: u32,
+    out: *mut u32,
+) -> demask_status {
+    boundary::call(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { pointer::out(out)? };
+        out.write(Sizes::Even.size(masks, steps_left));
+        Ok(())
+    })
+}
+
+/// The next first-hitting event of each of `n` sequences, as a plan makes it for a segment: changes
+/// ln(1 - alpha) in `log_masked`, at most 0, to its value at the next reveal. demask_noise_time
+/// turns it into a time.
+///
+/// Sequence i has `masks[i]` masked positions; with none the next reveal never comes, and
+/// `log_masked[i]` becomes -INFINITY. Its randomness is `keys[i]`, of which the position is 0 in a
+/// plan.
+///
+/// Errors: NULL, SHAPE, ALIGN, ARGUMENT (a `log_masked` above 0 or NaN).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_hitting_times_next(
+    keys: *const demask_key,
+    masks: *const u32,
+    log_masked: *mut f64,
+    n: usize,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe {
+        let keys = pointer::slice(keys, n)?;
+        let masks = pointer::slice(masks, n)?;
+        let log_masked = pointer::slice_mut(log_masked, n)?;
+        require(log_masked.iter().all(|&value| value <= 0.0))?;
+        for ((value, &key), &masks) in log_masked.iter_mut().zip(keys).zip(masks) {
+            let mut rng = crate::rng::Key::from(key).generator(Purpose::Hit);
+            *value = hitting::next(*value, masks, &mut rng);
+        }
+        Ok(())
+    })
+}
+
+/// All first-hitting events of one sequence with `n` masked positions, in order: writes
+/// ln(1 - alpha) at each to `events`, never increasing, from the present value `log_masked`, at
+/// most 0. The randomness is `key`, whose position is not looked at. Much faster than
+/// demask_hitting_times_next, with other values of the same law to the precision of 32-bit floats.
+///
+/// Errors: NULL, SHAPE, ALIGN, ARGUMENT (`log_masked` above 0 or NaN).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_hitting_times_all(
+    context: *mut demask_context,
+    key: *const demask_key,
+    log_masked: f64,
+    events: *mut f64,
+    n: usize,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        boundary::call_on(context, |context| {
+            let key = pointer::slice(key, 1)?[0];
+            require(log_masked <= 0.0)?;
+            for event in pointer::slice_out(events, n)?.iter_mut() {
+                event.write(log_masked);
+            }
+            let events = pointer::slice_mut(events, n)?;
+            hitting::all(context.sampler.level(), key.into(), log_masked, events);
+            Ok(())
+        })
+    }
+}

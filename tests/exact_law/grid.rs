@@ -1,0 +1,74 @@
+//! Time grids, and the probability with which each step reveals a masked position.
+
+use std::f64::consts::{FRAC_PI_2, FRAC_PI_4};
+
+/// A noise schedule: how the masked fraction 1 − α grows with time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Noise {
+    /// 1 − α = t.
+    Linear,
+    /// 1 − α = 2 sin²(πt/4).
+    Cosine,
+    /// 1 − α = 1 − e^−t.
+    UnitRate,
+}
+
+impl Noise {
+    /// 1 − α(t).
+    pub(crate) fn masked(self, t: f64) -> f64 {
+        match self {
+            Self::Linear => t,
+            Self::Cosine => 2.0 * (FRAC_PI_4 * t).sin().powi(2),
+            Self::UnitRate => -(-t).exp_m1(),
+        }
+    }
+
+    /// −α′(t)/(1 − α(t)), the rate at which a mask is revealed when time runs backwards.
+    pub(crate) fn rate(self, t: f64) -> f64 {
+        match self {
+            Self::Linear => 1.0 / t,
+            Self::Cosine => FRAC_PI_2 / (FRAC_PI_4 * t).tan(),
+            Self::UnitRate => 1.0 / t.exp_m1(),
+        }
+    }
+}
+
+/// A rule for the probability that a step reveals a masked position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Width times rate, at most 1.
+    Euler,
+    /// The exact probability of the reverse process, (α(s) − α(t))/(1 − α(t)).
+    Ancestral,
+    /// Tau-leaping, a position moving if exactly one of its jumps falls into the step.
+    TauReject,
+    /// Tau-leaping, a position moving by the first of its jumps.
+    TauFirstJump,
+}
+
+/// For each step of a grid of falling times, the probability that it reveals a masked position.
+pub(crate) fn reveal_probabilities(noise: Noise, rule: Rule, times: &[f64]) -> Vec<f64> {
+    let step = |pair: &[f64]| {
+        let (t, s) = (pair[0], pair[1]);
+        let jumps = (t - s) * noise.rate(t);
+        match rule {
+            Rule::Euler => jumps.min(1.0),
+            Rule::Ancestral => 1.0 - noise.masked(s) / noise.masked(t),
+            Rule::TauReject => jumps * (-jumps).exp(),
+            Rule::TauFirstJump => -(-jumps).exp_m1(),
+        }
+    };
+    times.windows(2).map(step).collect()
+}
+
+/// `steps` steps of one width from `start` to 0.
+pub(crate) fn uniform_grid(start: f64, steps: usize) -> Vec<f64> {
+    (0..=steps).map(|step| start * (steps - step) as f64 / steps as f64).collect()
+}
+
+/// `steps` steps from `start`, each `fraction` · min(1, t) wide: even at first, then shrinking
+/// with the time that is left. They end above 0 (early stopping).
+pub(crate) fn decaying_grid(start: f64, fraction: f64, steps: usize) -> Vec<f64> {
+    let next = |&t: &f64| Some(t - fraction * t.min(1.0));
+    std::iter::successors(Some(start), next).take(steps + 1).collect()
+}

@@ -1,0 +1,86 @@
+//! Planning, stepping and drawing on the caller's thread do not allocate.
+
+#![allow(unsafe_code, reason = "an allocator can only be replaced by an unsafe trait")]
+
+use demask::{Canvas, Finish, Key, Logits, Noise, Plan, Policy, PositionKind, Sampler, Segment};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// The system's allocator, counted.
+struct Counting;
+
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        CALLS.fetch_add(1, Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        CALLS.fetch_add(1, Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// The only test of this file, since other tests would be counted too.
+#[test]
+fn a_step_does_not_allocate() {
+    const MASK: i32 = -1;
+    let (segments, length, vocab) = (5, 12, 300);
+    let positions = segments * length;
+    let mut finishing = Policy::euler(Noise::Cosine, 3);
+    finishing.stop.finish = Finish::Argmax;
+    let policies = [Policy::first_hitting(Noise::UnitRate), finishing, Policy::random_order(4)];
+    let data: Vec<f32> = (0..positions * vocab).map(|i| (i * 7 % 113) as f32 / 9.0).collect();
+    let keys: Vec<_> =
+        (0..positions as u32).map(|position| Key { position, ..Key::default() }).collect();
+    let mut tokens = vec![MASK; positions];
+    let mut kinds = vec![PositionKind::MASKED; positions];
+    let mut state: Vec<_> = (0..segments)
+        .map(|k| Segment {
+            begin: (k * length) as u32,
+            end: ((k + 1) * length) as u32,
+            stream: k as u64,
+            policy: k as u32 % 3,
+            ..Segment::default()
+        })
+        .collect();
+    let mut sampler = Sampler::builder(positions, segments).build().expect("a sampler");
+    let mut plan = Plan::with_capacity(positions, segments);
+
+    let before = CALLS.load(Relaxed);
+    assert!(before > 0, "the allocator is counted");
+    let (mut steps, mut revealed) = (0, 0);
+    loop {
+        let canvas = Canvas::new(&mut tokens, MASK, &mut state, &policies);
+        let canvas = canvas.and_then(|canvas| canvas.with_kinds(&mut kinds));
+        let mut canvas = canvas.expect("a canvas");
+        sampler.plan(&canvas, &mut plan).expect("a plan");
+        if plan.active() == 0 {
+            break;
+        }
+        let rows = plan.rows().len();
+        let report = if steps % 2 == 0 {
+            let logits = Logits::f32(&data, rows, vocab).expect("a view");
+            sampler.step_planned(&mut canvas, &plan, &logits)
+        } else {
+            let logits = Logits::f32(&data, positions, vocab).expect("a view");
+            sampler.step(&mut canvas, &logits)
+        };
+        revealed += report.expect("a step").revealed;
+        steps += 1;
+    }
+    let logits = Logits::f32(&data, positions, vocab).expect("a view");
+    sampler.draw(&logits, 0.7, None, &keys).expect("a draw");
+    let calls = CALLS.load(Relaxed) - before;
+
+    assert_eq!((revealed, steps), (positions, length), "everything was revealed, by twelve hits");
+    assert_eq!(calls, 0, "calls to the allocator");
+}
