@@ -218,6 +218,8 @@ fn damage(arguments: &Arguments) -> Result<Damage> {
     let batch = |chains: &[Vec<i32>]| Batch::new(chains, MASK, options.seed);
     if let Some(sequence) = &arguments.sequence {
         let tokens = tokens(sequence).with_context(|| format!("--sequence {sequence}"))?;
+        let (residues, (_, longest)) = (tokens.len() - 2, chain.model());
+        ensure!(residues <= longest, "--sequence has {residues} residues; the model takes {longest}");
         let gaps = count(&tokens, MASK);
         ensure!(gaps > 0, "--sequence {sequence} has no gap; mark residues with X, * or _");
         let title = format!("{gaps} gaps in a given chain, {samples} samples");
@@ -324,7 +326,7 @@ fn print_samples(name: &str, original: Option<&[i32]>, damaged: &Batch, filled: 
                 count(before, MASK)
             )
         });
-        println!("  {gaps}  {recovered}");
+        println!("{}", format!("  {gaps}  {recovered}").trim_end());
     }
     println!();
 }
@@ -360,7 +362,7 @@ fn print_frequencies(original: Option<&[i32]>, damaged: &Batch, filled: &Batch) 
         order.sort_by_key(|&token| core::cmp::Reverse(times[token]));
         let shares = order
             .iter()
-            .map(|&token| format!(" {} {:<3.0}", sapiens::letter(token as i32), percent(token)));
-        println!("{at:7}   {right:19}  {}", shares.collect::<String>());
+            .map(|&token| format!("  {} {:2.0}", sapiens::letter(token as i32), percent(token)));
+        println!("{at:7}   {right:19} {}", shares.collect::<String>());
     }
 }

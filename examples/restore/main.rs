@@ -13,7 +13,7 @@ mod kjv;
 mod network;
 mod verse;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, value_parser};
 use decoding::{
     Batch, HEADING, LEGEND, Options, Planned, Rule, Tally, count, exact, parse_fraction,
@@ -164,7 +164,8 @@ fn fill_gaps(text: &str, arguments: &Arguments, model: &Kjv, spelling: &Spelling
     let mut display = Display::new(spelling, &damaged);
     let threads = arguments.options.threads.get();
     let tally =
-        decode(model, &mut batch, policy, threads, |tokens, rows| display.watch(tokens, rows))?;
+        decode(model, &mut batch, policy, threads, |tokens, rows| display.watch(tokens, rows))
+            .context("--text cannot be filled in")?;
     display.finish_samples(&batch)?;
     println!(
         "{} network calls {:.1} ms, sampling of {} tokens {:.2} ms",
