@@ -75,8 +75,8 @@ impl<'a> Canvas<'a> {
     /// touched. `mask_token` is never drawn; a value outside the vocabulary (−1, say) is fine.
     ///
     /// # Errors
-    /// A segment out of range or order, its policy index past `policies`, its `log_masked` above
-    /// 0 or NaN, or a policy with a parameter out of range.
+    /// A segment out of range or order, its policy index past `policies`, its `step` at the end of
+    /// its range, its `log_masked` above 0 or NaN, or a policy with a parameter out of range.
     pub fn new(
         tokens: &'a mut [i32],
         mask_token: i32,
@@ -95,6 +95,8 @@ impl<'a> Canvas<'a> {
             shape(end <= tokens.len(), "segment end", end, "at most", tokens.len())?;
             let policy = segment.policy as usize;
             shape(policy < policies.len(), "segment policy", policy, "below", policies.len())?;
+            let step = segment.step as usize;
+            shape(segment.step < u32::MAX, "segment step", step, "below", u32::MAX as usize)?;
             if segment.log_masked.is_nan() || segment.log_masked > 0.0 {
                 let expected = "a number of at most 0";
                 let value = segment.log_masked;

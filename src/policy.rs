@@ -121,11 +121,11 @@ impl Policy {
         if steps == 0 {
             return refuse("schedule.steps", 0.0, "at least 1");
         }
-        if !(start > 0.0 && start <= noise.last_time()) {
+        if !(start > 0.0 && start <= noise.last_time() && start.is_finite()) {
             return refuse(
                 "schedule.start",
                 start,
-                "above 0 and at most the last time of the noise schedule",
+                "finite, above 0 and at most the last time of the noise schedule",
             );
         }
         if !(end >= 0.0 && end < start) {

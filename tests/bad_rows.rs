@@ -146,6 +146,8 @@ fn bad_arguments_are_refused_by_name() {
     refused(canvas(&mut [Segment { end: 0, ..segment }], &policies), &["segment end", "0", "1"]);
     refused(canvas(&mut [segment, segment], &policies), &["segment begin", "1", "3"]);
     refused(canvas(&mut [Segment { policy: 1, ..segment }], &policies), &["policy", "1"]);
+    let last = Segment { step: u32::MAX, ..segment };
+    refused(canvas(&mut [last], &policies), &["step", "4294967295"]);
     for log_masked in [f64::NAN, 0.1] {
         let segment = Segment { log_masked, ..segment };
         refused(canvas(&mut [segment], &policies), &["log_masked"]);
@@ -155,6 +157,9 @@ fn bad_arguments_are_refused_by_name() {
     policy.schedule.steps = 4;
     policy.schedule.start = 1.5;
     refused(canvas(&mut [segment], &[policy]), &["start", "1.5"]);
+    policy.schedule.noise = Noise::UnitRate;
+    policy.schedule.start = f64::INFINITY;
+    refused(canvas(&mut [segment], &[policy]), &["start", "inf"]);
     policy.schedule.start = 0.5;
     policy.schedule.end = 0.5;
     refused(canvas(&mut [segment], &[policy]), &["end", "0.5"]);
