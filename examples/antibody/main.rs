@@ -219,7 +219,10 @@ fn damage(arguments: &Arguments) -> Result<Damage> {
     if let Some(sequence) = &arguments.sequence {
         let tokens = tokens(sequence).with_context(|| format!("--sequence {sequence}"))?;
         let (residues, (_, longest)) = (tokens.len() - 2, chain.model());
-        ensure!(residues <= longest, "--sequence has {residues} residues; the model takes {longest}");
+        ensure!(
+            residues <= longest,
+            "--sequence has {residues} residues; the model takes {longest}"
+        );
         let gaps = count(&tokens, MASK);
         ensure!(gaps > 0, "--sequence {sequence} has no gap; mark residues with X, * or _");
         let title = format!("{gaps} gaps in a given chain, {samples} samples");
