@@ -140,12 +140,12 @@ impl<E: Element> Row<'_, E> {
         let envelope = Envelope::new(s, scratch, groups, max, job.temperature);
         let target = Target { envelope, max, temperature: job.temperature };
         let mut rng = job.key.generator(Purpose::Token);
-        // The first batch is small, since flat rows accept at once; with cells of one token,
-        // nearly all do.
-        let mut token = if self.size == 1 {
-            self.propose::<L, 1>(s, &target, &mut rng)
-        } else {
-            self.propose::<L, 4>(s, &target, &mut rng)
+        // As many proposals at first as are likely to be needed: with cells of one token nearly all
+        // are accepted, with small ones every few.
+        let mut token = match self.size {
+            1 => self.propose::<L, 1>(s, &target, &mut rng),
+            2..16 => self.propose::<L, 4>(s, &target, &mut rng),
+            _ => self.propose::<L, 16>(s, &target, &mut rng),
         };
         while token.is_none() {
             token = self.propose::<L, 16>(s, &target, &mut rng);
