@@ -19,29 +19,24 @@ pub(super) const MAX_GROUPS: usize = 63;
 /// Working memory of a row: made once, since clearing it would cost more than a small row.
 #[derive(Clone, Debug)]
 pub(crate) struct Scratch {
-    /// The maximum of each cell, by group, vector of the group, and lane.
-    maxima: [[[f32; 16]; GROUP]; MAX_GROUPS],
-    /// The bound of each cell.
-    bounds: [[[u32; 16]; GROUP]; MAX_GROUPS + 1],
+    /// The maximum of each cell as the bits of a float, then its bound in the same place, to stay
+    /// within the nearest cache; by group, vector of the group, and lane.
+    cells: [[[u32; 16]; GROUP]; MAX_GROUPS + 1],
     /// `running[g][l]` is the sum of the bounds of lane l over the groups before g.
     running: [[u32; 16]; MAX_GROUPS + 1],
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self {
-            maxima: [[[0.0; 16]; GROUP]; MAX_GROUPS],
-            bounds: [[[0; 16]; GROUP]; MAX_GROUPS + 1],
-            running: [[0; 16]; MAX_GROUPS + 1],
-        }
+        Self { cells: [[[0; 16]; GROUP]; MAX_GROUPS + 1], running: [[0; 16]; MAX_GROUPS + 1] }
     }
 }
 
 impl Scratch {
-    /// The maxima of the cells of a row of `groups` groups.
+    /// The maxima of the cells of a row of `groups` groups, as the bits of floats.
     #[inline(always)]
-    pub(super) fn maxima(&mut self, groups: usize) -> &mut [[[f32; 16]; GROUP]] {
-        &mut self.maxima[..groups]
+    pub(super) fn maxima(&mut self, groups: usize) -> &mut [[[u32; 16]; GROUP]] {
+        &mut self.cells[..groups]
     }
 }
 
@@ -65,14 +60,14 @@ impl<'a> Envelope<'a> {
         max: f32,
         temperature: Temperature,
     ) -> Self {
-        let Scratch { maxima, bounds, running } = scratch;
+        let Scratch { cells, running } = scratch;
         let mut sums = s.splat_u32(0);
-        let ends = running[1..].iter_mut();
-        for ((maxima, bounds), end) in maxima[..groups].iter().zip(&mut *bounds).zip(ends) {
-            for (maximum, bound) in maxima.iter().zip(bounds) {
-                let x = weight_bound(s, s.load(maximum), max, temperature);
-                s.store_u32(x, bound);
-                sums = s.add_u32(sums, x);
+        for (group, end) in cells[..groups].iter_mut().zip(&mut running[1..]) {
+            for cell in group {
+                let maximum = s.float_from_bits(s.load_u32(cell));
+                let bound = weight_bound(s, maximum, max, temperature);
+                s.store_u32(bound, cell);
+                sums = s.add_u32(sums, bound);
             }
             s.store_u32(sums, end);
         }
@@ -80,7 +75,7 @@ impl<'a> Envelope<'a> {
         for (lane, &sum) in running[groups].iter().enumerate() {
             lanes[lane + 1] = lanes[lane] + u64::from(sum);
         }
-        Self { groups, bounds, running, lanes }
+        Self { groups, bounds: cells, running, lanes }
     }
 
     /// The cells that N random words fall on, each with probability proportional to its bound (to
@@ -149,7 +144,8 @@ mod tests {
             let mut scratch = Scratch::default();
             let maxima = scratch.maxima(groups).as_flattened_mut().as_flattened_mut();
             for (k, max) in maxima.iter_mut().enumerate() {
-                *max = if k % 7 == 3 { f32::NEG_INFINITY } else { -((k * k % 42) as f32) };
+                let x = if k % 7 == 3 { f32::NEG_INFINITY } else { -((k * k % 42) as f32) };
+                *max = x.to_bits();
             }
             let temperature = Temperature::new(1.0).expect("a fine temperature");
             let envelope = Envelope::new(Baseline, &mut scratch, groups, 0.0, temperature);
@@ -174,7 +170,7 @@ mod tests {
     #[test]
     fn the_sums_of_the_largest_row_fit() {
         let mut scratch = Scratch::default();
-        scratch.maxima(MAX_GROUPS).as_flattened_mut().as_flattened_mut().fill(0.0);
+        scratch.maxima(MAX_GROUPS).as_flattened_mut().as_flattened_mut().fill(0f32.to_bits());
         let temperature = Temperature::new(1.0).expect("a fine temperature");
         let envelope = Envelope::new(Baseline, &mut scratch, MAX_GROUPS, 0.0, temperature);
         let cells = (MAX_GROUPS * GROUP * 16) as u64;

@@ -127,7 +127,7 @@ impl<E: Element> Row<'_, E> {
             self.exclude(cells.as_flattened_mut());
             if self.logits[self.excluded].to_f32() >= max {
                 let cells = cells.as_flattened().as_flattened().iter();
-                max = cells.fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+                max = cells.fold(f32::NEG_INFINITY, |a, &b| a.max(f32::from_bits(b)));
             }
         }
         if nan || max == f32::INFINITY || max == f32::NEG_INFINITY {
@@ -157,7 +157,7 @@ impl<E: Element> Row<'_, E> {
     ///
     /// An ordered maximum drops a NaN silently, so every pair of vectors is also compared for one.
     #[inline(always)]
-    fn sweep<L: Lanes>(&self, s: L, cells: &mut [[[f32; 16]; GROUP]]) -> (f32, bool) {
+    fn sweep<L: Lanes>(&self, s: L, cells: &mut [[[u32; 16]; GROUP]]) -> (f32, bool) {
         let mut nan = s.no_lane();
         let mut row = [s.splat(f32::NEG_INFINITY); GROUP];
         for (group, cells) in self.logits.chunks(16 * GROUP * self.size).zip(cells) {
@@ -187,7 +187,7 @@ impl<E: Element> Row<'_, E> {
                 nan = s.or(nan, s.unordered(x, x));
             }
             for (k, cell) in cells.iter_mut().enumerate() {
-                s.store(max[k], cell);
+                s.store_u32(s.float_bits(max[k]), cell);
                 row[k] = s.max(row[k], max[k]);
             }
         }
@@ -204,7 +204,7 @@ impl<E: Element> Row<'_, E> {
 
     /// Replaces the maximum of the excluded token's cell by the maximum without it.
     #[inline(always)]
-    fn exclude(&self, cells: &mut [[f32; 16]]) {
+    fn exclude(&self, cells: &mut [[u32; 16]]) {
         let (vector, lane) = (self.excluded / 16, self.excluded % 16);
         let cell = vector / (GROUP * self.size) * GROUP + vector % GROUP;
         let mut max = f32::NEG_INFINITY;
@@ -214,15 +214,16 @@ impl<E: Element> Row<'_, E> {
                 max = max.max(self.logits[token].to_f32());
             }
         }
-        cells[cell][lane] = max;
+        cells[cell][lane] = max.to_bits();
     }
 
     /// The lowest token whose logit equals `max`, which is the largest of the cells.
     #[inline(always)]
-    fn first_of_value(&self, max: f32, cells: &[[[f32; 16]; GROUP]]) -> usize {
+    fn first_of_value(&self, max: f32, cells: &[[[u32; 16]; GROUP]]) -> usize {
         // Sixteen at a time without an early exit, which the compiler turns into vectors.
-        let holds = |cells: &[[f32; 16]; GROUP]| {
-            cells.as_flattened().iter().fold(false, |any, &x| any | (x == max))
+        let holds = |cells: &[[u32; 16]; GROUP]| {
+            let equals = |&x: &u32| f32::from_bits(x) == max;
+            cells.as_flattened().iter().fold(false, |any, x| any | equals(x))
         };
         let group = cells.iter().position(holds).unwrap_or(0);
         for (block, x) in self.logits.chunks(16).enumerate().skip(group * GROUP * self.size) {
