@@ -9,26 +9,29 @@ use crate::lanes::Lanes;
 use crate::lanes::math::weight_bound;
 use core::hint::select_unpredictable;
 
-/// Vectors of cells between two stored running sums: the accumulators of the sweep.
+/// Accumulators of the sweep: cells come in groups of so many vectors.
 pub(super) const GROUP: usize = 8;
 
-/// The most groups of cells in a row. One less than a power of two, so that the running sums,
-/// which have an end more, can be indexed by masking; and few enough for sums of 32 bits.
+/// The most groups of cells in a row: few enough for sums of 32 bits.
 pub(super) const MAX_GROUPS: usize = 63;
+
+/// A power of two, so that masks can stand in for bounds checks.
+const MAX_ROWS: usize = 512;
+
+const _: () = assert!(GROUP * MAX_GROUPS < MAX_ROWS);
 
 /// Working memory of a row: made once, since clearing it would cost more than a small row.
 #[derive(Clone, Debug)]
 pub(crate) struct Scratch {
-    /// The maximum of each cell as the bits of a float, then its bound in the same place, to stay
-    /// within the nearest cache; by group, vector of the group, and lane.
-    cells: [[[u32; 16]; GROUP]; MAX_GROUPS + 1],
-    /// `running[g][l]` is the sum of the bounds of lane l over the groups before g.
-    running: [[u32; 16]; MAX_GROUPS + 1],
+    /// Row 0 is zero. Row v + 1 holds, for each lane of vector v of cells, the cell's maximum as the
+    /// bits of a float; then in the same place, to stay within the nearest cache, the sum of the
+    /// lane's bounds up to it.
+    rows: [[u32; 16]; MAX_ROWS],
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self { cells: [[[0; 16]; GROUP]; MAX_GROUPS + 1], running: [[0; 16]; MAX_GROUPS + 1] }
+        Self { rows: [[0; 16]; MAX_ROWS] }
     }
 }
 
@@ -36,16 +39,15 @@ impl Scratch {
     /// The maxima of the cells of a row of `groups` groups, as the bits of floats.
     #[inline(always)]
     pub(super) fn maxima(&mut self, groups: usize) -> &mut [[[u32; 16]; GROUP]] {
-        &mut self.cells[..groups]
+        self.rows[1..=groups * GROUP].as_chunks_mut().0
     }
 }
 
-/// The bounds of all cells, in this order: lane by lane, within a lane group by group, and within
-/// a group vector by vector.
+/// The bounds of all cells as running sums, in this order: lane by lane, and within a lane vector
+/// by vector.
 pub(super) struct Envelope<'a> {
-    groups: usize,
-    bounds: &'a [[[u32; 16]; GROUP]; MAX_GROUPS + 1],
-    running: &'a [[u32; 16]; MAX_GROUPS + 1],
+    vectors: usize,
+    rows: &'a [[u32; 16]; MAX_ROWS],
     /// The sum of all bounds before each lane, and in total.
     lanes: [u64; 17],
 }
@@ -60,22 +62,19 @@ impl<'a> Envelope<'a> {
         max: f32,
         temperature: Temperature,
     ) -> Self {
-        let Scratch { cells, running } = scratch;
+        let vectors = groups * GROUP;
+        let rows = &mut scratch.rows;
         let mut sums = s.splat_u32(0);
-        for (group, end) in cells[..groups].iter_mut().zip(&mut running[1..]) {
-            for cell in group {
-                let maximum = s.float_from_bits(s.load_u32(cell));
-                let bound = weight_bound(s, maximum, max, temperature);
-                s.store_u32(bound, cell);
-                sums = s.add_u32(sums, bound);
-            }
-            s.store_u32(sums, end);
+        for row in &mut rows[1..=vectors] {
+            let maximum = s.float_from_bits(s.load_u32(row));
+            sums = s.add_u32(sums, weight_bound(s, maximum, max, temperature));
+            s.store_u32(sums, row);
         }
         let mut lanes = [0; 17];
-        for (lane, &sum) in running[groups].iter().enumerate() {
+        for (lane, &sum) in rows[vectors].iter().enumerate() {
             lanes[lane + 1] = lanes[lane] + u64::from(sum);
         }
-        Self { groups, bounds: cells, running, lanes }
+        Self { vectors, rows, lanes }
     }
 
     /// The cells that N random words fall on, each with probability proportional to its bound (to
@@ -98,36 +97,28 @@ impl<'a> Envelope<'a> {
             }
         }
         let mut rest = [0; N];
-        // The place in the flattened running sums; masks stand in for bounds checks.
+        // The place in the flattened rows: of the sum before the vector.
         let mut places = [0; N];
         for p in 0..N {
             places[p] = lanes[p] as usize % 16;
             rest[p] = (targets[p] - self.lanes[places[p]]) as u32;
         }
-        let running = self.running.as_flattened();
-        let mut span = self.groups;
+        let sums = self.rows.as_flattened();
+        let mut span = self.vectors;
         while span > 1 {
             let half = span / 2;
             for p in 0..N {
-                let further = (places[p] + 16 * half) % (16 * (MAX_GROUPS + 1));
-                let passed = running[further] <= rest[p];
+                let further = (places[p] + 16 * half) % (16 * MAX_ROWS);
+                let passed = sums[further] <= rest[p];
                 places[p] = select_unpredictable(passed, further, places[p]);
             }
             span -= half;
         }
         let (mut vectors, mut columns, mut bounds) = ([0; N], [0; N], [0; N]);
         for p in 0..N {
-            let (group, lane) = (places[p] / 16 % (MAX_GROUPS + 1), places[p] % 16);
-            let cells = &self.bounds[group];
-            let rest = rest[p] - self.running[group][lane];
-            let (mut vector, mut end) = (0, 0);
-            for cell in &cells[..GROUP - 1] {
-                end += cell[lane];
-                vector += usize::from(end <= rest);
-            }
-            vectors[p] = group * GROUP + vector;
-            columns[p] = lane;
-            bounds[p] = cells[vector % GROUP][lane];
+            vectors[p] = places[p] / 16;
+            columns[p] = places[p] % 16;
+            bounds[p] = sums[(places[p] + 16) % (16 * MAX_ROWS)] - sums[places[p]];
         }
         (vectors, columns, bounds)
     }
@@ -155,7 +146,7 @@ mod tests {
             let mut begin = 0;
             for lane in 0..16 {
                 for vector in 0..groups * GROUP {
-                    let bound = envelope.bounds[vector / GROUP][vector % GROUP][lane];
+                    let bound = envelope.rows[vector + 1][lane] - envelope.rows[vector][lane];
                     let end = begin + u64::from(bound);
                     let last = if u128::from(end) == total { u64::MAX } else { word(end) - 1 };
                     let found = envelope.pick([word(begin), last]);
@@ -174,6 +165,6 @@ mod tests {
         let temperature = Temperature::new(1.0).expect("a fine temperature");
         let envelope = Envelope::new(Baseline, &mut scratch, MAX_GROUPS, 0.0, temperature);
         let cells = (MAX_GROUPS * GROUP * 16) as u64;
-        assert_eq!(envelope.lanes[16], cells * u64::from(envelope.bounds[0][0][0]));
+        assert_eq!(envelope.lanes[16], cells * u64::from(envelope.rows[1][0]));
     }
 }
