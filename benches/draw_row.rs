@@ -12,7 +12,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use demask::draw::{largest, oracle};
-use demask::{Key, Level, Logits, RowState, Sampler};
+use demask::{Constraints, Draw, Key, Level, Logits, RowState, Sampler};
 use std::hint::black_box;
 
 const HUGE_PAGE: usize = 2 << 20;
@@ -68,7 +68,9 @@ fn check(sampler: &mut Sampler, logits: &[f32], vocab: usize) {
     let index = vec![0; rows];
     let view = Logits::new(demask::LogitsData::F32(logits), 1, vocab, vocab, Some(&index));
     let keys: Vec<_> = (0..rows as u64).map(|stream| Key { stream, ..Key::default() }).collect();
-    let drawn = sampler.draw(&view.expect("a fine view"), 1.0, None, &keys).expect("a fine draw");
+    let drawn = sampler
+        .draw(&view.expect("a fine view"), &Draw::at(1.0), &Constraints::NONE, &keys)
+        .expect("a fine draw");
     let surprise = drawn.iter().map(|d| {
         assert_eq!(d.state, RowState::Drawn, "a good row was refused");
         -law[d.token as usize].ln()
@@ -112,7 +114,12 @@ fn draw_row(c: &mut Criterion) {
                     let mut keys = keys.iter().cycle();
                     b.iter(|| {
                         let keys = keys.next().expect("a cycle has no end");
-                        let drawn = sampler.draw(black_box(&view), temperature, None, keys);
+                        let drawn = sampler.draw(
+                            black_box(&view),
+                            &Draw::at(temperature),
+                            &Constraints::NONE,
+                            keys,
+                        );
                         black_box(drawn.expect("a fine draw"));
                     });
                 });

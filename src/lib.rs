@@ -102,12 +102,14 @@
 mod canvas;
 #[cfg(feature = "capi")]
 mod capi;
+mod constraints;
 pub mod draw;
 mod error;
 mod lanes;
 mod logits;
 pub mod policy;
 mod rng;
+mod sampler;
 pub mod schedule;
 mod select;
 mod step;
@@ -116,15 +118,18 @@ mod threads;
 mod update;
 
 pub use canvas::{Canvas, PositionKind, Segment};
+pub use constraints::{AllowedTokens, Constraints};
 pub use draw::{Drawn, RowState};
 pub use error::Error;
+pub use half::{bf16, f16};
 pub use lanes::Level;
 pub use logits::{Logits, LogitsData, MAX_VOCAB};
-pub use policy::Policy;
+pub use policy::{Draw, Policy};
 pub use rng::{Key, Purpose};
+pub use sampler::{Sampler, SamplerBuilder};
 pub use schedule::{Noise, Sizes};
 pub use select::Select;
-pub use step::{Plan, Sampler, SamplerBuilder, StepReport};
+pub use step::{Plan, StepReport};
 pub use stop::Finish;
 pub use update::Update;
 

@@ -1,6 +1,7 @@
 //! A view of logits: which type, how many rows, how wide, how far apart. No arithmetic.
 
 use crate::error::{Error, shape};
+use half::{bf16, f16};
 
 /// The largest vocabulary that a draw accepts: 2^23 tokens.
 pub const MAX_VOCAB: usize = 1 << 23;
@@ -25,12 +26,18 @@ pub struct Logits<'a> {
 pub enum LogitsData<'a> {
     /// 32-bit floats.
     F32(&'a [f32]),
+    /// IEEE 754 half precision.
+    F16(&'a [f16]),
+    /// The upper half of an f32.
+    Bf16(&'a [bf16]),
 }
 
 impl LogitsData<'_> {
     fn len(&self) -> usize {
         match self {
             Self::F32(data) => data.len(),
+            Self::F16(data) => data.len(),
+            Self::Bf16(data) => data.len(),
         }
     }
 }
@@ -42,6 +49,22 @@ impl<'a> Logits<'a> {
     /// `vocab` outside 1..=[`MAX_VOCAB`], or `data` shorter than `rows * vocab`.
     pub fn f32(data: &'a [f32], rows: usize, vocab: usize) -> Result<Self, Error> {
         Self::new(LogitsData::F32(data), rows, vocab, vocab, None)
+    }
+
+    /// `rows` contiguous rows of `vocab` half-precision floats.
+    ///
+    /// # Errors
+    /// As [`f32`](Self::f32).
+    pub fn f16(data: &'a [f16], rows: usize, vocab: usize) -> Result<Self, Error> {
+        Self::new(LogitsData::F16(data), rows, vocab, vocab, None)
+    }
+
+    /// `rows` contiguous rows of `vocab` bfloat16 numbers.
+    ///
+    /// # Errors
+    /// As [`f32`](Self::f32).
+    pub fn bf16(data: &'a [bf16], rows: usize, vocab: usize) -> Result<Self, Error> {
+        Self::new(LogitsData::Bf16(data), rows, vocab, vocab, None)
     }
 
     /// No rows at all, for a step whose plan named none.

@@ -1,6 +1,6 @@
 //! A decoding rule as data: five independent choices, and presets under the names users know.
 
-use crate::draw::Temperature;
+use crate::draw::DrawRule;
 use crate::error::Error;
 use crate::schedule::{Noise, Sizes};
 use crate::select::Select;
@@ -32,12 +32,78 @@ pub struct Policy {
     pub stop: Stop,
 }
 
-/// How a token is drawn from its row.
+/// How a token is drawn from its row: temperature and filters.
+///
+/// The filters that are on are applied in this order, whatever the temperature does: top-k, then
+/// top-p over the renormalised rest, then min-p relative to the largest logit. The most likely token
+/// always stays.
+///
+/// ```
+/// use demask::Draw;
+///
+/// let draw = Draw { top_k: 50, top_p: 0.9, ..Draw::at(0.7) };
+/// assert!(draw.check().is_ok());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Draw {
-    /// Logits are divided by this. 0 takes the largest logit (ties: the lowest id); +∞ draws
-    /// uniformly among the finite logits. 0, or at least 1e-30.
+    /// Logits are divided by this. 0 takes the largest logit (ties: the lowest id), which no filter
+    /// changes; +∞ draws uniformly among the finite logits. 0, or at least 1e-30.
     pub temperature: f32,
+    /// Keeps the so many largest logits, exactly (ties: the lowest ids); 0 keeps all.
+    pub top_k: u32,
+    /// Keeps a token if the tokens with larger logits have less than this much probability
+    /// together, so that equal logits are kept or dropped together. Above 0; 1 keeps all.
+    pub top_p: f32,
+    /// Keeps the tokens that are at least this times as likely as the most likely one. 0, which
+    /// keeps all, to 1.
+    pub min_p: f32,
+    /// Which probabilities top-p and min-p look at.
+    pub filter_order: FilterOrder,
+    /// Where the randomness enters.
+    pub method: DrawMethod,
+}
+
+/// Which probabilities top-p and min-p look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FilterOrder {
+    /// Those at the drawing temperature (Hugging Face, vLLM).
+    #[default]
+    AfterTemperature,
+    /// Those at temperature 1; the temperature acts on what is left (llama.cpp).
+    BeforeTemperature,
+}
+
+/// Where the randomness of a draw enters. The law is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DrawMethod {
+    /// Rejection under the maxima of small cells: the fastest.
+    #[default]
+    Rejection,
+}
+
+impl Draw {
+    /// A plain draw at a temperature, without filters.
+    #[must_use]
+    pub const fn at(temperature: f32) -> Self {
+        Self {
+            temperature,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            filter_order: FilterOrder::AfterTemperature,
+            method: DrawMethod::Rejection,
+        }
+    }
+
+    /// Checks every parameter.
+    ///
+    /// # Errors
+    /// The first parameter that is out of its range, by name.
+    pub fn check(&self) -> Result<(), Error> {
+        DrawRule::new(self).map(drop)
+    }
 }
 
 /// When positions move.
@@ -69,7 +135,7 @@ impl Policy {
     #[must_use]
     pub const fn first_hitting(noise: Noise) -> Self {
         Self {
-            draw: Draw { temperature: 1.0 },
+            draw: Draw::at(1.0),
             select: Select::FirstHitting,
             update: Update::Reveal,
             schedule: Schedule {
@@ -112,7 +178,7 @@ impl Policy {
     /// # Errors
     /// The first parameter that is out of its range, by name.
     pub fn check(&self) -> Result<(), Error> {
-        Temperature::new(self.draw.temperature)?;
+        self.draw.check()?;
         let Schedule { start, end, steps, noise, .. } = self.schedule;
         if matches!(self.select, Select::FirstHitting) {
             return Ok(());

@@ -15,6 +15,7 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 /// | `step` | the denoising step |
 /// | `position` | the position within the request, counted from its first token |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
 pub struct Key {
     /// The seed of the request.
     pub seed: u64,
@@ -61,11 +62,17 @@ impl Key {
     #[inline]
     #[must_use]
     pub const fn state(self, purpose: Purpose) -> [u64; 4] {
+        self.draw_state(purpose, 0)
+    }
+
+    /// The state for draw `draw` of several with one key; draw 0 is [`state`](Self::state).
+    #[inline]
+    pub(crate) const fn draw_state(self, purpose: Purpose, draw: u32) -> [u64; 4] {
         let place = (self.step as u64) << 32 | self.position as u64;
         let w0 = mix(self.seed);
         let w1 = mix(w0 ^ self.stream);
         let w2 = mix(w1 ^ place);
-        let w3 = mix(w2 ^ purpose as u64);
+        let w3 = mix(w2 ^ ((draw as u64) << 32 | purpose as u64));
         let w2 = w2 ^ mix(w3);
         let w1 = w1 ^ mix(w2);
         let w0 = w0 ^ mix(w1);
@@ -76,8 +83,14 @@ impl Key {
     #[inline]
     #[must_use]
     pub fn generator(self, purpose: Purpose) -> Xoshiro256PlusPlus {
+        self.draw_generator(purpose, 0)
+    }
+
+    /// The generator for draw `draw` of several with one key.
+    #[inline]
+    pub(crate) fn draw_generator(self, purpose: Purpose, draw: u32) -> Xoshiro256PlusPlus {
         let mut seed = [0; 32];
-        for (bytes, word) in seed.chunks_exact_mut(8).zip(self.state(purpose)) {
+        for (bytes, word) in seed.chunks_exact_mut(8).zip(self.draw_state(purpose, draw)) {
             bytes.copy_from_slice(&word.to_le_bytes());
         }
         Xoshiro256PlusPlus::from_seed(seed)

@@ -2,75 +2,17 @@
 //! draws their tokens from its logits and writes them.
 
 use crate::canvas::{Canvas, Segment};
-use crate::draw::{Drawn, RowDraw, RowState, Scratch, Temperature, draw_rows};
+use crate::constraints::Constraints;
+use crate::draw::{Batch, DrawRule, RowState};
 use crate::error::{Error, shape};
-use crate::lanes::Level;
 use crate::logits::Logits;
 use crate::policy::Policy;
-use crate::rng::{Key, Purpose};
+use crate::rng::Purpose;
+use crate::sampler::{Sampler, draw_batch};
 use crate::schedule::hitting;
 use crate::select::{self, Select};
 use crate::stop::{Finish, Phase, phase};
-use crate::threads::Threads;
 use crate::update::reveal;
-
-/// Makes plans and steps. It owns the memory and the threads that they need, and nothing else:
-/// no state passes from one call to the next.
-#[derive(Debug)]
-pub struct Sampler {
-    level: Level,
-    threads: Threads,
-    plan: Plan,
-    jobs: Vec<RowDraw>,
-    drawn: Vec<Drawn>,
-    scratch: Vec<Scratch>,
-}
-
-/// The choices that a [`Sampler`] is made with.
-#[derive(Clone, Copy, Debug)]
-pub struct SamplerBuilder {
-    level: Option<Level>,
-    threads: usize,
-    positions: usize,
-    segments: usize,
-}
-
-impl SamplerBuilder {
-    /// Runs the kernels at `level` instead of the best one of this CPU. Results do not change.
-    #[must_use]
-    pub fn level(mut self, level: Level) -> Self {
-        self.level = Some(level);
-        self
-    }
-
-    /// Draws on `threads` threads. 1, the default, is the caller's own; more make a pool.
-    /// Results do not change.
-    #[must_use]
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = threads;
-        self
-    }
-
-    /// Reserves memory.
-    ///
-    /// # Errors
-    /// A level that this CPU lacks, or threads that cannot be started.
-    pub fn build(self) -> Result<Sampler, Error> {
-        let level = self.level.unwrap_or_else(Level::detect);
-        if !level.is_available() {
-            return Err(Error::Level { level });
-        }
-        let threads = Threads::new(self.threads)?;
-        Ok(Sampler {
-            level,
-            scratch: vec![Scratch::default(); threads.pieces()],
-            threads,
-            plan: Plan::with_capacity(self.positions, self.segments),
-            jobs: Vec::with_capacity(self.positions),
-            drawn: vec![Drawn::BAD; self.positions],
-        })
-    }
-}
 
 /// What a step reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -260,18 +202,6 @@ impl Sampler {
 }
 
 impl Sampler {
-    /// A sampler for canvases of up to `positions` positions in up to `segments` segments.
-    #[must_use]
-    pub fn builder(positions: usize, segments: usize) -> SamplerBuilder {
-        SamplerBuilder { level: None, threads: 1, positions, segments }
-    }
-
-    /// The level that the kernels run at.
-    #[must_use]
-    pub fn level(&self) -> Level {
-        self.level
-    }
-
     /// Chooses the positions that the next step moves, without looking at logits.
     ///
     /// The canvas is not changed, and planning again gives the same plan: the choice is keyed by
@@ -305,7 +235,7 @@ impl Sampler {
             "the plan's,",
             plan.rows.len(),
         )?;
-        self.reserve(plan.rows.len())?;
+        self.reserve(plan.rows.len(), logits.vocab())?;
         Ok(self.apply(canvas, plan, logits, |k, _| k))
     }
 
@@ -330,65 +260,10 @@ impl Sampler {
         )?;
         let mut plan = core::mem::take(&mut self.plan);
         let result = fill(canvas, &mut plan)
-            .and_then(|()| self.reserve(plan.rows.len()))
+            .and_then(|()| self.reserve(plan.rows.len(), logits.vocab()))
             .map(|()| self.apply(canvas, &plan, logits, |_, at| at as usize));
         self.plan = plan;
         result
-    }
-
-    /// What the last step, or the last [`draw`](Self::draw), drew for each of its rows.
-    #[must_use]
-    pub fn drawn(&self) -> &[Drawn] {
-        &self.drawn[..self.jobs.len()]
-    }
-
-    /// Draws one token for each logits row, with the row's own key: the categorical law
-    /// softmax(z / `temperature`), without the token `excluded`.
-    ///
-    /// # Errors
-    /// A temperature out of range (see [`Draw`](crate::policy::Draw)), another number of keys than
-    /// rows, or more rows than the sampler was made for.
-    pub fn draw(
-        &mut self,
-        logits: &Logits<'_>,
-        temperature: f32,
-        excluded: Option<u32>,
-        keys: &[Key],
-    ) -> Result<&[Drawn], Error> {
-        let temperature = Temperature::new(temperature)?;
-        shape(
-            keys.len() == logits.rows(),
-            "keys",
-            keys.len(),
-            "as many as the logits rows,",
-            logits.rows(),
-        )?;
-        self.reserve(keys.len())?;
-        self.jobs.clear();
-        self.jobs.extend(keys.iter().enumerate().map(|(k, &key)| RowDraw {
-            start: logits.start(k),
-            key,
-            temperature,
-        }));
-        self.draw_jobs(logits, excluded);
-        Ok(self.drawn())
-    }
-
-    fn reserve(&self, rows: usize) -> Result<(), Error> {
-        let bound = self.drawn.len();
-        if rows <= bound {
-            return Ok(());
-        }
-        Err(Error::Capacity { name: "rows", value: rows as u64, bound: bound as u64 })
-    }
-
-    fn draw_jobs(&mut self, logits: &Logits<'_>, excluded: Option<u32>) {
-        let Self { level, threads, jobs, drawn, scratch, .. } = self;
-        let drawn = &mut drawn[..jobs.len()];
-        let tokens = jobs.len() * logits.vocab();
-        threads.split(jobs, drawn, scratch, tokens, |jobs, drawn, scratch| {
-            draw_rows(*level, logits, excluded, jobs, drawn, scratch);
-        });
     }
 
     /// draw → update → time, for a plan that fits. Cannot fail.
@@ -399,22 +274,31 @@ impl Sampler {
         logits: &Logits<'_>,
         row_of: impl Fn(usize, u32) -> usize,
     ) -> StepReport {
-        self.jobs.clear();
-        for (segment, ends) in canvas.segments().iter().zip(plan.offsets.windows(2)) {
-            let temperature = step_temperature(canvas.policy(segment), segment.step);
+        let Self { level, threads, rows, keys, rule_of, rules, drawn, scratch, .. } = self;
+        rows.clear();
+        keys.clear();
+        rule_of.clear();
+        rules.clear();
+        for (i, (segment, ends)) in
+            canvas.segments().iter().zip(plan.offsets.windows(2)).enumerate()
+        {
+            rules.push(step_rule(canvas.policy(segment), segment.step));
             for k in ends[0]..ends[1] {
                 let at = plan.rows[k as usize];
-                self.jobs.push(RowDraw {
-                    start: logits.start(row_of(k as usize, at)),
-                    key: segment.position_key(at),
-                    temperature,
-                });
+                rows.push(row_of(k as usize, at) as u32);
+                keys.push(segment.position_key(at));
+                rule_of.push(i as u32);
             }
         }
-        self.draw_jobs(logits, u32::try_from(canvas.mask_token()).ok());
+        let constraints = Constraints::excluding(u32::try_from(canvas.mask_token()).ok());
+        let batch =
+            Batch { logits, constraints: &constraints, keys, rows, rules, rule_of, draws: 1 };
+        let drawn = &mut drawn[..batch.keys.len()];
+        draw_batch(*level, threads, &batch, drawn, scratch);
+        self.filled = drawn.len();
 
         let mut report = StepReport::default();
-        for (&at, &drawn) in plan.rows.iter().zip(self.drawn.iter()) {
+        for (&at, &drawn) in plan.rows.iter().zip(self.drawn()) {
             if reveal(canvas, at, drawn) {
                 report.revealed += 1;
             } else {
@@ -450,11 +334,11 @@ fn fill(canvas: &Canvas<'_>, plan: &mut Plan) -> Result<(), Error> {
     Ok(())
 }
 
-/// The temperature of a segment's rows at this step: a finish by argmax is a step at 0.
-fn step_temperature(policy: &Policy, step: u32) -> Temperature {
+/// How a segment's rows are drawn at this step: a finish by argmax is a step at temperature 0.
+fn step_rule(policy: &Policy, step: u32) -> DrawRule {
     let finishing = !matches!(policy.select, Select::FirstHitting) && step >= policy.schedule.steps;
     if finishing && policy.stop.finish == Finish::Argmax {
-        return Temperature::GREEDY;
+        return DrawRule::GREEDY;
     }
-    Temperature::new(policy.draw.temperature).unwrap_or(Temperature::GREEDY)
+    DrawRule::new(&policy.draw).unwrap_or(DrawRule::GREEDY)
 }

@@ -1,6 +1,7 @@
 //! Where the rows of a call run: the caller's thread, or a pool owned by the sampler.
 
 use crate::error::Error;
+use core::ops::Range;
 
 /// Fewer tokens than this (rows × vocabulary) are drawn on the caller's thread: waking a sleeping
 /// pool costs about 100 µs, the time of drawing them.
@@ -42,33 +43,38 @@ impl Threads {
         1
     }
 
-    /// Calls `work` on matching pieces of `jobs` and `out`, which have one entry a row, each with
-    /// a scratch of its own (there are [`pieces`](Self::pieces) of them). The cut does not matter
-    /// to the result, since rows do not see each other.
-    pub(crate) fn split<J: Sync, O: Send, S: Send>(
+    /// Calls `work` on ranges that cover 0..`jobs`, with the matching pieces of `out`, which has
+    /// `width` entries a job, each with a scratch of its own (there are [`pieces`](Self::pieces) of
+    /// them). The cut does not matter to the result, since rows do not see each other.
+    pub(crate) fn split<O: Send, S: Send>(
         &self,
-        jobs: &[J],
+        jobs: usize,
+        width: usize,
         out: &mut [O],
         scratch: &mut [S],
         tokens: usize,
-        work: impl Fn(&[J], &mut [O], &mut S) + Sync,
+        work: impl Fn(Range<usize>, &mut [O], &mut S) + Sync,
     ) {
+        if jobs == 0 || width == 0 {
+            return;
+        }
         #[cfg(feature = "threads")]
         if let Some(pool) = &self.pool
             && tokens >= POOL_FLOOR
-            && jobs.len() > 1
+            && jobs > 1
         {
             use rayon::prelude::*;
-            let piece = jobs.len().div_ceil(scratch.len());
+            let piece = jobs.div_ceil(scratch.len());
             pool.install(|| {
-                jobs.par_chunks(piece)
-                    .zip(out.par_chunks_mut(piece))
-                    .zip(scratch)
-                    .for_each(|((jobs, out), scratch)| work(jobs, out, scratch));
+                out.par_chunks_mut(piece * width).zip(scratch).enumerate().for_each(
+                    |(k, (out, scratch))| {
+                        work(k * piece..k * piece + out.len() / width, out, scratch);
+                    },
+                );
             });
             return;
         }
         let _ = tokens;
-        work(jobs, out, &mut scratch[0]);
+        work(0..jobs, out, &mut scratch[0]);
     }
 }

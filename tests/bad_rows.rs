@@ -2,8 +2,8 @@
 //! by name, and nothing is changed.
 
 use demask::{
-    Canvas, Drawn, Error, Key, Level, Logits, LogitsData, MAX_VOCAB, Noise, Plan, Policy,
-    PositionKind, RowState, Sampler, Segment,
+    Canvas, Constraints, Draw, Drawn, Error, Key, Level, Logits, LogitsData, MAX_VOCAB, Noise,
+    Plan, Policy, PositionKind, RowState, Sampler, Segment,
 };
 
 /// Ways to spoil the middle one of three rows.
@@ -34,13 +34,23 @@ fn bad_rows_are_marked_and_their_neighbours_unharmed() {
             let keys = [1, 2, 3].map(|stream| Key { stream, ..Key::default() });
             for temperature in [0.0, 1.0, f32::INFINITY] {
                 let view = Logits::f32(&good, 3, vocab).expect("a view");
-                let clean = sampler.draw(&view, temperature, Some(2), &keys).expect("ok").to_vec();
+                let clean = sampler
+                    .draw(&view, &Draw::at(temperature), &Constraints::excluding(Some(2)), &keys)
+                    .expect("ok")
+                    .to_vec();
                 assert!(clean.iter().all(|drawn| drawn.state == RowState::Drawn));
                 for how in 0..7 {
                     let mut data = good.clone();
                     spoil(&mut data[vocab..2 * vocab], how);
                     let view = Logits::f32(&data, 3, vocab).expect("a view");
-                    let drawn = sampler.draw(&view, temperature, Some(2), &keys).expect("ok");
+                    let drawn = sampler
+                        .draw(
+                            &view,
+                            &Draw::at(temperature),
+                            &Constraints::excluding(Some(2)),
+                            &keys,
+                        )
+                        .expect("ok");
                     let expected = [clean[0], Drawn::BAD, clean[2]];
                     assert_eq!(
                         drawn, expected,
@@ -57,7 +67,9 @@ fn extreme_but_finite_rows_are_good() {
     let mut sampler = Sampler::builder(1, 1).build().expect("a sampler");
     let mut draw = |row: &[f32], temperature| {
         let view = Logits::f32(row, 1, row.len()).expect("a view");
-        sampler.draw(&view, temperature, None, &[Key::default()]).expect("ok")[0]
+        sampler
+            .draw(&view, &Draw::at(temperature), &Constraints::NONE, &[Key::default()])
+            .expect("ok")[0]
     };
     for vocab in [2, 40, 5_000] {
         for temperature in [0.0, 1e-30, 1e-3, 1.0, 1e3] {
@@ -129,11 +141,20 @@ fn bad_arguments_are_refused_by_name() {
     let logits = Logits::f32(&data, 3, 8).expect("a view");
     let keys = [Key::default(); 3];
     let mut sampler = Sampler::builder(2, 1).build().expect("a sampler");
-    refused(sampler.draw(&logits, 1.0, None, &keys), &["rows", "3", "2"]);
-    refused(sampler.draw(&logits, f32::NAN, None, &keys), &["temperature", "NaN"]);
-    refused(sampler.draw(&logits, -1.0, None, &keys), &["temperature", "-1"]);
-    refused(sampler.draw(&logits, 1e-31, None, &keys), &["temperature"]);
-    refused(sampler.draw(&logits, 1.0, None, &keys[..2]), &["keys", "2", "3"]);
+    refused(sampler.draw(&logits, &Draw::at(1.0), &Constraints::NONE, &keys), &["rows", "3", "2"]);
+    refused(
+        sampler.draw(&logits, &Draw::at(f32::NAN), &Constraints::NONE, &keys),
+        &["temperature", "NaN"],
+    );
+    refused(
+        sampler.draw(&logits, &Draw::at(-1.0), &Constraints::NONE, &keys),
+        &["temperature", "-1"],
+    );
+    refused(sampler.draw(&logits, &Draw::at(1e-31), &Constraints::NONE, &keys), &["temperature"]);
+    refused(
+        sampler.draw(&logits, &Draw::at(1.0), &Constraints::NONE, &keys[..2]),
+        &["keys", "2", "3"],
+    );
     refused(Sampler::builder(1, 1).threads(0).build(), &["0 threads"]);
 
     let policies = [Policy::first_hitting(Noise::Linear)];

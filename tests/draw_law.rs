@@ -2,7 +2,7 @@
 //! seeds. Each test fails for a correct sampler with probability below 1e-6.
 
 use demask::draw::{oracle, weights};
-use demask::{Key, Level, Logits, LogitsData, RowState, Sampler};
+use demask::{Constraints, Draw, Key, Level, Logits, LogitsData, RowState, Sampler};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 /// The chance that a chi-square as large as this one, or larger, is drawn under the law.
@@ -50,7 +50,10 @@ fn histogram(
             position: (k % 32) as u32,
         };
         let keys: Vec<_> = (begin..begin + rows).map(key).collect();
-        for drawn in sampler.draw(&logits, temperature, excluded, &keys).expect("a draw") {
+        for drawn in sampler
+            .draw(&logits, &Draw::at(temperature), &Constraints::excluding(excluded), &keys)
+            .expect("a draw")
+        {
             assert_eq!(drawn.state, RowState::Drawn, "a good row was refused");
             counts[drawn.token as usize] += 1;
         }

@@ -5,7 +5,7 @@
 #![allow(unsafe_code, reason = "pages are protected by system calls")]
 
 use demask::draw::largest;
-use demask::{Key, Level, Logits, LogitsData, RowState, Sampler};
+use demask::{Constraints, Draw, Key, Level, Logits, LogitsData, RowState, Sampler};
 
 /// Readable memory of a whole number of pages between two pages that are not.
 struct Guarded {
@@ -70,7 +70,12 @@ fn no_kernel_reads_past_a_row() {
                     let excluded = excluded.map(|token| token as u32);
                     for stream in 0..4 {
                         let key = Key { stream, ..Key::default() };
-                        let drawn = sampler.draw(&view, temperature, excluded, &[key]);
+                        let drawn = sampler.draw(
+                            &view,
+                            &Draw::at(temperature),
+                            &Constraints::excluding(excluded),
+                            &[key],
+                        );
                         let state = drawn.expect("a draw")[0].state;
                         assert!(state == RowState::Drawn || vocab == 1 && excluded.is_some());
                     }

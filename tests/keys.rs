@@ -5,7 +5,8 @@
 //! counts would be out of bounds with probability 1e-6.
 
 use demask::{
-    Canvas, Key, Level, Logits, Noise, Plan, Policy, Purpose, RowState, Sampler, Segment,
+    Canvas, Constraints, Draw, Key, Level, Logits, Noise, Plan, Policy, Purpose, RowState, Sampler,
+    Segment,
 };
 use rand_xoshiro::rand_core::Rng;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
@@ -415,7 +416,9 @@ fn no_word_draws_a_banned_token() {
                 let logits = Logits::f32(&data, 8, vocab).expect("rows");
                 for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
                     let mut sampler = Sampler::builder(8, 1).level(level).build().expect("there");
-                    let drawn = sampler.draw(&logits, 1.0, None, &keys).expect("a draw");
+                    let drawn = sampler
+                        .draw(&logits, &Draw::at(1.0), &Constraints::NONE, &keys)
+                        .expect("a draw");
                     for drawn in drawn {
                         let what = format!("V = {vocab}, open: {name}, word {word:#x}, {level}");
                         assert_eq!(drawn.state, RowState::Drawn, "{what}");

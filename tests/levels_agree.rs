@@ -2,7 +2,7 @@
 //! threads. The tests are listed by level.
 
 use demask::draw::{largest, weights};
-use demask::{Drawn, Key, Level, Logits, LogitsData, Sampler};
+use demask::{Constraints, Draw, Drawn, Key, Level, Logits, LogitsData, Sampler};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() {
@@ -39,12 +39,19 @@ fn logits(len: usize, seed: u64) -> Vec<f32> {
 }
 
 fn draws(level: Level, threads: usize, logits: &Logits<'_>, temperature: f32) -> Vec<Drawn> {
-    let rows = logits.rows();
+    let (rows, vocab) = (logits.rows(), logits.vocab());
     let key = |k: usize| Key { seed: 5, stream: k as u64 / 3, step: 2, position: k as u32 % 3 };
     let keys: Vec<_> = (0..rows).map(key).collect();
-    let mut sampler =
-        Sampler::builder(rows, 1).level(level).threads(threads).build().expect("a sampler");
-    sampler.draw(logits, temperature, Some(2), &keys).expect("a draw").to_vec()
+    let mut sampler = Sampler::builder(rows, 1)
+        .level(level)
+        .threads(threads)
+        .vocab(vocab)
+        .build()
+        .expect("a sampler");
+    sampler
+        .draw(logits, &Draw::at(temperature), &Constraints::excluding(Some(2)), &keys)
+        .expect("a draw")
+        .to_vec()
 }
 
 fn rows_of_every_length(level: Level) {
@@ -96,7 +103,9 @@ fn any_number_of_threads_and_any_batch(level: Level) {
         let index = [k as u32];
         let view = Logits::new(LogitsData::F32(&data), rows, vocab, vocab, Some(&index));
         let key = Key { seed: 5, stream: k as u64 / 3, step: 2, position: k as u32 % 3 };
-        let drawn = sampler.draw(&view.expect("a view"), 1.0, Some(2), &[key]).expect("a draw");
+        let drawn = sampler
+            .draw(&view.expect("a view"), &Draw::at(1.0), &Constraints::excluding(Some(2)), &[key])
+            .expect("a draw");
         assert_eq!(drawn, &alone[k..=k], "row {k}");
     }
     let stride = vocab + 13;

@@ -2,7 +2,10 @@
 
 #![allow(unsafe_code, reason = "an allocator can only be replaced by an unsafe trait")]
 
-use demask::{Canvas, Finish, Key, Logits, Noise, Plan, Policy, PositionKind, Sampler, Segment};
+use demask::{
+    Canvas, Constraints, Draw, Finish, Key, Logits, Noise, Plan, Policy, PositionKind, Sampler,
+    Segment,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -78,7 +81,7 @@ fn a_step_does_not_allocate() {
         steps += 1;
     }
     let logits = Logits::f32(&data, positions, vocab).expect("a view");
-    sampler.draw(&logits, 0.7, None, &keys).expect("a draw");
+    sampler.draw(&logits, &Draw::at(0.7), &Constraints::NONE, &keys).expect("a draw");
     let calls = CALLS.load(Relaxed) - before;
 
     assert_eq!((revealed, steps), (positions, length), "everything was revealed, by twelve hits");

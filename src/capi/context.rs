@@ -5,9 +5,11 @@ use super::canvas::Room;
 use super::level;
 use super::pointer::{self, c_struct};
 use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_RESOURCES, Refusal, demask_status};
-use crate::draw::{Drawn, RowDraw};
+use crate::draw::Drawn;
+use crate::logits::MAX_VOCAB;
 use crate::rng::Key;
-use crate::step::{Plan, Sampler};
+use crate::sampler::Sampler;
+use crate::step::Plan;
 
 /// The most threads that a context may have.
 pub const DEMASK_MAX_THREADS: u32 = 1024;
@@ -22,8 +24,6 @@ pub struct demask_context {
     pub(super) sampler: Sampler,
     /// The plan of the call under way.
     pub(super) plan: Plan,
-    /// The keys of the call under way.
-    pub(super) keys: Vec<Key>,
     pub(super) room: Room,
     pub(super) max_positions: usize,
     pub(super) dead: bool,
@@ -47,8 +47,11 @@ pub struct demask_options {
     pub max_segments: u32,
     /// The most policies of one call. 1 by default; 0 stands for max_segments.
     pub max_policies: u32,
+    /// The widest rows of a call, in tokens, up to DEMASK_MAX_VOCAB; 0, the default, stands for
+    /// 262144. Memory that no call needs is never touched.
+    pub max_vocab: u32,
 }
-c_struct!(demask_options: 24, grew from 24);
+c_struct!(demask_options: 28, grew from 24);
 
 /// Fills `out` with the defaults. `struct_size` is sizeof(demask_options).
 ///
@@ -65,6 +68,7 @@ pub unsafe extern "C" fn demask_options_init(
         max_positions: 0,
         max_segments: 1,
         max_policies: 1,
+        max_vocab: 0,
     };
     // SAFETY: the caller's promise.
     boundary::call(|| unsafe { pointer::fill(out, struct_size, &options) })
@@ -73,7 +77,7 @@ pub unsafe extern "C" fn demask_options_init(
 /// Makes a context and writes it to `*out`. The caller owns it, and frees it with demask_destroy.
 ///
 /// Errors: NULL, ALIGN, STRUCT, ARGUMENT (an unknown level, threads outside 1 to
-/// DEMASK_MAX_THREADS), LEVEL, RESOURCES.
+/// DEMASK_MAX_THREADS, max_vocab above DEMASK_MAX_VOCAB), LEVEL, RESOURCES.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_create(
     options: *const demask_options,
@@ -112,13 +116,18 @@ fn create(options: &demask_options) -> Result<demask_context, Refusal> {
     let policies = if options.max_policies == 0 { segments } else { options.max_policies as usize };
     probe(positions, segments, policies)?;
     let mut builder = Sampler::builder(positions, segments).threads(options.threads as usize);
+    if options.max_vocab as usize > MAX_VOCAB {
+        return Err(Refusal(DEMASK_ERR_ARGUMENT));
+    }
+    if options.max_vocab != 0 {
+        builder = builder.vocab(options.max_vocab as usize);
+    }
     if let Some(level) = level {
         builder = builder.level(level);
     }
     Ok(demask_context {
         sampler: builder.build()?,
         plan: Plan::with_capacity(positions, segments),
-        keys: Vec::with_capacity(positions),
         room: Room::with_capacity(segments, policies),
         max_positions: positions,
         dead: false,
@@ -128,8 +137,7 @@ fn create(options: &demask_options) -> Result<demask_context, Refusal> {
 /// Refuses sizes for which there is no memory. The allocations that follow abort the process if
 /// they fail, so as much is asked for here first, and given back.
 fn probe(positions: usize, segments: usize, policies: usize) -> Result<(), Refusal> {
-    let position =
-        size_of::<RowDraw>() + size_of::<Drawn>() + size_of::<Key>() + 2 * size_of::<u32>();
+    let position = size_of::<Drawn>() + size_of::<Key>() + 4 * size_of::<u32>();
     let segment = Room::SEGMENT_SIZE + 2 * (2 * size_of::<u32>() + 2 * size_of::<f64>());
     let bytes = positions.checked_mul(position).and_then(|bytes| {
         let segments = segments.checked_mul(segment)?;

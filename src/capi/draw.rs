@@ -3,9 +3,11 @@
 use super::boundary;
 use super::context::demask_context;
 use super::logits::{self, demask_logits};
-use super::pointer::{self, c_struct};
-use super::status::{DEMASK_ERR_CAPACITY, Refusal, demask_status};
+use super::pointer::{self, Plain, c_struct};
+use super::status::demask_status;
 use super::step::state_number;
+use crate::constraints::Constraints;
+use crate::policy::Draw;
 use crate::rng::Key;
 
 /// What identifies the randomness of one draw. Two calls with the same key see the same random
@@ -31,6 +33,10 @@ impl From<demask_key> for Key {
     }
 }
 
+// SAFETY: its fields are numbers, in the order of `demask_key`, and its size is the sum of theirs.
+unsafe impl Plain for Key {}
+const _: () = assert!(size_of::<Key>() == 24 && align_of::<Key>() == align_of::<demask_key>());
+
 /// Draws a token for each row of `logits`, each with its own key: the categorical law
 /// softmax(logits / temperature), without the token `excluded`.
 ///
@@ -55,16 +61,12 @@ pub unsafe extern "C" fn demask_draw(
     unsafe {
         boundary::call_on(context, |context| {
             let logits = logits::read(logits)?;
-            let from = pointer::slice(keys, n_keys)?;
+            let keys = pointer::slice(keys.cast::<Key>(), n_keys)?;
             let tokens = pointer::slice_out(tokens, n_keys)?;
             let states = pointer::optional_slice_out(row_state, n_keys)?;
-            if n_keys > context.max_positions {
-                return Err(Refusal(DEMASK_ERR_CAPACITY));
-            }
-            context.keys.clear();
-            context.keys.extend(from.iter().copied().map(Key::from));
-            let excluded = u32::try_from(excluded).ok();
-            let drawn = context.sampler.draw(&logits, temperature, excluded, &context.keys)?;
+            let constraints = Constraints::excluding(u32::try_from(excluded).ok());
+            let draw = Draw::at(temperature);
+            let drawn = context.sampler.draw(&logits, &draw, &constraints, keys)?;
             for (place, drawn) in tokens.iter_mut().zip(drawn) {
                 place.write(drawn.token);
             }

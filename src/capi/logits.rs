@@ -7,6 +7,10 @@ use core::ffi::c_void;
 
 /// 32-bit floats.
 pub const DEMASK_DTYPE_F32: u32 = 0;
+/// IEEE 754 half precision, 2 bytes.
+pub const DEMASK_DTYPE_F16: u32 = 1;
+/// bfloat16: the upper 2 bytes of a 32-bit float.
+pub const DEMASK_DTYPE_BF16: u32 = 2;
 
 /// The largest vocabulary: 2^23 tokens.
 pub const DEMASK_MAX_VOCAB: usize = 8388608;
@@ -23,7 +27,7 @@ const _: () = assert!(MAX_VOCAB == DEMASK_MAX_VOCAB);
 pub struct demask_logits {
     /// sizeof(demask_logits), as the caller was compiled.
     pub struct_size: u32,
-    /// The type of an element: DEMASK_DTYPE_F32.
+    /// The type of an element: a DEMASK_DTYPE_ number.
     pub dtype: u32,
     /// The first element of the first row, aligned to an element; 64 bytes are merely faster. May
     /// be NULL if there are no rows.
@@ -50,7 +54,7 @@ pub(super) unsafe fn read<'a>(logits: *const demask_logits) -> Result<Logits<'a>
     // SAFETY: the caller's promise.
     let logits = unsafe { pointer::read(logits)? };
     let demask_logits { n_rows, vocab, row_stride, .. } = logits;
-    if logits.dtype != DEMASK_DTYPE_F32 {
+    if !matches!(logits.dtype, DEMASK_DTYPE_F32 | DEMASK_DTYPE_F16 | DEMASK_DTYPE_BF16) {
         return Err(Refusal(DEMASK_ERR_ARGUMENT));
     }
     if n_rows == 0 {
@@ -67,6 +71,12 @@ pub(super) unsafe fn read<'a>(logits: *const demask_logits) -> Result<Logits<'a>
         .map_or(Some(0), |before| before.checked_mul(row_stride)?.checked_add(vocab));
     let length = length.ok_or(Refusal(DEMASK_ERR_SHAPE))?;
     // SAFETY: as above: the last of `rows` rows ends with its last token.
-    let data = unsafe { pointer::slice(logits.data.cast::<f32>(), length)? };
-    Ok(Logits::new(LogitsData::F32(data), rows, vocab, row_stride, index)?)
+    let data = unsafe {
+        match logits.dtype {
+            DEMASK_DTYPE_F16 => LogitsData::F16(pointer::slice(logits.data.cast(), length)?),
+            DEMASK_DTYPE_BF16 => LogitsData::Bf16(pointer::slice(logits.data.cast(), length)?),
+            _ => LogitsData::F32(pointer::slice(logits.data.cast(), length)?),
+        }
+    };
+    Ok(Logits::new(data, rows, vocab, row_stride, index)?)
 }

@@ -5,6 +5,7 @@ use super::status::{
 };
 use crate::canvas::PositionKind;
 use core::mem::MaybeUninit;
+use half::{bf16, f16};
 
 /// The longest struct that is accepted: a larger `struct_size` is surely a mistake.
 const MAX_STRUCT_SIZE: usize = 4096;
@@ -31,6 +32,10 @@ unsafe impl Plain for i32 {}
 unsafe impl Plain for f32 {}
 // SAFETY: as above.
 unsafe impl Plain for f64 {}
+// SAFETY: a `u16`, and transparent.
+unsafe impl Plain for f16 {}
+// SAFETY: as above.
+unsafe impl Plain for bf16 {}
 // SAFETY: a `u8`, and transparent.
 unsafe impl Plain for PositionKind {}
 

@@ -109,7 +109,7 @@ impl demask_policy {
     /// The policy of these numbers, its parameters not yet checked.
     fn policy(&self) -> Result<Policy, Refusal> {
         Ok(Policy {
-            draw: Draw { temperature: self.temperature },
+            draw: Draw::at(self.temperature),
             select: Select::from_number(self.select)?,
             update: Update::from_number(self.update)?,
             schedule: Schedule {

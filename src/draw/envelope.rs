@@ -29,13 +29,12 @@ pub(crate) struct Scratch {
     rows: [[u32; 16]; MAX_ROWS],
 }
 
-impl Default for Scratch {
-    fn default() -> Self {
+impl Scratch {
+    /// Room for rows of `vocab` tokens.
+    pub(crate) fn new(_vocab: usize) -> Self {
         Self { rows: [[0; 16]; MAX_ROWS] }
     }
-}
 
-impl Scratch {
     /// The maxima of the cells of a row of `groups` groups, as the bits of floats.
     #[inline(always)]
     pub(super) fn maxima(&mut self, groups: usize) -> &mut [[[u32; 16]; GROUP]] {
@@ -132,7 +131,7 @@ mod tests {
     #[test]
     fn every_cell_is_found_between_its_edges() {
         for groups in [1, 2, 3, 16, 63, MAX_GROUPS] {
-            let mut scratch = Scratch::default();
+            let mut scratch = Scratch::new(0);
             let maxima = scratch.maxima(groups).as_flattened_mut().as_flattened_mut();
             for (k, max) in maxima.iter_mut().enumerate() {
                 let x = if k % 7 == 3 { f32::NEG_INFINITY } else { -((k * k % 42) as f32) };
@@ -160,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_sums_of_the_largest_row_fit() {
-        let mut scratch = Scratch::default();
+        let mut scratch = Scratch::new(0);
         scratch.maxima(MAX_GROUPS).as_flattened_mut().as_flattened_mut().fill(0f32.to_bits());
         let temperature = Temperature::new(1.0).expect("a fine temperature");
         let envelope = Envelope::new(Baseline, &mut scratch, MAX_GROUPS, 0.0, temperature);

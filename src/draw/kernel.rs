@@ -22,34 +22,16 @@
 //!
 //! With C = 1 the cells are the tokens and next to nothing is rejected: an inverse CDF.
 
+use super::element::Element;
 use super::envelope::{Envelope, GROUP, MAX_GROUPS, Scratch};
-use super::{Drawn, RowDraw, Temperature};
+use super::{Batch, DrawRule, Drawn, Temperature};
 use crate::lanes::math::{BOUND_UNIT, weight};
 use crate::lanes::{Kernel, Lanes, Level, run};
-use crate::logits::{Logits, LogitsData, MAX_VOCAB};
+use crate::logits::{LogitsData, MAX_VOCAB};
 use crate::rng::Purpose;
+use core::ops::Range;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
-
-/// An element type of logits.
-trait Element: Copy {
-    fn load<L: Lanes>(s: L, x: &[Self; 16]) -> L::F;
-    fn to_f32(self) -> f32;
-    const NEG_INFINITY: Self;
-}
-
-impl Element for f32 {
-    const NEG_INFINITY: Self = f32::NEG_INFINITY;
-
-    #[inline(always)]
-    fn load<L: Lanes>(s: L, x: &[f32; 16]) -> L::F {
-        s.load(x)
-    }
-    #[inline(always)]
-    fn to_f32(self) -> f32 {
-        self
-    }
-}
 
 /// C, the number of tokens in a cell, a power of two.
 ///
@@ -68,28 +50,25 @@ const OFFSET_BITS: u32 = 11;
 
 const _: () = assert!(cell_size(MAX_VOCAB) <= 1 << OFFSET_BITS);
 
-/// Draws a token for each job.
+/// Draws the tokens of the jobs in `jobs` of a batch.
 pub(crate) fn draw_rows(
     level: Level,
-    logits: &Logits<'_>,
-    excluded: Option<u32>,
-    jobs: &[RowDraw],
+    batch: &Batch<'_>,
+    jobs: Range<usize>,
     out: &mut [Drawn],
     scratch: &mut Scratch,
 ) {
-    let (vocab, excluded) = (logits.vocab(), excluded.map_or(usize::MAX, |id| id as usize));
-    match logits.data() {
-        LogitsData::F32(data) => {
-            run(level, DrawRows { data, vocab, excluded, jobs, out, scratch });
-        }
+    match batch.logits.data() {
+        LogitsData::F32(data) => run(level, DrawRows { data, batch, jobs, out, scratch }),
+        LogitsData::F16(data) => run(level, DrawRows { data, batch, jobs, out, scratch }),
+        LogitsData::Bf16(data) => run(level, DrawRows { data, batch, jobs, out, scratch }),
     }
 }
 
 struct DrawRows<'a, E> {
     data: &'a [E],
-    vocab: usize,
-    excluded: usize,
-    jobs: &'a [RowDraw],
+    batch: &'a Batch<'a>,
+    jobs: Range<usize>,
     out: &'a mut [Drawn],
     scratch: &'a mut Scratch,
 }
@@ -99,13 +78,17 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        for (job, out) in self.jobs.iter().zip(self.out) {
-            let row = Row {
-                logits: &self.data[job.start..job.start + self.vocab],
-                excluded: self.excluded,
-                size: cell_size(self.vocab),
-            };
-            *out = row.draw(s, job, self.scratch);
+        let batch = self.batch;
+        let vocab = batch.logits.vocab();
+        let excluded = batch.constraints.excluded.map_or(usize::MAX, |id| id as usize);
+        for (k, out) in self.jobs.zip(self.out.chunks_mut(batch.draws)) {
+            let start = batch.logits.start(batch.row(k));
+            let logits = &self.data[start..start + vocab];
+            let row = Row { logits, excluded, size: cell_size(vocab) };
+            for (j, out) in out.iter_mut().enumerate() {
+                let rng = batch.keys[k].draw_generator(Purpose::Token, j as u32);
+                *out = row.draw(s, batch.rule(k), rng, self.scratch);
+            }
         }
     }
 }
@@ -119,7 +102,13 @@ struct Row<'a, E> {
 
 impl<E: Element> Row<'_, E> {
     #[inline(always)]
-    fn draw<L: Lanes>(&self, s: L, job: &RowDraw, scratch: &mut Scratch) -> Drawn {
+    fn draw<L: Lanes>(
+        &self,
+        s: L,
+        rule: &DrawRule,
+        mut rng: Xoshiro256PlusPlus,
+        scratch: &mut Scratch,
+    ) -> Drawn {
         let groups = self.logits.len().div_ceil(16 * GROUP * self.size);
         let cells = scratch.maxima(groups);
         let (mut max, nan) = self.sweep(s, cells);
@@ -133,13 +122,12 @@ impl<E: Element> Row<'_, E> {
         if nan || max == f32::INFINITY || max == f32::NEG_INFINITY {
             return Drawn::BAD;
         }
-        if job.temperature.greedy {
+        if rule.temperature.greedy {
             return Drawn::token(self.first_of_value(max, cells));
         }
 
-        let envelope = Envelope::new(s, scratch, groups, max, job.temperature);
-        let target = Target { envelope, max, temperature: job.temperature };
-        let mut rng = job.key.generator(Purpose::Token);
+        let envelope = Envelope::new(s, scratch, groups, max, rule.temperature);
+        let target = Target { envelope, max, temperature: rule.temperature };
         // As many proposals at first as are likely to be needed: with cells of one token nearly all
         // are accepted, with small ones every few.
         let mut token = match self.size {

@@ -9,11 +9,15 @@
 //! Rows are drawn by [`Sampler::draw`](crate::Sampler::draw) and by the steps of a sampler; this
 //! module holds what they return, and the [`oracle`].
 
+mod element;
 mod envelope;
 mod kernel;
 pub mod oracle;
 
+use crate::constraints::Constraints;
 use crate::error::Error;
+use crate::logits::Logits;
+use crate::policy::{Draw, FilterOrder};
 use crate::rng::Key;
 
 pub(crate) use envelope::Scratch;
@@ -49,12 +53,90 @@ impl Drawn {
     }
 }
 
-/// One row's work: where it starts, how it is drawn, with which randomness.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RowDraw {
-    pub(crate) start: usize,
-    pub(crate) key: Key,
+/// Rows to draw from. Job `k` is row `rows[k]` of the logits with `keys[k]` and rule `rule_of[k]`;
+/// without `rows` it is row `k`, without `rule_of` the rule is the first.
+pub(crate) struct Batch<'a> {
+    pub(crate) logits: &'a Logits<'a>,
+    pub(crate) constraints: &'a Constraints<'a>,
+    pub(crate) keys: &'a [Key],
+    pub(crate) rows: &'a [u32],
+    pub(crate) rules: &'a [DrawRule],
+    pub(crate) rule_of: &'a [u32],
+    /// How many tokens are drawn from each row.
+    pub(crate) draws: usize,
+}
+
+impl<'a> Batch<'a> {
+    /// The logical row of job `k`.
+    #[inline(always)]
+    fn row(&self, k: usize) -> usize {
+        self.rows.get(k).map_or(k, |&row| row as usize)
+    }
+
+    /// The rule of job `k`.
+    #[inline(always)]
+    fn rule(&self, k: usize) -> &'a DrawRule {
+        &self.rules[self.rule_of.get(k).map_or(0, |&rule| rule as usize)]
+    }
+}
+
+/// A checked [`Draw`], as the kernels want it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct DrawRule {
     pub(crate) temperature: Temperature,
+    /// The temperature of the probabilities that top-p and min-p look at.
+    pub(crate) filter_temperature: Temperature,
+    /// The largest number, not 0, if all are kept.
+    pub(crate) top_k: u32,
+    /// 1 if all are kept.
+    pub(crate) top_p: f64,
+    /// ln of min-p times its temperature: how far below the maximum a logit may be. −∞ if all are
+    /// kept.
+    pub(crate) depth: f64,
+}
+
+impl DrawRule {
+    /// The largest logit.
+    pub(crate) const GREEDY: Self = Self {
+        temperature: Temperature::GREEDY,
+        filter_temperature: Temperature::GREEDY,
+        top_k: u32::MAX,
+        top_p: 1.0,
+        depth: f64::NEG_INFINITY,
+    };
+
+    pub(crate) fn new(draw: &Draw) -> Result<Self, Error> {
+        let refuse = |name, value: f32, expected| {
+            Err(Error::Argument { name, value: f64::from(value), expected })
+        };
+        let temperature = Temperature::new(draw.temperature)?;
+        if !(draw.top_p > 0.0 && draw.top_p <= 1.0) {
+            return refuse("top_p", draw.top_p, "above 0 and at most 1");
+        }
+        if !(0.0..=1.0).contains(&draw.min_p) {
+            return refuse("min_p", draw.min_p, "0 to 1");
+        }
+        if temperature.greedy {
+            return Ok(Self::GREEDY);
+        }
+        let filter_at = match draw.filter_order {
+            FilterOrder::AfterTemperature => draw.temperature,
+            FilterOrder::BeforeTemperature => 1.0,
+        };
+        let depth = match draw.min_p {
+            0.0 => f64::NEG_INFINITY,
+            // At infinite temperature all tokens are as likely as the first: 0 · ∞ is no number.
+            1.0 if filter_at != f32::INFINITY => 0.0,
+            p => libm::log(f64::from(p)) * f64::from(filter_at),
+        };
+        Ok(Self {
+            temperature,
+            filter_temperature: Temperature::new(filter_at)?,
+            top_k: if draw.top_k == 0 { u32::MAX } else { draw.top_k },
+            top_p: draw.top_p.into(),
+            depth: if depth.is_nan() { f64::NEG_INFINITY } else { depth },
+        })
+    }
 }
 
 /// A checked temperature, as the kernels want it: log2(e)/T in two parts, and the distance below

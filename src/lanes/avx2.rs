@@ -2,6 +2,7 @@
 
 use super::Lanes;
 use core::arch::x86_64::*;
+use half::{bf16, f16};
 
 /// Proof that the CPU has AVX2, FMA and F16C.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +42,25 @@ impl Lanes for Avx2 {
     fn load(self, x: &[f32; 16]) -> Self::F {
         // SAFETY: `self` proves AVX2; 16 floats are readable at `x`, in two halves of 8.
         unsafe { [_mm256_loadu_ps(x.as_ptr()), _mm256_loadu_ps(x.as_ptr().add(8))] }
+    }
+    #[inline(always)]
+    fn load_f16(self, x: &[f16; 16]) -> Self::F {
+        let at = x.as_ptr().cast::<__m128i>();
+        // SAFETY: `self` proves AVX2 and F16C; 16 words are readable at `x`, in two halves of 8.
+        unsafe {
+            let halves = [_mm_loadu_si128(at), _mm_loadu_si128(at.add(1))];
+            [_mm256_cvtph_ps(halves[0]), _mm256_cvtph_ps(halves[1])]
+        }
+    }
+    #[inline(always)]
+    fn load_bf16(self, x: &[bf16; 16]) -> Self::F {
+        let at = x.as_ptr().cast::<__m128i>();
+        // SAFETY: `self` proves AVX2; 16 words are readable at `x`, in two halves of 8.
+        let words = unsafe {
+            let halves = [_mm_loadu_si128(at), _mm_loadu_si128(at.add(1))];
+            [_mm256_cvtepu16_epi32(halves[0]), _mm256_cvtepu16_epi32(halves[1])]
+        };
+        self.float_from_bits(self.shl::<16>(words))
     }
     #[inline(always)]
     fn store(self, x: Self::F, out: &mut [f32; 16]) {

@@ -2,6 +2,7 @@
 
 use super::Lanes;
 use core::arch::x86_64::*;
+use half::{bf16, f16};
 
 /// Proof that the CPU has AVX-512 F, BW, CD, DQ and VL, and the bundle of [`super::avx2`].
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,17 @@ impl Lanes for Avx512 {
     fn load(self, x: &[f32; 16]) -> __m512 {
         // SAFETY: `self` proves AVX-512; 16 floats are readable at `x`.
         unsafe { _mm512_loadu_ps(x.as_ptr()) }
+    }
+    #[inline(always)]
+    fn load_f16(self, x: &[f16; 16]) -> __m512 {
+        // SAFETY: `self` proves AVX-512; 16 words are readable at `x`.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(x.as_ptr().cast())) }
+    }
+    #[inline(always)]
+    fn load_bf16(self, x: &[bf16; 16]) -> __m512 {
+        // SAFETY: `self` proves AVX-512; 16 words are readable at `x`.
+        let words = unsafe { _mm512_cvtepu16_epi32(_mm256_loadu_si256(x.as_ptr().cast())) };
+        self.float_from_bits(self.shl::<16>(words))
     }
     #[inline(always)]
     fn store(self, x: __m512, out: &mut [f32; 16]) {

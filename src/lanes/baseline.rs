@@ -1,6 +1,7 @@
 //! The level that every CPU has, through `wide`.
 
 use super::Lanes;
+use half::{bf16, f16};
 use wide::{f32x16, i32x16, u32x16};
 
 /// The baseline level. Always available.
@@ -42,6 +43,14 @@ impl Lanes for Baseline {
     #[inline(always)]
     fn load(self, x: &[f32; 16]) -> f32x16 {
         f32x16::new(*x)
+    }
+    #[inline(always)]
+    fn load_f16(self, x: &[f16; 16]) -> f32x16 {
+        f32x16::new(x.map(f16::to_f32_const))
+    }
+    #[inline(always)]
+    fn load_bf16(self, x: &[bf16; 16]) -> f32x16 {
+        f32x16::new(x.map(bf16::to_f32_const))
     }
     #[inline(always)]
     fn store(self, x: f32x16, out: &mut [f32; 16]) {

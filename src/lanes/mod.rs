@@ -13,6 +13,7 @@ pub(crate) mod baseline;
 pub(crate) mod math;
 
 use core::fmt;
+use half::{bf16, f16};
 
 /// A bundle of instruction-set features that the kernels are built for.
 ///
@@ -120,6 +121,10 @@ pub(crate) trait Lanes: Copy {
 
     fn splat(self, x: f32) -> Self::F;
     fn load(self, x: &[f32; 16]) -> Self::F;
+    /// The exact values; a NaN stays one.
+    fn load_f16(self, x: &[f16; 16]) -> Self::F;
+    /// The exact values; a NaN stays one.
+    fn load_bf16(self, x: &[bf16; 16]) -> Self::F;
     fn store(self, x: Self::F, out: &mut [f32; 16]);
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
     fn sub(self, a: Self::F, b: Self::F) -> Self::F;

@@ -1,0 +1,188 @@
+//! What draws: its level, its threads and its memory.
+
+use crate::constraints::Constraints;
+use crate::draw::{Batch, DrawRule, Drawn, Scratch, draw_rows};
+use crate::error::{Error, shape};
+use crate::lanes::Level;
+use crate::logits::Logits;
+use crate::policy::Draw;
+use crate::rng::Key;
+use crate::step::Plan;
+use crate::threads::Threads;
+
+/// The vocabulary that a sampler is made for unless told otherwise.
+const DEFAULT_VOCAB: usize = 1 << 18;
+
+/// Makes plans and steps. It owns the memory and the threads that they need, and nothing else:
+/// no state passes from one call to the next.
+#[derive(Debug)]
+pub struct Sampler {
+    pub(crate) level: Level,
+    pub(crate) threads: Threads,
+    pub(crate) plan: Plan,
+    /// Of each row of the step under way: its logical row, its key and its rule.
+    pub(crate) rows: Vec<u32>,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) rule_of: Vec<u32>,
+    pub(crate) rules: Vec<DrawRule>,
+    pub(crate) drawn: Vec<Drawn>,
+    /// How many of `drawn` the last call filled.
+    pub(crate) filled: usize,
+    pub(crate) vocab: usize,
+    pub(crate) scratch: Vec<Scratch>,
+}
+
+/// The choices that a [`Sampler`] is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct SamplerBuilder {
+    level: Option<Level>,
+    threads: usize,
+    positions: usize,
+    segments: usize,
+    vocab: usize,
+}
+
+impl SamplerBuilder {
+    /// Runs the kernels at `level` instead of the best one of this CPU. Results do not change.
+    #[must_use]
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = Some(level);
+        self
+    }
+
+    /// Draws on `threads` threads. 1, the default, is the caller's own; more make a pool.
+    /// Results do not change.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Reserves memory for rows of up to `vocab` tokens; 262,144 by default. Memory that no call
+    /// needs is never touched.
+    #[must_use]
+    pub fn vocab(mut self, vocab: usize) -> Self {
+        self.vocab = vocab;
+        self
+    }
+
+    /// Reserves memory.
+    ///
+    /// # Errors
+    /// A level that this CPU lacks, threads that cannot be started, or a vocabulary above
+    /// [`MAX_VOCAB`](crate::MAX_VOCAB).
+    pub fn build(self) -> Result<Sampler, Error> {
+        let level = self.level.unwrap_or_else(Level::detect);
+        if !level.is_available() {
+            return Err(Error::Level { level });
+        }
+        let (vocab, bound) = (self.vocab, crate::MAX_VOCAB);
+        shape(vocab <= bound, "vocab", vocab, "at most", bound)?;
+        let threads = Threads::new(self.threads)?;
+        Ok(Sampler {
+            level,
+            scratch: (0..threads.pieces()).map(|_| Scratch::new(vocab)).collect(),
+            threads,
+            plan: Plan::with_capacity(self.positions, self.segments),
+            rows: Vec::with_capacity(self.positions),
+            keys: Vec::with_capacity(self.positions),
+            rule_of: Vec::with_capacity(self.positions),
+            rules: Vec::with_capacity(self.segments),
+            drawn: vec![Drawn::BAD; self.positions],
+            filled: 0,
+            vocab,
+        })
+    }
+}
+
+impl Sampler {
+    /// A sampler for canvases of up to `positions` positions in up to `segments` segments.
+    #[must_use]
+    pub fn builder(positions: usize, segments: usize) -> SamplerBuilder {
+        SamplerBuilder { level: None, threads: 1, positions, segments, vocab: DEFAULT_VOCAB }
+    }
+
+    /// The level that the kernels run at.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// What the last step, or the last draw, drew for each of its rows.
+    #[must_use]
+    pub fn drawn(&self) -> &[Drawn] {
+        &self.drawn[..self.filled]
+    }
+
+    /// Draws one token for each logits row, with the row's own key: the categorical law
+    /// softmax(z / temperature) of the tokens that the constraints and the filters of `draw` leave.
+    ///
+    /// # Errors
+    /// A parameter of `draw` out of range, constraints that do not fit the logits, another number of
+    /// keys than rows, more rows than positions, or a wider vocabulary than the sampler was made
+    /// for.
+    pub fn draw(
+        &mut self,
+        logits: &Logits<'_>,
+        draw: &Draw,
+        constraints: &Constraints<'_>,
+        keys: &[Key],
+    ) -> Result<&[Drawn], Error> {
+        self.draw_many(logits, draw, constraints, keys, 1)
+    }
+
+    /// Draws `draws` tokens for each logits row, independently: those of row `k` begin at
+    /// `k * draws`. Draw `j` of a row is the same however many are asked for, and draw 0 is that of
+    /// [`draw`](Self::draw).
+    ///
+    /// # Errors
+    /// As [`draw`](Self::draw); the positions that the sampler was made for must hold all draws.
+    pub fn draw_many(
+        &mut self,
+        logits: &Logits<'_>,
+        draw: &Draw,
+        constraints: &Constraints<'_>,
+        keys: &[Key],
+        draws: usize,
+    ) -> Result<&[Drawn], Error> {
+        let rule = DrawRule::new(draw)?;
+        let (rows, vocab) = (logits.rows(), logits.vocab());
+        shape(keys.len() == rows, "keys", keys.len(), "as many as the logits rows,", rows)?;
+        constraints.check(rows, vocab)?;
+        self.reserve(rows.saturating_mul(draws), vocab)?;
+        let Self { level, threads, drawn, scratch, .. } = self;
+        self.filled = rows * draws;
+        let batch =
+            Batch { logits, constraints, keys, rows: &[], rules: &[rule], rule_of: &[], draws };
+        draw_batch(*level, threads, &batch, &mut drawn[..rows * draws], scratch);
+        Ok(self.drawn())
+    }
+
+    /// Refuses what the memory was not made for.
+    pub(crate) fn reserve(&self, rows: usize, vocab: usize) -> Result<(), Error> {
+        let over = |name, value: usize, bound: usize| {
+            Err(Error::Capacity { name, value: value as u64, bound: bound as u64 })
+        };
+        if rows > self.drawn.len() {
+            return over("rows", rows, self.drawn.len());
+        }
+        if vocab > self.vocab {
+            return over("vocab", vocab, self.vocab);
+        }
+        Ok(())
+    }
+}
+
+/// Draws the rows of a batch on as many threads as they are worth.
+pub(crate) fn draw_batch(
+    level: Level,
+    threads: &Threads,
+    batch: &Batch<'_>,
+    out: &mut [Drawn],
+    scratch: &mut [Scratch],
+) {
+    let tokens = batch.keys.len() * batch.logits.vocab();
+    threads.split(batch.keys.len(), batch.draws, out, scratch, tokens, |jobs, out, scratch| {
+        draw_rows(level, batch, jobs, out, scratch);
+    });
+}
