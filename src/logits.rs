@@ -18,6 +18,32 @@ pub struct Logits<'a> {
     vocab: usize,
     stride: usize,
     index: Option<&'a [u32]>,
+    guide: Option<Guide<'a>>,
+}
+
+/// A second set of rows, for guidance.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Guide<'a> {
+    data: LogitsData<'a>,
+    stride: usize,
+    index: Option<&'a [u32]>,
+    scale: f32,
+}
+
+impl<'a> Guide<'a> {
+    pub(crate) fn data(&self) -> LogitsData<'a> {
+        self.data
+    }
+
+    pub(crate) fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    /// The first element of logical row `k`.
+    #[inline]
+    pub(crate) fn start(&self, k: usize) -> usize {
+        self.stride * self.index.map_or(k, |index| index[k] as usize)
+    }
 }
 
 /// The elements of a batch of rows, by type.
@@ -70,7 +96,7 @@ impl<'a> Logits<'a> {
     /// No rows at all, for a step whose plan named none.
     #[must_use]
     pub const fn none() -> Self {
-        Self { data: LogitsData::F32(&[]), rows: 0, vocab: 1, stride: 1, index: None }
+        Self { data: LogitsData::F32(&[]), rows: 0, vocab: 1, stride: 1, index: None, guide: None }
     }
 
     /// The general form: rows `stride` elements apart, optionally gathered by `index`.
@@ -99,7 +125,39 @@ impl<'a> Logits<'a> {
         for &row in index.unwrap_or_default() {
             shape((row as usize) < rows, "row index", row as usize, "below rows,", rows)?;
         }
-        Ok(Self { data, rows, vocab, stride, index })
+        Ok(Self { data, rows, vocab, stride, index, guide: None })
+    }
+
+    /// The same rows under classifier-free guidance: g + `scale`·(z − g), where z are these logits
+    /// (conditional) and g those of `guide` (unconditional), logical row by logical row, and −∞
+    /// where z or g is. LLaDA's `cfg_scale` is `scale` − 1. Costs a pass over a copy of the row.
+    ///
+    /// # Errors
+    /// Another number of rows, another vocabulary or another element type than these logits', a
+    /// guide that is guided itself, or a `scale` that is not finite.
+    pub fn guided(mut self, guide: &Logits<'a>, scale: f32) -> Result<Self, Error> {
+        let (rows, vocab) = (self.rows(), self.vocab);
+        shape(
+            guide.rows() == rows,
+            "guide rows",
+            guide.rows(),
+            "as many as the logits rows,",
+            rows,
+        )?;
+        shape(guide.vocab == vocab, "guide vocab", guide.vocab, "the logits',", vocab)?;
+        let kind = core::mem::discriminant::<LogitsData<'a>>;
+        let same = kind(&guide.data) == kind(&self.data);
+        let width =
+            |data: &LogitsData<'_>| if matches!(data, LogitsData::F32(_)) { 32 } else { 16 };
+        shape(same, "guide bits", width(&guide.data), "of the logits' type,", width(&self.data))?;
+        shape(guide.guide.is_none(), "guides of the guide", 1, "exactly", 0)?;
+        if !scale.is_finite() {
+            let expected = "finite";
+            return Err(Error::Argument { name: "guidance scale", value: scale.into(), expected });
+        }
+        let Self { data, stride, index, .. } = *guide;
+        self.guide = Some(Guide { data, stride, index, scale });
+        Ok(self)
     }
 
     /// The number of logical rows.
@@ -116,6 +174,10 @@ impl<'a> Logits<'a> {
 
     pub(crate) fn data(&self) -> LogitsData<'a> {
         self.data
+    }
+
+    pub(crate) fn guide(&self) -> Option<&Guide<'a>> {
+        self.guide.as_ref()
     }
 
     /// The first element of logical row `k`, which must be below [`rows`](Self::rows).

@@ -5,6 +5,7 @@
 //! rejected later, with full precision.
 
 use super::Temperature;
+use super::filter::List;
 use crate::lanes::Lanes;
 use crate::lanes::math::weight_bound;
 use core::hint::select_unpredictable;
@@ -20,25 +21,41 @@ const MAX_ROWS: usize = 512;
 
 const _: () = assert!(GROUP * MAX_GROUPS < MAX_ROWS);
 
-/// Working memory of a row: made once, since clearing it would cost more than a small row.
-#[derive(Clone, Debug)]
+/// Working memory for rows, of one thread. Made once, since clearing it would cost more than a small
+/// row.
+#[derive(Debug)]
 pub(crate) struct Scratch {
+    pub(super) cells: Cells,
+    /// A changed copy of a row.
+    pub(super) staged: Box<[f32]>,
+    pub(super) list: List,
+}
+
+impl Scratch {
+    /// Room for rows of `vocab` tokens. Zeroed memory is not touched before it is used.
+    pub(crate) fn new(vocab: usize) -> Self {
+        Self {
+            cells: Cells { rows: [[0; 16]; MAX_ROWS] },
+            staged: vec![0.0; vocab].into(),
+            list: List::new(vocab),
+        }
+    }
+}
+
+/// The cells of a row.
+#[derive(Clone, Debug)]
+pub(super) struct Cells {
     /// Row 0 is zero. Row v + 1 holds, for each lane of vector v of cells, the cell's maximum as the
     /// bits of a float; then in the same place, to stay within the nearest cache, the sum of the
     /// lane's bounds up to it.
     rows: [[u32; 16]; MAX_ROWS],
 }
 
-impl Scratch {
-    /// Room for rows of `vocab` tokens.
-    pub(crate) fn new(_vocab: usize) -> Self {
-        Self { rows: [[0; 16]; MAX_ROWS] }
-    }
-
-    /// The maxima of the cells of a row of `groups` groups, as the bits of floats.
+impl Cells {
+    /// The maxima of `vectors` vectors of cells, as the bits of floats.
     #[inline(always)]
-    pub(super) fn maxima(&mut self, groups: usize) -> &mut [[[u32; 16]; GROUP]] {
-        self.rows[1..=groups * GROUP].as_chunks_mut().0
+    pub(super) fn maxima(&mut self, vectors: usize) -> &mut [[u32; 16]] {
+        &mut self.rows[1..=vectors]
     }
 }
 
@@ -52,22 +69,34 @@ pub(super) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// The envelope of the first `groups` groups of `scratch`, whose maxima are known.
+    /// The envelope of the first `vectors` vectors of `cells`, whose maxima are known. Cells without
+    /// a logit of at least `lower` are left out.
     #[inline(always)]
     pub(super) fn new<L: Lanes>(
         s: L,
-        scratch: &'a mut Scratch,
-        groups: usize,
+        cells: &'a mut Cells,
+        vectors: usize,
         max: f32,
+        lower: f32,
         temperature: Temperature,
     ) -> Self {
-        let vectors = groups * GROUP;
-        let rows = &mut scratch.rows;
+        let rows = &mut cells.rows;
         let mut sums = s.splat_u32(0);
-        for row in &mut rows[1..=vectors] {
-            let maximum = s.float_from_bits(s.load_u32(row));
-            sums = s.add_u32(sums, weight_bound(s, maximum, max, temperature));
-            s.store_u32(sums, row);
+        if lower == f32::NEG_INFINITY {
+            for row in &mut rows[1..=vectors] {
+                let maximum = s.float_from_bits(s.load_u32(row));
+                sums = s.add_u32(sums, weight_bound(s, maximum, max, temperature));
+                s.store_u32(sums, row);
+            }
+        } else {
+            let (lower, none) = (s.splat(lower), s.splat(0.0));
+            for row in &mut rows[1..=vectors] {
+                let maximum = s.float_from_bits(s.load_u32(row));
+                let bound = s.float_from_bits(weight_bound(s, maximum, max, temperature));
+                let bound = s.select(s.greater(lower, maximum), none, bound);
+                sums = s.add_u32(sums, s.float_bits(bound));
+                s.store_u32(sums, row);
+            }
         }
         let mut lanes = [0; 17];
         for (lane, &sum) in rows[vectors].iter().enumerate() {
@@ -125,31 +154,41 @@ impl<'a> Envelope<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Envelope, GROUP, MAX_GROUPS, Scratch, Temperature};
+    use super::{Cells, Envelope, GROUP, MAX_GROUPS, MAX_ROWS, Temperature};
     use crate::lanes::baseline::Baseline;
+
+    fn cells() -> Cells {
+        Cells { rows: [[0; 16]; MAX_ROWS] }
+    }
 
     #[test]
     fn every_cell_is_found_between_its_edges() {
-        for groups in [1, 2, 3, 16, 63, MAX_GROUPS] {
-            let mut scratch = Scratch::new(0);
-            let maxima = scratch.maxima(groups).as_flattened_mut().as_flattened_mut();
-            for (k, max) in maxima.iter_mut().enumerate() {
+        for (vectors, lower) in [1, 2, 3, 8, 16, 24, 128, 504, GROUP * MAX_GROUPS]
+            .into_iter()
+            .flat_map(|vectors| [f32::NEG_INFINITY, -20.0, 0.0].map(|lower| (vectors, lower)))
+        {
+            let mut cells = cells();
+            for (k, max) in cells.maxima(vectors).as_flattened_mut().iter_mut().enumerate() {
                 let x = if k % 7 == 3 { f32::NEG_INFINITY } else { -((k * k % 42) as f32) };
                 *max = x.to_bits();
             }
+            let maxima = cells.maxima(vectors).to_vec();
             let temperature = Temperature::new(1.0).expect("a fine temperature");
-            let envelope = Envelope::new(Baseline, &mut scratch, groups, 0.0, temperature);
+            let envelope = Envelope::new(Baseline, &mut cells, vectors, 0.0, lower, temperature);
             let total = u128::from(envelope.lanes[16]);
             // The least word that falls on unit `unit` of the total, and the one before it.
             let word = |unit: u64| (u128::from(unit) << 64).div_ceil(total) as u64;
             let mut begin = 0;
             for lane in 0..16 {
-                for vector in 0..groups * GROUP {
+                for vector in 0..vectors {
                     let bound = envelope.rows[vector + 1][lane] - envelope.rows[vector][lane];
+                    assert_eq!(bound > 0, f32::from_bits(maxima[vector][lane]) >= lower);
                     let end = begin + u64::from(bound);
-                    let last = if u128::from(end) == total { u64::MAX } else { word(end) - 1 };
-                    let found = envelope.pick([word(begin), last]);
-                    assert_eq!(found, ([vector; 2], [lane; 2], [bound; 2]), "{groups} groups");
+                    if bound > 0 {
+                        let last = if u128::from(end) == total { u64::MAX } else { word(end) - 1 };
+                        let found = envelope.pick([word(begin), last]);
+                        assert_eq!(found, ([vector; 2], [lane; 2], [bound; 2]), "{vectors}");
+                    }
                     begin = end;
                 }
             }
@@ -159,11 +198,13 @@ mod tests {
 
     #[test]
     fn the_sums_of_the_largest_row_fit() {
-        let mut scratch = Scratch::new(0);
-        scratch.maxima(MAX_GROUPS).as_flattened_mut().as_flattened_mut().fill(0f32.to_bits());
+        let mut cells = cells();
+        let vectors = GROUP * MAX_GROUPS;
+        cells.maxima(vectors).as_flattened_mut().fill(0f32.to_bits());
         let temperature = Temperature::new(1.0).expect("a fine temperature");
-        let envelope = Envelope::new(Baseline, &mut scratch, MAX_GROUPS, 0.0, temperature);
-        let cells = (MAX_GROUPS * GROUP * 16) as u64;
-        assert_eq!(envelope.lanes[16], cells * u64::from(envelope.rows[1][0]));
+        let envelope =
+            Envelope::new(Baseline, &mut cells, vectors, 0.0, f32::NEG_INFINITY, temperature);
+        let count = (vectors * 16) as u64;
+        assert_eq!(envelope.lanes[16], count * u64::from(envelope.rows[1][0]));
     }
 }

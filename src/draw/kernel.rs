@@ -23,12 +23,14 @@
 //! With C = 1 the cells are the tokens and next to nothing is rejected: an inverse CDF.
 
 use super::element::Element;
-use super::envelope::{Envelope, GROUP, MAX_GROUPS, Scratch};
+use super::envelope::{Cells, Envelope, GROUP, MAX_GROUPS, Scratch};
+use super::filter::{List, least_logit};
+use super::stage;
 use super::{Batch, DrawRule, Drawn, Temperature};
 use crate::lanes::math::{BOUND_UNIT, weight};
 use crate::lanes::{Kernel, Lanes, Level, run};
-use crate::logits::{LogitsData, MAX_VOCAB};
-use crate::rng::Purpose;
+use crate::logits::{Guide, LogitsData, MAX_VOCAB};
+use crate::rng::{Key, Purpose};
 use core::ops::Range;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
@@ -58,15 +60,24 @@ pub(crate) fn draw_rows(
     out: &mut [Drawn],
     scratch: &mut Scratch,
 ) {
+    // A guide has the type of the logits; without one there is nothing that could be read.
+    let guide = batch.logits.guide().map(Guide::data);
+    macro_rules! run_on {
+        ($variant:ident, $data:expr) => {{
+            let guide = if let Some(LogitsData::$variant(guide)) = guide { guide } else { &[] };
+            run(level, DrawRows { data: $data, guide, batch, jobs, out, scratch })
+        }};
+    }
     match batch.logits.data() {
-        LogitsData::F32(data) => run(level, DrawRows { data, batch, jobs, out, scratch }),
-        LogitsData::F16(data) => run(level, DrawRows { data, batch, jobs, out, scratch }),
-        LogitsData::Bf16(data) => run(level, DrawRows { data, batch, jobs, out, scratch }),
+        LogitsData::F32(data) => run_on!(F32, data),
+        LogitsData::F16(data) => run_on!(F16, data),
+        LogitsData::Bf16(data) => run_on!(Bf16, data),
     }
 }
 
 struct DrawRows<'a, E> {
     data: &'a [E],
+    guide: &'a [E],
     batch: &'a Batch<'a>,
     jobs: Range<usize>,
     out: &'a mut [Drawn],
@@ -78,70 +89,149 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let batch = self.batch;
+        let Self { data, guide, batch, jobs, out, scratch } = self;
         let vocab = batch.logits.vocab();
         let excluded = batch.constraints.excluded.map_or(usize::MAX, |id| id as usize);
-        for (k, out) in self.jobs.zip(self.out.chunks_mut(batch.draws)) {
-            let start = batch.logits.start(batch.row(k));
-            let logits = &self.data[start..start + vocab];
-            let row = Row { logits, excluded, size: cell_size(vocab) };
-            for (j, out) in out.iter_mut().enumerate() {
-                let rng = batch.keys[k].draw_generator(Purpose::Token, j as u32);
-                *out = row.draw(s, batch.rule(k), rng, self.scratch);
+        let size = cell_size(vocab);
+        let staged = stage::needed(batch);
+        let Scratch { cells, staged: copy, list } = scratch;
+        for (k, out) in jobs.zip(out.chunks_mut(batch.draws)) {
+            let (row, key, rule) = (batch.row(k), &batch.keys[k], batch.rule(k));
+            if staged {
+                let logits = &mut copy[..vocab];
+                stage::write(s, batch, data, guide, row, logits);
+                Row { logits, excluded, size }.draw(s, rule, key, cells, list, out);
+            } else {
+                let start = batch.logits.start(row);
+                let logits = &data[start..start + vocab];
+                Row { logits, excluded, size }.draw(s, rule, key, cells, list, out);
             }
         }
     }
 }
 
 /// A row, the token of it that may not be drawn (or a number past its end), and its cell size.
-struct Row<'a, E> {
-    logits: &'a [E],
-    excluded: usize,
-    size: usize,
+pub(super) struct Row<'a, E> {
+    pub(super) logits: &'a [E],
+    pub(super) excluded: usize,
+    pub(super) size: usize,
 }
 
 impl<E: Element> Row<'_, E> {
+    /// Draws as many tokens as `out` holds.
     #[inline(always)]
     fn draw<L: Lanes>(
         &self,
         s: L,
         rule: &DrawRule,
-        mut rng: Xoshiro256PlusPlus,
-        scratch: &mut Scratch,
-    ) -> Drawn {
-        let groups = self.logits.len().div_ceil(16 * GROUP * self.size);
-        let cells = scratch.maxima(groups);
-        let (mut max, nan) = self.sweep(s, cells);
-        if self.excluded < self.logits.len() {
-            self.exclude(cells.as_flattened_mut());
-            if self.logits[self.excluded].to_f32() >= max {
-                let cells = cells.as_flattened().as_flattened().iter();
-                max = cells.fold(f32::NEG_INFINITY, |a, &b| a.max(f32::from_bits(b)));
-            }
-        }
+        key: &Key,
+        cells: &mut Cells,
+        list: &mut List,
+        out: &mut [Drawn],
+    ) {
+        let maxima = cells.maxima(self.vectors());
+        let (max, nan) = self.maxima(s, maxima);
         if nan || max == f32::INFINITY || max == f32::NEG_INFINITY {
-            return Drawn::BAD;
+            return out.fill(Drawn::BAD);
         }
         if rule.temperature.greedy {
-            return Drawn::token(self.first_of_value(max, cells));
+            return out.fill(Drawn::token(self.first_of_value(max, maxima)));
         }
-
-        let envelope = Envelope::new(s, scratch, groups, max, rule.temperature);
-        let target = Target { envelope, max, temperature: rule.temperature };
-        // As many proposals at first as are likely to be needed: with cells of one token nearly all
-        // are accepted, with small ones every few.
-        let mut token = match self.size {
-            1 => self.propose::<L, 1>(s, &target, &mut rng),
-            2..16 => self.propose::<L, 4>(s, &target, &mut rng),
-            _ => self.propose::<L, 16>(s, &target, &mut rng),
-        };
-        while token.is_none() {
-            token = self.propose::<L, 16>(s, &target, &mut rng);
+        if (rule.top_k as usize) < self.logits.len() {
+            let count = list.filter(s, self, maxima, max, rule);
+            let logits = list.values(count);
+            let rest = Row { logits, excluded: usize::MAX, size: cell_size(count) };
+            let maxima = cells.maxima(rest.vectors());
+            rest.maxima(s, maxima);
+            rest.draw_plain(s, rule, max, f32::NEG_INFINITY, key, cells, out);
+            for drawn in out {
+                *drawn = Drawn::token(list.token(drawn.token as usize));
+            }
+            return;
         }
-        token.map_or(Drawn::BAD, Drawn::token)
+        self.draw_plain(s, rule, max, least_logit(rule, max), key, cells, out);
     }
 
-    /// Writes the maximum of each cell; returns the row's, and whether there is a NaN.
+    /// Draws from a row whose cells have their maxima, among the logits of at least `least`.
+    #[inline(always)]
+    fn draw_plain<L: Lanes>(
+        &self,
+        s: L,
+        rule: &DrawRule,
+        max: f32,
+        least: f32,
+        key: &Key,
+        cells: &mut Cells,
+        out: &mut [Drawn],
+    ) {
+        let temperature = rule.temperature;
+        let envelope = Envelope::new(s, cells, self.vectors(), max, least, temperature);
+        let target = Target { envelope, max, least, temperature };
+        for (j, out) in out.iter_mut().enumerate() {
+            let mut rng = key.draw_generator(Purpose::Token, j as u32);
+            // As many proposals at first as are likely to be needed: with cells of one token nearly
+            // all are accepted, with small ones every few.
+            let mut token = match self.size {
+                1 => self.propose::<L, 1>(s, &target, &mut rng),
+                2..16 => self.propose::<L, 4>(s, &target, &mut rng),
+                _ => self.propose::<L, 16>(s, &target, &mut rng),
+            };
+            while token.is_none() {
+                token = self.propose::<L, 16>(s, &target, &mut rng);
+            }
+            *out = token.map_or(Drawn::BAD, Drawn::token);
+        }
+    }
+
+    /// The number of vectors of cells.
+    fn vectors(&self) -> usize {
+        match self.size {
+            1 => self.logits.len().div_ceil(16),
+            size => self.logits.len().div_ceil(16 * GROUP * size) * GROUP,
+        }
+    }
+
+    /// Writes the maximum of each cell, without the excluded token; returns the largest, and whether
+    /// there is a NaN, the excluded token's included.
+    #[inline(always)]
+    fn maxima<L: Lanes>(&self, s: L, maxima: &mut [[u32; 16]]) -> (f32, bool) {
+        let (max, nan) = match self.size {
+            1 => self.load(s, maxima),
+            _ => self.sweep(s, maxima.as_chunks_mut().0),
+        };
+        if self.excluded >= self.logits.len() {
+            return (max, nan);
+        }
+        self.exclude(maxima);
+        if self.logits[self.excluded].to_f32() >= max {
+            let maxima = maxima.as_flattened().iter();
+            return (maxima.fold(f32::NEG_INFINITY, |a, &b| a.max(f32::from_bits(b))), nan);
+        }
+        (max, nan)
+    }
+
+    /// The maxima of cells of one token: the tokens.
+    #[inline(always)]
+    fn load<L: Lanes>(&self, s: L, cells: &mut [[u32; 16]]) -> (f32, bool) {
+        let mut nan = s.no_lane();
+        let mut max = s.splat(f32::NEG_INFINITY);
+        let (vectors, rest) = self.logits.as_chunks::<16>();
+        for (vector, cell) in vectors.iter().zip(&mut *cells) {
+            let x = E::load(s, vector);
+            max = s.max(max, x);
+            nan = s.or(nan, s.unordered(x, x));
+            s.store_u32(s.float_bits(x), cell);
+        }
+        if let Some(cell) = cells.get_mut(vectors.len()) {
+            let x = E::load_some(s, rest);
+            max = s.max(max, x);
+            nan = s.or(nan, s.unordered(x, x));
+            s.store_u32(s.float_bits(x), cell);
+        }
+        (s.largest(max), s.any(nan))
+    }
+
+    /// The maxima of larger cells.
     ///
     /// An ordered maximum drops a NaN silently, so every pair of vectors is also compared for one.
     #[inline(always)]
@@ -168,9 +258,7 @@ impl<E: Element> Row<'_, E> {
                 nan = s.or(nan, s.unordered(x, x));
             }
             if !rest.is_empty() {
-                let mut padded = [E::NEG_INFINITY; 16];
-                padded[..rest.len()].copy_from_slice(rest);
-                let x = E::load(s, &padded);
+                let x = E::load_some(s, rest);
                 max[singles.len()] = s.max(max[singles.len()], x);
                 nan = s.or(nan, s.unordered(x, x));
             }
@@ -186,6 +274,7 @@ impl<E: Element> Row<'_, E> {
     /// The token at `offset` of a cell; it may lie past the end of the row.
     #[inline(always)]
     fn token(&self, vector: usize, lane: usize, offset: usize) -> usize {
+        // With cells of one token this is 16·vector + lane.
         let (group, accumulator) = (vector / GROUP, vector % GROUP);
         ((group * self.size + offset) * GROUP + accumulator) * 16 + lane
     }
@@ -207,13 +296,13 @@ impl<E: Element> Row<'_, E> {
 
     /// The lowest token whose logit equals `max`, which is the largest of the cells.
     #[inline(always)]
-    fn first_of_value(&self, max: f32, cells: &[[[u32; 16]; GROUP]]) -> usize {
+    fn first_of_value(&self, max: f32, maxima: &[[u32; 16]]) -> usize {
         // Sixteen at a time without an early exit, which the compiler turns into vectors.
-        let holds = |cells: &[[u32; 16]; GROUP]| {
+        let holds = |cells: &[[u32; 16]]| {
             let equals = |&x: &u32| f32::from_bits(x) == max;
             cells.as_flattened().iter().fold(false, |any, x| any | equals(x))
         };
-        let group = cells.iter().position(holds).unwrap_or(0);
+        let group = maxima.chunks(GROUP).position(holds).unwrap_or(0);
         for (block, x) in self.logits.chunks(16).enumerate().skip(group * GROUP * self.size) {
             if x.iter().fold(false, |any, x| any | (x.to_f32() == max)) {
                 for (lane, x) in x.iter().enumerate() {
@@ -249,7 +338,8 @@ impl<E: Element> Row<'_, E> {
             let offset = words[p] as usize & (self.size - 1);
             let token = self.token(vectors[p], lanes[p], offset);
             if token < self.logits.len() && token != self.excluded {
-                logits[p] = self.logits[token].to_f32();
+                let x = self.logits[token].to_f32();
+                logits[p] = if x >= target.least { x } else { f32::NEG_INFINITY };
             }
             tokens[p] = token;
             bars[p] = unit(words[p] >> OFFSET_BITS, rng) * f64::from(bounds[p]) * BOUND_UNIT;
@@ -268,6 +358,8 @@ impl<E: Element> Row<'_, E> {
 struct Target<'a> {
     envelope: Envelope<'a>,
     max: f32,
+    /// Smaller logits are not drawn.
+    least: f32,
     temperature: Temperature,
 }
 

@@ -11,8 +11,10 @@
 
 mod element;
 mod envelope;
+mod filter;
 mod kernel;
 pub mod oracle;
+mod stage;
 
 use crate::constraints::Constraints;
 use crate::error::Error;

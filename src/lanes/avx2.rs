@@ -95,6 +95,10 @@ impl Lanes for Avx2 {
         both!(_mm256_cmp_ps::<_CMP_GT_OQ>, a, b)
     }
     #[inline(always)]
+    fn equal(self, a: Self::F, b: Self::F) -> Self::Mask {
+        both!(_mm256_cmp_ps::<_CMP_EQ_OQ>, a, b)
+    }
+    #[inline(always)]
     fn unordered(self, a: Self::F, b: Self::F) -> Self::Mask {
         both!(_mm256_cmp_ps::<_CMP_UNORD_Q>, a, b)
     }
@@ -110,6 +114,24 @@ impl Lanes for Avx2 {
     fn any(self, mask: Self::Mask) -> bool {
         // SAFETY: `self` proves that the CPU has AVX2.
         unsafe { _mm256_movemask_ps(_mm256_or_ps(mask[0], mask[1])) != 0 }
+    }
+    #[inline(always)]
+    fn bits(self, mask: Self::Mask) -> u16 {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        let halves = unsafe { [_mm256_movemask_ps(mask[0]), _mm256_movemask_ps(mask[1])] };
+        (halves[0] | halves[1] << 8) as u16
+    }
+    #[inline(always)]
+    fn mask(self, bits: u16) -> Self::Mask {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe {
+            let low = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let high = _mm256_slli_epi32::<8>(low);
+            let all = _mm256_set1_epi32(bits.into());
+            let low = _mm256_cmpeq_epi32(_mm256_and_si256(all, low), low);
+            let high = _mm256_cmpeq_epi32(_mm256_and_si256(all, high), high);
+            [_mm256_castsi256_ps(low), _mm256_castsi256_ps(high)]
+        }
     }
     #[inline(always)]
     fn select(self, mask: Self::Mask, a: Self::F, b: Self::F) -> Self::F {

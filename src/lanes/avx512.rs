@@ -85,6 +85,10 @@ impl Lanes for Avx512 {
         one!(_mm512_cmp_ps_mask::<_CMP_GT_OQ>, a, b)
     }
     #[inline(always)]
+    fn equal(self, a: __m512, b: __m512) -> __mmask16 {
+        one!(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>, a, b)
+    }
+    #[inline(always)]
     fn unordered(self, a: __m512, b: __m512) -> __mmask16 {
         one!(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>, a, b)
     }
@@ -99,6 +103,14 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn any(self, mask: __mmask16) -> bool {
         mask != 0
+    }
+    #[inline(always)]
+    fn bits(self, mask: __mmask16) -> u16 {
+        mask
+    }
+    #[inline(always)]
+    fn mask(self, bits: u16) -> __mmask16 {
+        bits
     }
     #[inline(always)]
     fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {

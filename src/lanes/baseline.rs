@@ -90,6 +90,10 @@ impl Lanes for Baseline {
         a.simd_gt(b)
     }
     #[inline(always)]
+    fn equal(self, a: f32x16, b: f32x16) -> f32x16 {
+        a.simd_eq(b)
+    }
+    #[inline(always)]
     fn unordered(self, a: f32x16, b: f32x16) -> f32x16 {
         a.simd_ne(a) | b.simd_ne(b)
     }
@@ -104,6 +108,16 @@ impl Lanes for Baseline {
     #[inline(always)]
     fn any(self, mask: f32x16) -> bool {
         mask.any()
+    }
+    #[inline(always)]
+    fn bits(self, mask: f32x16) -> u16 {
+        let lanes = mask.to_array().into_iter().enumerate();
+        lanes.fold(0, |bits, (lane, x)| bits | ((x.to_bits() >> 31) as u16) << lane)
+    }
+    #[inline(always)]
+    fn mask(self, bits: u16) -> f32x16 {
+        let lane = |i: usize| f32::from_bits(if bits >> i & 1 == 1 { u32::MAX } else { 0 });
+        f32x16::new(core::array::from_fn(lane))
     }
     #[inline(always)]
     fn select(self, mask: f32x16, a: f32x16, b: f32x16) -> f32x16 {

@@ -135,11 +135,16 @@ pub(crate) trait Lanes: Copy {
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
 
     fn greater(self, a: Self::F, b: Self::F) -> Self::Mask;
+    fn equal(self, a: Self::F, b: Self::F) -> Self::Mask;
     /// Whether a or b is NaN.
     fn unordered(self, a: Self::F, b: Self::F) -> Self::Mask;
     fn no_lane(self) -> Self::Mask;
     fn or(self, a: Self::Mask, b: Self::Mask) -> Self::Mask;
     fn any(self, mask: Self::Mask) -> bool;
+    /// Lane i as bit i.
+    fn bits(self, mask: Self::Mask) -> u16;
+    /// Bit i as lane i.
+    fn mask(self, bits: u16) -> Self::Mask;
     /// a where the mask says yes, else b.
     fn select(self, mask: Self::Mask, a: Self::F, b: Self::F) -> Self::F;
 
