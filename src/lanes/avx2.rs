@@ -91,6 +91,10 @@ impl Lanes for Avx2 {
         both!(_mm256_max_ps, a, b)
     }
     #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        both!(_mm256_min_ps, a, b)
+    }
+    #[inline(always)]
     fn greater(self, a: Self::F, b: Self::F) -> Self::Mask {
         both!(_mm256_cmp_ps::<_CMP_GT_OQ>, a, b)
     }
@@ -193,6 +197,21 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn truncate(self, a: Self::F) -> Self::U {
         both!(_mm256_cvttps_epi32, a)
+    }
+    #[inline(always)]
+    fn lookup(self, table: Self::U, index: Self::U) -> Self::U {
+        // A permutation of 8 looks at the low three bits of an index; the fourth, moved to the
+        // sign, chooses between the halves of the table.
+        let low = both!(_mm256_permutevar8x32_epi32, [table[0]; 2], index);
+        let high = both!(_mm256_permutevar8x32_epi32, [table[1]; 2], index);
+        let upper = self.float_from_bits(self.shl::<28>(index));
+        let (low, high) = (self.float_from_bits(low), self.float_from_bits(high));
+        self.float_bits(both!(_mm256_blendv_ps, low, high, upper))
+    }
+    #[inline(always)]
+    fn prefetch<T>(self, x: &T) {
+        // SAFETY: every x86-64 has SSE; a prefetch does not fault.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>((&raw const *x).cast()) }
     }
     #[inline(always)]
     fn largest(self, x: Self::F) -> f32 {

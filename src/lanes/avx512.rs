@@ -81,6 +81,10 @@ impl Lanes for Avx512 {
         one!(_mm512_max_ps, a, b)
     }
     #[inline(always)]
+    fn min(self, a: __m512, b: __m512) -> __m512 {
+        one!(_mm512_min_ps, a, b)
+    }
+    #[inline(always)]
     fn greater(self, a: __m512, b: __m512) -> __mmask16 {
         one!(_mm512_cmp_ps_mask::<_CMP_GT_OQ>, a, b)
     }
@@ -161,6 +165,16 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn truncate(self, a: __m512) -> __m512i {
         one!(_mm512_cvttps_epi32, a)
+    }
+    #[inline(always)]
+    fn lookup(self, table: __m512i, index: __m512i) -> __m512i {
+        // The instruction looks at the low four bits of an index.
+        one!(_mm512_permutexvar_epi32, index, table)
+    }
+    #[inline(always)]
+    fn prefetch<T>(self, x: &T) {
+        // SAFETY: every x86-64 has SSE; a prefetch does not fault.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>((&raw const *x).cast()) }
     }
     #[inline(always)]
     fn largest(self, x: __m512) -> f32 {

@@ -86,6 +86,10 @@ impl Lanes for Baseline {
         a.fast_max(b)
     }
     #[inline(always)]
+    fn min(self, a: f32x16, b: f32x16) -> f32x16 {
+        a.fast_min(b)
+    }
+    #[inline(always)]
     fn greater(self, a: f32x16, b: f32x16) -> f32x16 {
         a.simd_gt(b)
     }
@@ -167,6 +171,13 @@ impl Lanes for Baseline {
     fn truncate(self, a: f32x16) -> u32x16 {
         bytemuck::must_cast(a.fast_trunc_int())
     }
+    #[inline(always)]
+    fn lookup(self, table: u32x16, index: u32x16) -> u32x16 {
+        let (table, index) = (table.to_array(), index.to_array());
+        u32x16::new(index.map(|i| table[i as usize % 16]))
+    }
+    #[inline(always)]
+    fn prefetch<T>(self, _: &T) {}
     #[inline(always)]
     fn largest(self, x: f32x16) -> f32 {
         x.to_array().into_iter().fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a })

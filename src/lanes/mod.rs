@@ -110,7 +110,8 @@ pub(crate) fn run<K: Kernel>(level: Level, kernel: K) -> K::Output {
 /// Sixteen lanes. A value of the implementing type is the proof that its instructions may run.
 ///
 /// Every operation is lane-wise, rounds to nearest even, and gives the same bits at every level,
-/// but for the payload and sign of a NaN, and the sign of a zero from [`max`](Self::max).
+/// but for the payload and sign of a NaN, and the sign of a zero from [`max`](Self::max) and
+/// [`min`](Self::min).
 pub(crate) trait Lanes: Copy {
     /// 16 × f32.
     type F: Copy;
@@ -133,6 +134,8 @@ pub(crate) trait Lanes: Copy {
     fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// The larger; unspecified if one is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The smaller; unspecified if one is NaN.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
 
     fn greater(self, a: Self::F, b: Self::F) -> Self::Mask;
     fn equal(self, a: Self::F, b: Self::F) -> Self::Mask;
@@ -161,6 +164,11 @@ pub(crate) trait Lanes: Copy {
     fn to_f32(self, a: Self::U) -> Self::F;
     /// Rounds towards zero; unspecified for NaN and outside 0..2^31.
     fn truncate(self, a: Self::F) -> Self::U;
+    /// In each lane, `table[index mod 16]`.
+    fn lookup(self, table: Self::U, index: Self::U) -> Self::U;
+
+    /// Asks for the cache line that holds `x`; a hint without effect on results.
+    fn prefetch<T>(self, x: &T);
 
     /// The largest lane; unspecified if one is NaN.
     fn largest(self, x: Self::F) -> f32;
