@@ -15,6 +15,8 @@ mod filter;
 mod kernel;
 pub mod oracle;
 mod stage;
+#[allow(dead_code, reason = "the filters that use it follow")]
+mod statistics;
 
 use crate::constraints::Constraints;
 use crate::error::Error;
