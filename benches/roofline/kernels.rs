@@ -1,0 +1,137 @@
+//! The table of what is timed. A new kernel is one entry here.
+
+use crate::rivals::{self, Rival};
+use demask::draw::oracle;
+use demask::{Constraints, Draw, Drawn, Key, Logits, RowState, Sampler};
+
+/// A kernel of the library or a plain loop.
+pub(crate) struct Kernel {
+    pub(crate) name: &'static str,
+    /// On rows of every shape, not of the main one alone.
+    pub(crate) every_shape: bool,
+    pub(crate) work: Work,
+    /// Panics if the outcome of many keys cannot be that of this row.
+    pub(crate) check: fn(&Outcome<'_>, &[f32]),
+}
+
+pub(crate) enum Work {
+    /// A call for a batch of rows, with its keys.
+    Library(Call),
+    /// A loop over one row of f32.
+    Plain(Rival),
+}
+
+/// Makes one call of the library.
+pub(crate) type Call = for<'a> fn(&'a mut Sampler, &Logits<'_>, &[Key]) -> Outcome<'a>;
+
+/// What a call returned, by row.
+pub(crate) enum Outcome<'a> {
+    Drawn(&'a [Drawn]),
+    Tokens(&'a [usize]),
+}
+
+impl Outcome<'_> {
+    fn tokens(&self) -> Vec<usize> {
+        match self {
+            Self::Drawn(drawn) => drawn
+                .iter()
+                .map(|drawn| {
+                    assert_eq!(drawn.state, RowState::Drawn, "a good row was refused");
+                    drawn.token as usize
+                })
+                .collect(),
+            Self::Tokens(tokens) => tokens.to_vec(),
+        }
+    }
+}
+
+pub(crate) const KERNELS: &[Kernel] = &[
+    Kernel {
+        name: "draw",
+        every_shape: true,
+        work: Work::Library(|s, logits, keys| draw(s, logits, keys, &Draw::at(1.0))),
+        check: |outcome, row| follows(outcome, &softmax(row, 1.0)),
+    },
+    Kernel {
+        name: "greedy",
+        every_shape: false,
+        work: Work::Library(|s, logits, keys| draw(s, logits, keys, &Draw::at(0.0))),
+        check: |outcome, row| follows(outcome, &softmax(row, 0.0)),
+    },
+    Kernel {
+        name: "plain softmax + CDF",
+        every_shape: false,
+        work: Work::Plain(rivals::softmax_cdf),
+        check: |outcome, row| follows(outcome, &softmax(row, 1.0)),
+    },
+    Kernel {
+        name: "plain race, f32",
+        every_shape: false,
+        work: Work::Plain(rivals::race_f32),
+        check: |outcome, row| follows(outcome, &softmax(row, 1.0)),
+    },
+    Kernel {
+        name: "plain Gumbel, f64",
+        every_shape: false,
+        work: Work::Plain(rivals::gumbel_f64),
+        check: |outcome, row| follows(outcome, &softmax(row, 1.0)),
+    },
+    Kernel {
+        name: "plain sort, top-p 0.9",
+        every_shape: false,
+        work: Work::Plain(rivals::sort_top_p),
+        check: |outcome, row| follows(outcome, &top_p(softmax(row, 1.0), 0.9)),
+    },
+    Kernel {
+        name: "plain greedy + confidence",
+        every_shape: false,
+        work: Work::Plain(rivals::greedy_confidence),
+        check: |outcome, row| follows(outcome, &softmax(row, 0.0)),
+    },
+];
+
+fn draw<'a>(
+    sampler: &'a mut Sampler,
+    logits: &Logits<'_>,
+    keys: &[Key],
+    draw: &Draw,
+) -> Outcome<'a> {
+    let drawn = sampler.draw(logits, draw, &Constraints::NONE, keys);
+    Outcome::Drawn(drawn.expect("a fine draw"))
+}
+
+fn softmax(row: &[f32], temperature: f64) -> Vec<f64> {
+    oracle::probabilities(row, temperature, None).expect("a usable row")
+}
+
+/// What is left of a law: the most likely tokens while those before them have less mass than `p`.
+fn top_p(mut law: Vec<f64>, p: f64) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..law.len()).collect();
+    order.sort_by(|&a, &b| law[b].total_cmp(&law[a]));
+    let mut mass = 0.0;
+    for token in order {
+        if mass >= p {
+            law[token] = 0.0;
+        }
+        mass += law[token];
+    }
+    let kept: f64 = law.iter().sum();
+    law.iter_mut().for_each(|p| *p /= kept);
+    law
+}
+
+/// The outcomes must be possible, and on the whole as likely as the law says: the mean of −ln p
+/// over independent draws estimates the entropy.
+fn follows(outcome: &Outcome<'_>, law: &[f64]) {
+    let tokens = outcome.tokens();
+    let possible = || law.iter().filter(|&&p| p > 0.0);
+    let entropy: f64 = possible().map(|p| -p * p.ln()).sum();
+    let moment: f64 = possible().map(|p| p * p.ln() * p.ln()).sum();
+    let surprises = tokens.iter().map(|&token| {
+        assert!(law[token] > 0.0, "token {token} is impossible");
+        -law[token].ln()
+    });
+    let mean = surprises.sum::<f64>() / tokens.len() as f64;
+    let error = ((moment - entropy * entropy).max(0.0) / tokens.len() as f64).sqrt();
+    assert!((mean - entropy).abs() < 6.0 * error + 1e-6, "mean −ln p {mean}, entropy {entropy}");
+}
