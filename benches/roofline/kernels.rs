@@ -59,6 +59,22 @@ pub(crate) const KERNELS: &[Kernel] = &[
         check: |outcome, row| follows(outcome, &softmax(row, 0.0)),
     },
     Kernel {
+        name: "draw, top-k 50",
+        every_shape: true,
+        work: Work::Library(|s, logits, keys| {
+            draw(s, logits, keys, &Draw { top_k: 50, ..Draw::at(1.0) })
+        }),
+        check: |outcome, row| follows(outcome, &top_k(softmax(row, 1.0), 50)),
+    },
+    Kernel {
+        name: "draw, min-p 0.05",
+        every_shape: true,
+        work: Work::Library(|s, logits, keys| {
+            draw(s, logits, keys, &Draw { min_p: 0.05, ..Draw::at(1.0) })
+        }),
+        check: |outcome, row| follows(outcome, &min_p(softmax(row, 1.0), 0.05)),
+    },
+    Kernel {
         name: "plain softmax + CDF",
         every_shape: false,
         work: Work::Plain(rivals::softmax_cdf),
@@ -104,19 +120,44 @@ fn softmax(row: &[f32], temperature: f64) -> Vec<f64> {
     oracle::probabilities(row, temperature, None).expect("a usable row")
 }
 
-/// What is left of a law: the most likely tokens while those before them have less mass than `p`.
-fn top_p(mut law: Vec<f64>, p: f64) -> Vec<f64> {
+/// The tokens of a law from the most likely, ties from the lowest id.
+fn ordered(law: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..law.len()).collect();
     order.sort_by(|&a, &b| law[b].total_cmp(&law[a]));
+    order
+}
+
+/// What is left of a law if tokens less likely than `share` of the most likely one are dropped.
+fn min_p(law: Vec<f64>, share: f64) -> Vec<f64> {
+    let least = share * law.iter().fold(0.0f64, |a, &b| a.max(b));
+    normalised(law.into_iter().map(|p| if p >= least { p } else { 0.0 }).collect())
+}
+
+/// What is left if the `k` most likely tokens stay.
+fn top_k(mut law: Vec<f64>, k: usize) -> Vec<f64> {
+    for token in ordered(&law).into_iter().skip(k) {
+        law[token] = 0.0;
+    }
+    normalised(law)
+}
+
+/// What is left if those tokens stay before which there is less mass than `p`; equals together.
+fn top_p(law: Vec<f64>, p: f64) -> Vec<f64> {
     let mut mass = 0.0;
-    for token in order {
+    let mut least = 0.0;
+    for token in ordered(&law) {
         if mass >= p {
-            law[token] = 0.0;
+            break;
         }
+        least = law[token];
         mass += law[token];
     }
-    let kept: f64 = law.iter().sum();
-    law.iter_mut().for_each(|p| *p /= kept);
+    normalised(law.into_iter().map(|p| if p >= least { p } else { 0.0 }).collect())
+}
+
+fn normalised(mut law: Vec<f64>) -> Vec<f64> {
+    let sum: f64 = law.iter().sum();
+    law.iter_mut().for_each(|p| *p /= sum);
     law
 }
 

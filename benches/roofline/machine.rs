@@ -15,6 +15,9 @@ pub(crate) fn describe() -> Vec<(&'static str, String)> {
     if let Some(mode) = trimmed("/sys/kernel/mm/transparent_hugepage/enabled") {
         lines.push(("huge pages", mode));
     }
+    if let Some(load) = trimmed("/proc/loadavg") {
+        lines.push(("load", load));
+    }
     lines
 }
 

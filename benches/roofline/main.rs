@@ -17,7 +17,7 @@
 //! is; those of the library are woken by each call, in the time that is shown.
 //!
 //! Before it is timed, each kernel's tokens are compared with the law in f64. The lines are written
-//! to `target/roofline.json` as well.
+//! to `target/roofline.json` as well, with each of the reading loops.
 
 #![allow(unsafe_code, reason = "huge pages are asked for by a system call")]
 

@@ -46,6 +46,11 @@ impl Line {
         }
     }
 
+    /// One of the loops among which the fastest is "read".
+    fn is_loop(&self) -> bool {
+        self.kernel.starts_with("read (")
+    }
+
     fn gb_per_s(&self) -> f64 {
         self.dtype.bytes() as f64 / self.ns_per_token
     }
@@ -100,7 +105,7 @@ pub(crate) fn block(lines: &[Line]) -> String {
         "kernel", "level", "ns/token", "GB/s", "x read", "spread"
     );
     let _ = writeln!(out, "{}", style(head).dim());
-    for line in lines {
+    for line in lines.iter().filter(|line| !line.is_loop()) {
         let _ = writeln!(
             out,
             "  {:<28} {:<8} {:>9.4} {:>8.1} {:>8}x {:>6.0}%",
@@ -146,8 +151,7 @@ pub(crate) fn summary(lines: &[Line], best: &str) -> String {
             let name = (&line.kernel[..], line.shape);
             // The read is the same for all shapes.
             let again = line.kernel == "read" && names.iter().any(|name| name.0 == "read");
-            let loops = line.kernel.starts_with("read (");
-            if !again && !loops && !names.contains(&name) {
+            if !again && !line.is_loop() && !names.contains(&name) {
                 names.push(name);
             }
         }
