@@ -2,7 +2,7 @@
 //! seeds. Each test fails for a correct sampler with probability below 1e-6.
 
 use demask::draw::{oracle, weights};
-use demask::{Constraints, Draw, Key, Level, Logits, LogitsData, RowState, Sampler};
+use demask::{Constraints, Draw, Key, Level, Logits, LogitsData, RowState, Sampler, bf16, f16};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 /// The chance that a chi-square as large as this one, or larger, is drawn under the law.
@@ -195,26 +195,41 @@ fn temperature_zero_takes_the_lowest_of_the_largest() {
     }
 }
 
+/// The law that the weights of a row imply at every level, compared with f64.
+fn check_weights(logits: &Logits<'_>, exact: &[f32], temperature: f32) {
+    let law = oracle::probabilities(exact, temperature.into(), None).expect("good");
+    let draw = Draw::at(temperature);
+    let mut implied = vec![0.0; exact.len()];
+    for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
+        implied.fill(f32::NAN);
+        weights(level, logits, &draw, &Constraints::NONE, &mut implied).expect("good");
+        let sum: f64 = implied.iter().map(|&w| f64::from(w)).sum();
+        let mut distance = 0.0;
+        for (&w, &p) in implied.iter().zip(&law) {
+            let ours = f64::from(w) / sum;
+            distance += (ours - p).abs() / 2.0;
+            assert!(p < 0.5f64.powi(80) || (ours / p - 1.0).abs() < 2e-6, "{ours:e} for {p:e}");
+        }
+        assert!(distance < 1e-6, "total variation {distance:e}");
+    }
+}
+
 #[test]
 fn the_weights_imply_the_law() {
     // Every token's probability as the kernel's own arithmetic implies it.
     for vocab in [33, 50_257, 262_144] {
         for (sigma, offset) in [(3.0, 0.0), (8.0, 30_000.0), (1.0, -30_000.0)] {
             let row = normal_row(vocab, sigma, offset, 11);
+            let half: Vec<f16> = row.iter().map(|&x| f16::from_f32(x)).collect();
+            let brain: Vec<bf16> = row.iter().map(|&x| bf16::from_f32(x)).collect();
+            let half_exact: Vec<f32> = half.iter().map(|x| x.to_f32()).collect();
+            let brain_exact: Vec<f32> = brain.iter().map(|x| x.to_f32()).collect();
             for temperature in [0.1f32, 0.7, 1.0, 2.0, 10.0] {
-                let law = oracle::probabilities(&row, temperature.into(), None).expect("good");
-                let mut implied = vec![0.0; vocab];
-                weights(Level::detect(), &row, temperature, &mut implied).expect("good");
-                let sum: f64 = implied.iter().map(|&w| f64::from(w)).sum();
-                let mut distance = 0.0;
-                for (&w, &p) in implied.iter().zip(&law) {
-                    let ours = f64::from(w) / sum;
-                    distance += (ours - p).abs() / 2.0;
-                    if p >= 0.5f64.powi(80) {
-                        assert!((ours / p - 1.0).abs() < 2e-6, "{ours:e} for {p:e}");
-                    }
-                }
-                assert!(distance < 1e-6, "total variation {distance:e}");
+                check_weights(&Logits::f32(&row, 1, vocab).expect("a view"), &row, temperature);
+                let half = Logits::f16(&half, 1, vocab).expect("a view");
+                check_weights(&half, &half_exact, temperature);
+                let brain = Logits::bf16(&brain, 1, vocab).expect("a view");
+                check_weights(&brain, &brain_exact, temperature);
             }
         }
     }

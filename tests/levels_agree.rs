@@ -2,13 +2,15 @@
 //! threads. The tests are listed by level.
 
 use demask::draw::{largest, weights};
-use demask::{Constraints, Draw, Drawn, Key, Level, Logits, LogitsData, Sampler};
+use demask::policy::FilterOrder;
+use demask::{Constraints, Draw, Drawn, Key, Level, Logits, LogitsData, Sampler, bf16, f16};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() {
     type Test = fn(Level);
-    let tests: [(&str, Test); 3] = [
+    let tests: [(&str, Test); 4] = [
         ("rows_of_every_length", rows_of_every_length),
+        ("every_type_and_filter", every_type_and_filter),
         ("weights_and_maxima", weights_and_maxima),
         ("any_number_of_threads_and_any_batch", any_number_of_threads_and_any_batch),
     ];
@@ -76,14 +78,55 @@ fn rows_of_every_length(level: Level) {
     }
 }
 
+fn every_type_and_filter(level: Level) {
+    let plain = Draw::at(0.9);
+    let filters = [
+        plain,
+        Draw { top_k: 1, ..plain },
+        Draw { top_k: 20, ..plain },
+        Draw { top_k: 300, top_p: 0.8, ..plain },
+        Draw { top_p: 0.7, ..plain },
+        Draw { min_p: 0.02, ..plain },
+        Draw { top_k: 40, top_p: 0.95, min_p: 0.01, ..plain },
+        Draw { top_p: 0.9, filter_order: FilterOrder::BeforeTemperature, ..plain },
+    ];
+    for vocab in (1..=70).chain([127, 513, 2_049, 4_100, 16_400, 33_000]) {
+        let rows = if vocab < 1_000 { 8 } else { 2 };
+        let data = logits(rows * vocab, vocab as u64);
+        let half: Vec<f16> = data.iter().map(|&x| f16::from_f32(x)).collect();
+        let brain: Vec<bf16> = data.iter().map(|&x| bf16::from_f32(x)).collect();
+        let views = [
+            Logits::f32(&data, rows, vocab).expect("a view"),
+            Logits::f16(&half, rows, vocab).expect("a view"),
+            Logits::bf16(&brain, rows, vocab).expect("a view"),
+        ];
+        let keys: Vec<_> =
+            (0..rows as u64).map(|stream| Key { stream, ..Key::default() }).collect();
+        let constraints = Constraints { banned: &[0], excluded: Some(2), ..Constraints::NONE };
+        for view in &views {
+            for draw in &filters {
+                let draws = |level| {
+                    let mut sampler =
+                        Sampler::builder(3 * rows, 1).level(level).build().expect("a sampler");
+                    let drawn = sampler.draw_many(view, draw, &constraints, &keys, 3);
+                    drawn.expect("a draw").to_vec()
+                };
+                assert_eq!(draws(Level::Baseline), draws(level), "V {vocab}, {draw:?}");
+            }
+        }
+    }
+}
+
 fn weights_and_maxima(level: Level) {
     for vocab in [1, 15, 16, 17, 1_000, 70_003] {
         let row = logits(vocab, 3);
         let mut first = vec![0.0; vocab];
-        let usable = weights(Level::Baseline, &row, 0.8, &mut first);
+        let view = Logits::f32(&row, 1, vocab).expect("a view");
+        let (draw, none) = (Draw::at(0.8), Constraints::NONE);
+        let usable = weights(Level::Baseline, &view, &draw, &none, &mut first);
         let maximum = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let mut other = vec![0.0; vocab];
-        assert_eq!(weights(level, &row, 0.8, &mut other), usable);
+        assert_eq!(weights(level, &view, &draw, &none, &mut other), usable);
         assert!(first.iter().zip(&other).all(|(a, b)| a.to_bits() == b.to_bits()), "V {vocab}");
         assert_eq!(largest(level, &row), maximum, "V {vocab}");
     }

@@ -28,13 +28,13 @@ pub(super) struct List {
 }
 
 /// A float as an integer of the same order; no NaN. Both zeros are one.
-fn order(x: f32) -> u32 {
+pub(super) fn order(x: f32) -> u32 {
     let bits = (x + 0.0).to_bits();
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }
 
 /// The float of an [`order`].
-fn float(order: u32) -> f32 {
+pub(super) fn float(order: u32) -> f32 {
     f32::from_bits(if order >> 31 == 1 { order & !(1 << 31) } else { !order })
 }
 

@@ -24,12 +24,15 @@
 
 use super::element::Element;
 use super::envelope::{Cells, Envelope, GROUP, MAX_GROUPS, Scratch};
-use super::filter::{List, least_logit};
+use super::filter::{List, float, least_logit, order};
 use super::stage;
+use super::statistics::masses;
 use super::{Batch, DrawRule, Drawn, Temperature};
+use crate::constraints::Constraints;
 use crate::lanes::math::{BOUND_UNIT, weight};
 use crate::lanes::{Kernel, Lanes, Level, run};
-use crate::logits::{Guide, LogitsData, MAX_VOCAB};
+use crate::logits::{Guide, Logits, LogitsData, MAX_VOCAB};
+use crate::policy::Draw;
 use crate::rng::{Key, Purpose};
 use core::ops::Range;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -52,6 +55,28 @@ const OFFSET_BITS: u32 = 11;
 
 const _: () = assert!(cell_size(MAX_VOCAB) <= 1 << OFFSET_BITS);
 
+/// Runs a kernel on the elements of a batch and of its guide, whatever their type.
+macro_rules! run_batch {
+    ($level:expr, $batch:expr, |$data:ident, $guide:ident| $kernel:expr) => {{
+        // A guide has the type of the logits; without one there is nothing that could be read.
+        macro_rules! run_on {
+            ($variant:ident, $elements:expr) => {{
+                let $data = $elements;
+                let $guide = match $batch.logits.guide().map(Guide::data) {
+                    Some(LogitsData::$variant(guide)) => guide,
+                    _ => &[],
+                };
+                run($level, $kernel)
+            }};
+        }
+        match $batch.logits.data() {
+            LogitsData::F32(data) => run_on!(F32, data),
+            LogitsData::F16(data) => run_on!(F16, data),
+            LogitsData::Bf16(data) => run_on!(Bf16, data),
+        }
+    }};
+}
+
 /// Draws the tokens of the jobs in `jobs` of a batch.
 pub(crate) fn draw_rows(
     level: Level,
@@ -60,19 +85,7 @@ pub(crate) fn draw_rows(
     out: &mut [Drawn],
     scratch: &mut Scratch,
 ) {
-    // A guide has the type of the logits; without one there is nothing that could be read.
-    let guide = batch.logits.guide().map(Guide::data);
-    macro_rules! run_on {
-        ($variant:ident, $data:expr) => {{
-            let guide = if let Some(LogitsData::$variant(guide)) = guide { guide } else { &[] };
-            run(level, DrawRows { data: $data, guide, batch, jobs, out, scratch })
-        }};
-    }
-    match batch.logits.data() {
-        LogitsData::F32(data) => run_on!(F32, data),
-        LogitsData::F16(data) => run_on!(F16, data),
-        LogitsData::Bf16(data) => run_on!(Bf16, data),
-    }
+    run_batch!(level, batch, |data, guide| DrawRows { data, guide, batch, jobs, out, scratch });
 }
 
 struct DrawRows<'a, E> {
@@ -143,6 +156,7 @@ impl<E: Element> Row<'_, E> {
             let rest = Row { logits, excluded: usize::MAX, size: cell_size(count) };
             let maxima = cells.maxima(rest.vectors());
             rest.maxima(s, maxima);
+            let rule = &DrawRule { top_p: 1.0, ..*rule };
             rest.draw_plain(s, rule, max, f32::NEG_INFINITY, key, cells, out);
             for drawn in out {
                 *drawn = Drawn::token(list.token(drawn.token as usize));
@@ -165,22 +179,71 @@ impl<E: Element> Row<'_, E> {
         out: &mut [Drawn],
     ) {
         let temperature = rule.temperature;
-        let envelope = Envelope::new(s, cells, self.vectors(), max, least, temperature);
+        let (mut top_p, mut least, mut reach) = (rule.top_p, least, least);
+        if top_p < 1.0 && rule.filter_temperature != temperature {
+            // A nucleus at another temperature can be too small to be hit by chance.
+            least = least.max(self.nucleus(s, max, rule));
+            (top_p, reach) = (1.0, least);
+        } else if top_p < 1.0 && out.len() >= 32 {
+            // A threshold takes some thirty passes over the row, which many draws share. It leaves
+            // their proposals as they are, and so their tokens.
+            least = least.max(self.nucleus(s, max, rule));
+            top_p = 1.0;
+        }
+        let envelope = Envelope::new(s, cells, self.vectors(), max, reach, temperature);
         let target = Target { envelope, max, least, temperature };
         for (j, out) in out.iter_mut().enumerate() {
             let mut rng = key.draw_generator(Purpose::Token, j as u32);
             // As many proposals at first as are likely to be needed: with cells of one token nearly
             // all are accepted, with small ones every few.
-            let mut token = match self.size {
+            let mut proposals = match self.size {
                 1 => self.propose::<L, 1>(s, &target, &mut rng),
                 2..16 => self.propose::<L, 4>(s, &target, &mut rng),
                 _ => self.propose::<L, 16>(s, &target, &mut rng),
             };
-            while token.is_none() {
-                token = self.propose::<L, 16>(s, &target, &mut rng);
-            }
-            *out = token.map_or(Drawn::BAD, Drawn::token);
+            // The largest logit that is known to lie outside the nucleus.
+            let mut outside = f32::NEG_INFINITY;
+            *out = loop {
+                let Some(token) = proposals.next() else {
+                    proposals = self.propose::<L, 16>(s, &target, &mut rng);
+                    continue;
+                };
+                if top_p == 1.0 {
+                    break Drawn::token(token);
+                }
+                let x = self.logits[token].to_f32();
+                if x > outside {
+                    if x == max || self.is_in_nucleus(s, x, max, rule) {
+                        break Drawn::token(token);
+                    }
+                    outside = x;
+                }
+            };
         }
+    }
+
+    /// Whether top-p keeps logit `x`: whether all larger ones have less than p of the mass.
+    #[inline(always)]
+    fn is_in_nucleus<L: Lanes>(&self, s: L, x: f32, max: f32, rule: &DrawRule) -> bool {
+        let (temperature, all) = (rule.filter_temperature, f32::NEG_INFINITY);
+        let (total, above) = masses(s, self.logits, self.excluded, max, temperature, all, x);
+        above < rule.top_p * total
+    }
+
+    /// The least logit that top-p keeps, or a number between it and the next.
+    #[inline(always)]
+    fn nucleus<L: Lanes>(&self, s: L, max: f32, rule: &DrawRule) -> f32 {
+        // The mass above a logit falls as the logit grows, so it can be searched for.
+        let (mut out, mut inside) = (order(f32::NEG_INFINITY), order(max));
+        while inside - out > 1 {
+            let middle = out + (inside - out) / 2;
+            if self.is_in_nucleus(s, float(middle), max, rule) {
+                inside = middle;
+            } else {
+                out = middle;
+            }
+        }
+        float(inside)
     }
 
     /// The number of vectors of cells.
@@ -316,22 +379,21 @@ impl<E: Element> Row<'_, E> {
         0
     }
 
-    /// Makes N proposals, each from two random words (and rarely more, see [`unit`]); the first that
-    /// is accepted counts.
+    /// Makes N proposals, each from two random words (and rarely more, see [`unit`]).
     #[inline(always)]
     fn propose<L: Lanes, const N: usize>(
         &self,
         s: L,
         target: &Target<'_>,
         rng: &mut Xoshiro256PlusPlus,
-    ) -> Option<usize> {
+    ) -> Accepted {
         let (mut choices, mut words) = ([0; N], [0; N]);
         for p in 0..N {
             choices[p] = rng.next_u64();
             words[p] = rng.next_u64();
         }
         let (vectors, lanes, bounds) = target.envelope.pick(choices);
-        let mut tokens = [0; N];
+        let mut tokens = [0; 16];
         let mut logits = [f32::NEG_INFINITY; 16];
         let mut bars = [0.0; N];
         for p in 0..N {
@@ -350,7 +412,26 @@ impl<E: Element> Row<'_, E> {
         for p in 0..N {
             accepted |= u32::from(bars[p] < f64::from(weights[p])) << p;
         }
-        (accepted != 0).then(|| tokens[accepted.trailing_zeros() as usize])
+        Accepted { tokens, accepted }
+    }
+}
+
+/// The proposals that were accepted, in their order.
+struct Accepted {
+    tokens: [usize; 16],
+    /// Bit p says that proposal p was accepted.
+    accepted: u32,
+}
+
+impl Accepted {
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
+        if self.accepted == 0 {
+            return None;
+        }
+        let token = self.tokens[self.accepted.trailing_zeros() as usize % 16];
+        self.accepted &= self.accepted - 1;
+        Some(token)
     }
 }
 
@@ -372,38 +453,86 @@ fn unit(bits: u64, rng: &mut Xoshiro256PlusPlus) -> f64 {
     (bits as f64 + fraction) * STEP
 }
 
-/// The weights exp((z − max)/T) of all tokens of a row, as the draw computes them: what a law is
-/// enumerated from in tests. `None` for a bad row, for temperature 0 and for one out of range.
+/// The weights exp((z − max)/T) of the tokens of the first row, as the draw computes them, 0 for
+/// those that constraints and filters leave out: what a law is enumerated from in tests. `None` for
+/// a bad row, for temperature 0 and for a `draw` or constraints that are refused.
 ///
 /// # Panics
-/// If `out` is not as long as `row`.
+/// If `out` is not as long as the row.
 #[doc(hidden)]
-pub fn weights(level: Level, row: &[f32], temperature: f32, out: &mut [f32]) -> Option<()> {
-    assert_eq!(row.len(), out.len(), "one weight a token");
-    let temperature = Temperature::new(temperature).ok().filter(|t| !t.greedy)?;
-    run(level, Weights { row, temperature, out })
+pub fn weights(
+    level: Level,
+    logits: &Logits<'_>,
+    draw: &Draw,
+    constraints: &Constraints<'_>,
+    out: &mut [f32],
+) -> Option<()> {
+    assert_eq!(logits.vocab(), out.len(), "one weight a token");
+    constraints.check(logits.rows(), logits.vocab()).ok()?;
+    let rule = DrawRule::new(draw).ok().filter(|rule| !rule.temperature.greedy)?;
+    let keys = [Key::default()];
+    let batch = Batch {
+        logits,
+        constraints,
+        keys: &keys,
+        rows: &[],
+        rules: &[rule],
+        rule_of: &[],
+        draws: 1,
+    };
+    let scratch = &mut Scratch::new(logits.vocab());
+    run_batch!(level, batch, |data, guide| Weights { data, guide, batch: &batch, scratch, out })
 }
 
-struct Weights<'a> {
-    row: &'a [f32],
-    temperature: Temperature,
+struct Weights<'a, E> {
+    data: &'a [E],
+    guide: &'a [E],
+    batch: &'a Batch<'a>,
+    scratch: &'a mut Scratch,
     out: &'a mut [f32],
 }
 
-impl Kernel for Weights<'_> {
+impl<E: Element> Kernel for Weights<'_, E> {
     type Output = Option<()>;
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) -> Option<()> {
-        let max = self.row.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-        if self.row.iter().any(|x| x.is_nan()) || !max.is_finite() {
+        let Self { data, guide, batch, scratch, out } = self;
+        let vocab = out.len();
+        let Scratch { cells, staged, list } = scratch;
+        stage::write(s, batch, data, guide, 0, &mut staged[..vocab]);
+        let excluded = batch.constraints.excluded.map_or(usize::MAX, |id| id as usize);
+        let row = Row { logits: &staged[..vocab], excluded, size: cell_size(vocab) };
+        let maxima = cells.maxima(row.vectors());
+        let (max, nan) = row.maxima(s, maxima);
+        if nan || !max.is_finite() {
             return None;
         }
-        for (x, out) in self.row.chunks(16).zip(self.out.chunks_mut(16)) {
-            let (mut padded, mut weights) = ([f32::NEG_INFINITY; 16], [0.0; 16]);
-            padded[..x.len()].copy_from_slice(x);
-            s.store(weight(s, s.load(&padded), max, self.temperature), &mut weights);
-            out.copy_from_slice(&weights[..x.len()]);
+        let rule = batch.rule(0);
+        for (x, out) in row.logits.chunks(16).zip(out.chunks_mut(16)) {
+            let mut weights = [0.0; 16];
+            let x = f32::load_some(s, x);
+            s.store(weight(s, x, max, rule.temperature), &mut weights);
+            out.copy_from_slice(&weights[..out.len()]);
+        }
+        if let Some(out) = out.get_mut(row.excluded) {
+            *out = 0.0;
+        }
+        if (rule.top_k as usize) < vocab {
+            let count = list.filter(s, &row, maxima, max, rule);
+            let mut kept = vec![false; vocab];
+            (0..count).for_each(|place| kept[list.token(place)] = true);
+            out.iter_mut().zip(kept).filter(|(_, kept)| !kept).for_each(|(out, _)| *out = 0.0);
+            return Some(());
+        }
+        let mut least = least_logit(rule, max);
+        if rule.top_p < 1.0 {
+            least = least.max(row.nucleus(s, max, rule));
+        }
+        for (out, &x) in out.iter_mut().zip(row.logits) {
+            if x < least {
+                *out = 0.0;
+            }
         }
         Some(())
     }

@@ -1,0 +1,394 @@
+//! Filters, constraints and guidance: what is left of a row, compared with a sort in f64, and that
+//! draws come from it. Chi-squares fail for a correct sampler with probability below 1e-6.
+
+use demask::draw::{oracle, weights};
+use demask::policy::FilterOrder;
+use demask::{
+    AllowedTokens, Constraints, Draw, Key, Level, Logits, LogitsData, RowState, Sampler, bf16, f16,
+};
+use statrs::distribution::{ChiSquared, ContinuousCDF};
+
+fn words(mut state: u64) -> impl FnMut() -> u64 {
+    move || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let x = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        x ^ (x >> 31)
+    }
+}
+
+/// Sums of three uniforms, spread to standard deviation `sigma`, in steps of `step`.
+fn row(vocab: usize, sigma: f64, step: f64, seed: u64) -> Vec<f32> {
+    let mut next = words(seed);
+    let mut uniform = || (next() >> 11) as f64 / (1u64 << 53) as f64;
+    let mut bell = || 2.0 * (uniform() + uniform() + uniform() - 1.5);
+    (0..vocab).map(|_| ((sigma * bell() / step).round() * step) as f32).collect()
+}
+
+fn keys(rows: usize, seed: u64) -> Vec<Key> {
+    (0..rows as u64).map(|stream| Key { seed, stream, ..Key::default() }).collect()
+}
+
+/// The law that the kernel's arithmetic implies.
+fn implied(row: &[f32], draw: &Draw, excluded: Option<u32>) -> Vec<f64> {
+    let logits = Logits::f32(row, 1, row.len()).expect("a view");
+    let mut out = vec![0.0; row.len()];
+    let constraints = Constraints::excluding(excluded);
+    weights(Level::detect(), &logits, draw, &constraints, &mut out).expect("a good row");
+    let sum: f64 = out.iter().map(|&w| f64::from(w)).sum();
+    out.iter().map(|&w| f64::from(w) / sum).collect()
+}
+
+fn assert_close(ours: &[f64], law: &[f64], what: &str) {
+    for (token, (&ours, &p)) in ours.iter().zip(law).enumerate() {
+        assert_eq!(ours > 0.0, p > 0.0, "{what}: token {token} has {ours:e} for {p:e}");
+        assert!(p < 0.5f64.powi(80) || (ours / p - 1.0).abs() < 2e-6, "{what}: {ours:e} for {p:e}");
+    }
+}
+
+fn every_filter() -> Vec<Draw> {
+    let mut all = Vec::new();
+    for temperature in [0.5, 1.0, 3.0] {
+        for top_k in [0, 1, 2, 7, 50, u32::MAX] {
+            for top_p in [1.0, 0.999, 0.9, 0.5, 0.05, 1e-8] {
+                for min_p in [0.0, 0.02, 0.5, 1.0] {
+                    for filter_order in
+                        [FilterOrder::AfterTemperature, FilterOrder::BeforeTemperature]
+                    {
+                        let plain = Draw::at(temperature);
+                        all.push(Draw { top_k, top_p, min_p, filter_order, ..plain });
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_combination_leaves_what_a_sort_leaves() {
+    let mut compared = 0;
+    for (seed, vocab) in [1, 2, 5, 16, 17, 33, 64, 130].into_iter().enumerate() {
+        for step in [1e-9, 0.37] {
+            let row = row(vocab, 2.0, step, seed as u64);
+            for draw in every_filter() {
+                for excluded in [None, Some(vocab as u32 / 3)] {
+                    let Some(law) = oracle::filtered(&row, &draw, excluded) else { continue };
+                    let what = format!("V {vocab}, without {excluded:?}, {draw:?}");
+                    assert_close(&implied(&row, &draw, excluded), &law, &what);
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(compared > 20_000, "{compared} laws were compared");
+}
+
+#[test]
+fn large_rows_leave_what_a_sort_leaves() {
+    for (vocab, sigma, step) in [(3_000, 1.0, 1e-9), (50_257, 3.0, 1e-9), (131_072, 3.0, 0.25)] {
+        let row = row(vocab, sigma, step, 3);
+        for (top_k, top_p, min_p) in [
+            (1, 1.0, 0.0),
+            (50, 1.0, 0.0),
+            (50, 0.9, 0.01),
+            (1_000, 1.0, 0.0),
+            (2_900, 0.7, 0.0),
+            (0, 1.0, 0.05),
+            (0, 0.9, 0.0),
+            (0, 0.5, 0.1),
+        ] {
+            let draw = Draw { top_k, top_p, min_p, ..Draw::at(0.8) };
+            let ours = implied(&row, &draw, Some(17));
+            // The oracle looks at every pair: the law of what is kept, from the definition.
+            let law = oracle::probabilities(&row, 0.8, Some(17)).expect("a good row");
+            let mut order: Vec<usize> = (0..vocab).filter(|&i| law[i] > 0.0).collect();
+            order.sort_by(|&i, &j| row[j].total_cmp(&row[i]).then(i.cmp(&j)));
+            order.truncate(if top_k == 0 { vocab } else { top_k as usize });
+            let total: f64 = order.iter().map(|&i| law[i]).sum();
+            let (mut sum, mut above, mut last, mut kept) = (0.0, 0.0, f32::NAN, vec![]);
+            for &i in &order {
+                if row[i] != last {
+                    (above, last) = (sum, row[i]);
+                }
+                let enough = above >= f64::from(top_p) * total && top_p < 1.0;
+                if enough || law[i] < f64::from(min_p) * law[order[0]] {
+                    break;
+                }
+                kept.push(i);
+                sum += law[i];
+            }
+            let mass: f64 = kept.iter().map(|&i| law[i]).sum();
+            let mut expected = vec![0.0; vocab];
+            kept.iter().for_each(|&i| expected[i] = law[i] / mass);
+            assert_close(&ours, &expected, &format!("V {vocab}, {draw:?}"));
+        }
+    }
+}
+
+/// Counts draws of one row, all in one call.
+fn histogram(row: &[f32], draw: &Draw, draws: usize, seed: u64) -> Vec<u64> {
+    let mut sampler = Sampler::builder(draws, 1).build().expect("a sampler");
+    let index = vec![0; draws];
+    let data = LogitsData::F32(row);
+    let logits = Logits::new(data, 1, row.len(), row.len(), Some(&index)).expect("a view");
+    let drawn = sampler.draw(&logits, draw, &Constraints::NONE, &keys(draws, seed));
+    let mut counts = vec![0; row.len()];
+    for drawn in drawn.expect("a draw") {
+        assert_eq!(drawn.state, RowState::Drawn);
+        counts[drawn.token as usize] += 1;
+    }
+    counts
+}
+
+fn assert_drawn_from(law: &[f64], counts: &[u64], what: &str) {
+    let draws = counts.iter().sum::<u64>() as f64;
+    let (mut statistic, mut cells, mut rest) = (0.0, 0, (0.0, 0.0));
+    for (&seen, &p) in counts.iter().zip(law) {
+        assert!(p > 0.0 || seen == 0, "{what}: a token that was filtered out was drawn");
+        if p * draws >= 10.0 {
+            statistic += (seen as f64 - p * draws).powi(2) / (p * draws);
+            cells += 1;
+        } else {
+            rest = (rest.0 + seen as f64, rest.1 + p * draws);
+        }
+    }
+    if rest.1 >= 10.0 {
+        statistic += (rest.0 - rest.1).powi(2) / rest.1;
+        cells += 1;
+    }
+    let p = ChiSquared::new(f64::from(cells) - 1.0).map_or(1.0, |law| law.sf(statistic));
+    println!("{what}: {cells} cells, p = {p:.4}");
+    assert!(p > 1e-6, "{what}: p = {p:e}");
+}
+
+#[test]
+fn draws_come_from_what_is_left() {
+    for (vocab, sigma, draws) in [(50, 1.5, 100_000), (900, 2.0, 60_000), (20_000, 2.0, 20_000)] {
+        let row = row(vocab, sigma, 1e-9, 8);
+        for (top_k, top_p, min_p) in
+            [(20, 1.0, 0.0), (0, 0.8, 0.0), (0, 1.0, 0.1), (40, 0.7, 0.05), (0, 0.3, 0.2)]
+        {
+            for filter_order in [FilterOrder::AfterTemperature, FilterOrder::BeforeTemperature] {
+                let draw = Draw { top_k, top_p, min_p, filter_order, ..Draw::at(1.3) };
+                let what = format!("V {vocab}, {draw:?}");
+                let law = implied(&row, &draw, None);
+                assert_drawn_from(&law, &histogram(&row, &draw, draws, 5), &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_token_at_an_exact_boundary_is_left_out() {
+    // Logits of −1, −2, −3, … at temperature 1/ln 2 have the probabilities ½, ¼, ⅛, … exactly, the
+    // last one twice; a token stays only if those before it have less than p.
+    let mut row: Vec<f32> = (1..=20).map(|i| -(i as f32)).collect();
+    row.push(-20.0);
+    let temperature = std::f32::consts::LOG2_E;
+    let mut p = 0.0;
+    for kept in 1..20 {
+        p += 0.5f32.powi(kept);
+        for (top_p, kept) in [(p.next_down(), kept), (p, kept), (p.next_up(), kept + 1)] {
+            // The last two are one tie.
+            let kept = if kept == 20 { 21 } else { kept };
+            for top_k in [0, 21] {
+                let draw = Draw { top_p, top_k, ..Draw::at(temperature) };
+                let left = implied(&row, &draw, None).iter().filter(|&&p| p > 0.0).count();
+                assert_eq!(left, kept as usize, "p = {top_p}, top-k {top_k}");
+            }
+        }
+    }
+}
+
+#[test]
+fn top_k_keeps_exactly_k_and_the_lowest_of_a_tie() {
+    for vocab in [30, 500, 5_000, 70_000] {
+        // Three values only.
+        let row: Vec<f32> = (0..vocab).map(|i| (i * i * 7 % 3) as f32).collect();
+        let mut order: Vec<usize> = (0..vocab).collect();
+        order.sort_by(|&i, &j| row[j].total_cmp(&row[i]).then(i.cmp(&j)));
+        for k in [1, 2, 9, 29, vocab / 3, vocab / 2, vocab - 1, vocab, vocab + 1] {
+            let draw = Draw { top_k: k as u32, ..Draw::at(1.0) };
+            let law = implied(&row, &draw, None);
+            let kept: Vec<usize> = (0..vocab).filter(|&i| law[i] > 0.0).collect();
+            let mut expected = order[..k.min(vocab)].to_vec();
+            expected.sort_unstable();
+            assert!(kept == expected, "V {vocab}, k {k}: {} kept", kept.len());
+        }
+        // Ascending logits put every candidate into the last cells.
+        let row: Vec<f32> = (0..vocab).map(|i| i as f32 / vocab as f32).collect();
+        let draw = Draw { top_k: 29, ..Draw::at(1.0) };
+        let law = implied(&row, &draw, None);
+        assert!((0..vocab).all(|i| (law[i] > 0.0) == (i >= vocab - 29)), "V {vocab}, ascending");
+    }
+}
+
+#[test]
+fn the_most_likely_token_always_stays() {
+    for vocab in [7, 1_000, 40_000] {
+        let row = row(vocab, 3.0, 1e-9, 2);
+        let best = (0..vocab).max_by(|&i, &j| row[i].total_cmp(&row[j])).expect("a token");
+        for draw in [
+            Draw { top_p: 1e-8, ..Draw::at(1.0) },
+            Draw { top_p: 1e-30, ..Draw::at(1e3) },
+            Draw { top_k: 1, top_p: 0.8, ..Draw::at(1.0) },
+            Draw { top_k: 1, ..Draw::at(f32::INFINITY) },
+            Draw { min_p: 1.0, ..Draw::at(1e-3) },
+            Draw { top_k: 5, top_p: 1e-8, min_p: 1.0, ..Draw::at(1.0) },
+        ] {
+            let counts = histogram(&row, &draw, 50, 1);
+            assert_eq!(counts[best], 50, "V {vocab}, {draw:?}");
+        }
+        // At p one step below 1 the whole of the mass is asked for, and every index is in range.
+        let draw = Draw { top_p: 1.0f32.next_down(), ..Draw::at(1.0) };
+        assert_eq!(histogram(&row, &draw, 50, 1).iter().sum::<u64>(), 50);
+    }
+}
+
+#[test]
+fn bfloat16_rows_keep_the_right_nucleus() {
+    // A running sum in bfloat16 stops growing at 256 times its terms.
+    let vocab = 131_072;
+    let row: Vec<bf16> = row(vocab, 1.0, 1e-9, 4).iter().map(|&x| bf16::from_f32(x)).collect();
+    let exact: Vec<f32> = row.iter().map(|x| x.to_f32()).collect();
+    let draw = Draw { top_p: 0.999, ..Draw::at(1.0) };
+    let logits = Logits::bf16(&row, 1, vocab).expect("a view");
+    let mut ours = vec![0.0; vocab];
+    weights(Level::detect(), &logits, &draw, &Constraints::NONE, &mut ours).expect("a good row");
+    let law = oracle::probabilities(&exact, 1.0, None).expect("a good row");
+    let kept: f64 = (0..vocab).filter(|&i| ours[i] > 0.0).map(|i| law[i]).sum();
+    let least = (0..vocab).filter(|&i| ours[i] > 0.0).map(|i| exact[i]).fold(9.0, f32::min);
+    let above: f64 = (0..vocab).filter(|&i| exact[i] > least).map(|i| law[i]).sum();
+    assert!(above < 0.999 && kept >= 0.999 - 1e-6, "{kept} kept, {above} without the least");
+}
+
+#[test]
+fn draw_j_does_not_depend_on_how_many_are_asked_for() {
+    for vocab in [40, 3_000, 40_000] {
+        let data = row(2 * vocab, 2.0, 1e-9, 6);
+        let logits = Logits::f32(&data, 2, vocab).expect("a view");
+        let mut sampler = Sampler::builder(2 * 70, 1).build().expect("a sampler");
+        for draw in [
+            Draw::at(1.0),
+            Draw { top_k: 30, ..Draw::at(0.7) },
+            Draw { top_p: 0.6, ..Draw::at(1.0) },
+            Draw { top_p: 0.6, filter_order: FilterOrder::BeforeTemperature, ..Draw::at(2.0) },
+            Draw { min_p: 0.1, top_p: 0.9, ..Draw::at(1.0) },
+        ] {
+            let keys = keys(2, 9);
+            let none = Constraints::NONE;
+            let mut of = |draws: usize| {
+                sampler.draw_many(&logits, &draw, &none, &keys, draws).expect("a draw").to_vec()
+            };
+            let all = of(70);
+            for draws in [1, 2, 5, 31, 33] {
+                for (few, all) in of(draws).chunks(draws).zip(all.chunks(70)) {
+                    assert_eq!(few, &all[..draws], "V {vocab}, {draws} draws, {draw:?}");
+                }
+            }
+            let distinct: std::collections::BTreeSet<i32> = all.iter().map(|d| d.token).collect();
+            assert!(distinct.len() > 3, "draws of one row differ");
+        }
+    }
+}
+
+#[test]
+fn constraints_are_as_if_written_into_the_logits() {
+    for vocab in [20, 33, 1_000, 20_011] {
+        let rows = 24;
+        let data = row(rows * vocab, 2.0, 1e-9, 7);
+        let mut next = words(1);
+        let width = vocab.div_ceil(32);
+        let words: Vec<u32> = (0..rows * width).map(|_| next() as u32 | 2).collect();
+        let banned = [0, vocab as u32 - 1, 7, 7];
+        let bias = [(1, 3.5), (5, -1.25), (5, -0.5), (vocab as u32 - 2, f32::NEG_INFINITY)];
+        let constraints = Constraints {
+            excluded: Some(3),
+            banned: &banned,
+            bias: &bias,
+            allowed: Some(AllowedTokens { words: &words, stride: width }),
+        };
+        let mut edited = data.clone();
+        for (k, row) in edited.chunks_mut(vocab).enumerate() {
+            bias.iter().for_each(|&(token, bias)| row[token as usize] += bias);
+            for (token, x) in row.iter_mut().enumerate() {
+                let allowed = words[k * width + token / 32] >> (token % 32) & 1 == 1;
+                if !allowed || banned.contains(&(token as u32)) {
+                    *x = f32::NEG_INFINITY;
+                }
+            }
+        }
+        let keys = keys(rows, 3);
+        for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
+            let mut sampler = Sampler::builder(rows, 1).level(level).build().expect("a sampler");
+            for draw in [Draw::at(0.0), Draw::at(1.0), Draw { top_k: 5, ..Draw::at(1.0) }] {
+                let logits = Logits::f32(&edited, rows, vocab).expect("a view");
+                let plain = Constraints::excluding(Some(3));
+                let by_hand = sampler.draw(&logits, &draw, &plain, &keys).expect("a draw").to_vec();
+                let logits = Logits::f32(&data, rows, vocab).expect("a view");
+                let ours = sampler.draw(&logits, &draw, &constraints, &keys).expect("a draw");
+                assert_eq!(ours, by_hand, "V {vocab}, {level}, {draw:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn guidance_combines_two_rows() {
+    let (rows, vocab) = (10, 1_003);
+    let data = row(rows * vocab, 2.0, 1e-9, 1);
+    let mut guide = row(rows * vocab, 2.0, 1e-9, 2);
+    guide[5] = f32::NEG_INFINITY;
+    let scale = 2.5f32;
+    let combined: Vec<f32> = data
+        .iter()
+        .zip(&guide)
+        .map(|(&z, &g)| if g == f32::NEG_INFINITY { g } else { scale.mul_add(z - g, g) })
+        .collect();
+    let keys = keys(rows, 4);
+    let mut sampler = Sampler::builder(rows, 1).build().expect("a sampler");
+    let draw = Draw::at(1.0);
+    let plain = Logits::f32(&combined, rows, vocab).expect("a view");
+    let by_hand = sampler.draw(&plain, &draw, &Constraints::NONE, &keys).expect("ok").to_vec();
+    let unconditional = Logits::f32(&guide, rows, vocab).expect("a view");
+    let guided = Logits::f32(&data, rows, vocab).expect("a view").guided(&unconditional, scale);
+    let ours = sampler.draw(&guided.expect("rows that match"), &draw, &Constraints::NONE, &keys);
+    assert_eq!(ours.expect("a draw"), by_hand);
+
+    let halves: Vec<f16> = data.iter().map(|&x| f16::from_f32(x)).collect();
+    let halves = Logits::f16(&halves, rows, vocab).expect("a view");
+    assert!(plain.guided(&halves, 1.0).is_err(), "two types");
+    assert!(plain.guided(&unconditional, f32::NAN).is_err(), "no number");
+}
+
+#[test]
+fn wrong_parameters_are_named() {
+    let data = [0.0; 40];
+    let logits = Logits::f32(&data, 2, 20).expect("a view");
+    let mut sampler = Sampler::builder(2, 1).build().expect("a sampler");
+    let keys = keys(2, 1);
+    let mut refused = |draw: Draw, constraints: &Constraints<'_>, words: &[&str]| {
+        let error = sampler.draw(&logits, &draw, constraints, &keys).expect_err("refused");
+        let text = error.to_string();
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+    };
+    let none = &Constraints::NONE;
+    for (top_p, value) in [(0.0, "0"), (-0.5, "-0.5"), (1.5, "1.5"), (f32::NAN, "NaN")] {
+        refused(Draw { top_p, ..Draw::at(1.0) }, none, &["top_p", value]);
+    }
+    for (min_p, value) in [(-0.5, "-0.5"), (1.5, "1.5"), (f32::NAN, "NaN")] {
+        refused(Draw { min_p, ..Draw::at(1.0) }, none, &["min_p", value]);
+    }
+    let at = Draw::at(1.0);
+    refused(at, &Constraints { banned: &[3, 20], ..*none }, &["banned token", "20"]);
+    refused(at, &Constraints { bias: &[(20, 1.0)], ..*none }, &["biased token", "20"]);
+    refused(at, &Constraints { bias: &[(2, f32::NAN)], ..*none }, &["bias", "NaN"]);
+    refused(at, &Constraints { bias: &[(2, f32::INFINITY)], ..*none }, &["bias", "inf"]);
+    let allowed = Some(AllowedTokens { words: &[], stride: 0 });
+    refused(at, &Constraints { allowed, ..*none }, &["allowed tokens", "2", "0"]);
+    // Nothing is left: the row is bad, and no error.
+    let all: Vec<u32> = (0..20).collect();
+    let drawn = sampler.draw(&logits, &at, &Constraints { banned: &all, ..*none }, &keys);
+    assert!(drawn.expect("a draw").iter().all(|drawn| drawn.state == RowState::Bad));
+}
