@@ -75,6 +75,22 @@ pub(crate) const KERNELS: &[Kernel] = &[
         check: |outcome, row| follows(outcome, &min_p(softmax(row, 1.0), 0.05)),
     },
     Kernel {
+        name: "draw, top-p 0.9",
+        every_shape: true,
+        work: Work::Library(|s, logits, keys| {
+            draw(s, logits, keys, &Draw { top_p: 0.9, ..Draw::at(1.0) })
+        }),
+        check: |outcome, row| follows(outcome, &top_p(softmax(row, 1.0), 0.9)),
+    },
+    Kernel {
+        name: "draw, top-k 50, top-p 0.9",
+        every_shape: false,
+        work: Work::Library(|s, logits, keys| {
+            draw(s, logits, keys, &Draw { top_k: 50, top_p: 0.9, ..Draw::at(1.0) })
+        }),
+        check: |outcome, row| follows(outcome, &top_p(top_k(softmax(row, 1.0), 50), 0.9)),
+    },
+    Kernel {
         name: "plain softmax + CDF",
         every_shape: false,
         work: Work::Plain(rivals::softmax_cdf),

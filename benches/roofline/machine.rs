@@ -21,6 +21,35 @@ pub(crate) fn describe() -> Vec<(&'static str, String)> {
     lines
 }
 
+/// The time that cores have been busy until now, in ticks: in all, and for this process.
+pub(crate) struct Busy {
+    all: u64,
+    own: u64,
+}
+
+impl Busy {
+    pub(crate) fn now() -> Option<Self> {
+        let number = |field: &str| field.parse::<u64>().ok();
+        let all = read_to_string("/proc/stat").ok()?;
+        // user, nice, system, idle, iowait, irq, softirq, steal
+        let all: Vec<u64> =
+            all.lines().next()?.split_whitespace().skip(1).filter_map(number).collect();
+        let all = all.iter().take(8).sum::<u64>() - all.get(3)? - all.get(4)?;
+        let own = read_to_string("/proc/self/stat").ok()?;
+        // The name may hold spaces, but ends with the last parenthesis.
+        let own: Vec<&str> = own.rsplit_once(')')?.1.split_whitespace().collect();
+        let own = number(own.get(11)?)? + number(own.get(12)?)?;
+        Some(Self { all, own })
+    }
+
+    /// How much of the busy time since then was not this process's, from 0 to 1.
+    pub(crate) fn others_since(before: Option<Self>) -> Option<f64> {
+        let (now, before) = (Self::now()?, before?);
+        let (all, own) = (now.all - before.all, now.own - before.own);
+        (all > 0).then(|| 1.0 - (own as f64 / all as f64).min(1.0))
+    }
+}
+
 fn cpu() -> String {
     let info = read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {

@@ -35,6 +35,7 @@ use clap::{Parser, ValueEnum};
 use demask::Level;
 use indicatif::{ProgressBar, ProgressStyle};
 use kernels::{KERNELS, Kernel, Work};
+use machine::Busy;
 use measure::{Entry, Visit};
 use pages::{PageSize, Pages};
 use report::Line;
@@ -197,7 +198,7 @@ fn main() -> anyhow::Result<()> {
         println!("{name:<12} {value}");
     }
     println!("{:<12} {} (best), of {:?}", "level", Level::detect(), Level::ALL.map(Level::name));
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), Busy::now());
     let bytes =
         cases.iter().map(|case| case.rows(arguments.megabytes) * case.vocab * case.dtype.bytes());
     let mut pages = Pages::new(bytes.max().unwrap_or(0), PageSize::Huge);
@@ -215,8 +216,16 @@ fn main() -> anyhow::Result<()> {
         let mut checked = Vec::new();
         for &threads in &arguments.threads {
             if rows >= threads {
+                let before = Busy::now();
                 let measured = measure(&arguments, case, batch, threads, &mut checked);
-                bar.suspend(|| print!("{}", report::block(&measured)));
+                let others = Busy::others_since(before);
+                bar.suspend(|| {
+                    print!("{}", report::block(&measured));
+                    if let Some(share) = others.filter(|&share| share > 0.1) {
+                        let share = 100.0 * share;
+                        println!("  {share:.0} % of the busy time was other processes': not to be trusted");
+                    }
+                });
                 lines.extend(measured);
             }
             bar.inc(1);
@@ -232,6 +241,9 @@ fn main() -> anyhow::Result<()> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/roofline.json");
     report::write(&lines, &path)?;
     println!("\n{} lines in {} after {:.0?}", lines.len(), path.display(), start.elapsed());
+    if let Some(share) = Busy::others_since(before) {
+        println!("{:.0} % of the busy time of the cores was other processes'", 100.0 * share);
+    }
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use std::hint::black_box;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// A batch, and how often one call goes over its rows.
@@ -151,19 +152,35 @@ impl<'a> Entry<'a> {
         let (batch, threads) = (visit.batch, visit.threads);
         match runner {
             Runner::Read(read, level) => {
+                let elapsed;
                 let passes = *calls * visit.passes;
-                let shares: Vec<_> =
-                    (0..threads).map(|t| batch.words(batch.share(t, threads))).collect();
-                let elapsed = together(threads, |thread| {
-                    for _ in 0..passes {
-                        read(*level, black_box(shares[thread]));
-                    }
-                });
-                (
-                    elapsed,
-                    passes * shares.iter().map(|share| share.len()).sum::<usize>() * 8
-                        / batch.dtype.bytes(),
-                )
+                let bytes = if visit.passes > 1 || threads == 1 {
+                    // In cache every thread keeps to its share, which may be in a cache of its own.
+                    let shares: Vec<_> =
+                        (0..threads).map(|t| batch.words(batch.share(t, threads))).collect();
+                    elapsed = together(threads, |thread| {
+                        for _ in 0..passes {
+                            read(*level, black_box(shares[thread]));
+                        }
+                    });
+                    shares.iter().map(|share| 8 * share.len()).sum::<usize>()
+                } else {
+                    // In memory a thread that is held up leaves the rest to the others.
+                    let words = batch.words(0..batch.rows);
+                    let pieces: Vec<_> = words.chunks(words.len().div_ceil(32 * threads)).collect();
+                    let taken = AtomicUsize::new(0);
+                    elapsed = together(threads, |_| {
+                        loop {
+                            let piece = taken.fetch_add(1, Ordering::Relaxed);
+                            if piece >= passes * pieces.len() {
+                                break;
+                            }
+                            read(*level, black_box(pieces[piece % pieces.len()]));
+                        }
+                    });
+                    8 * words.len()
+                };
+                (elapsed, passes * bytes / batch.dtype.bytes())
             }
             Runner::Library { call, sampler, keys, next } => {
                 let logits = visit.logits();
