@@ -28,6 +28,10 @@ impl Element for f32 {
         s.load(x)
     }
     #[inline(always)]
+    fn load_some<L: Lanes>(s: L, x: &[f32]) -> L::F {
+        s.load_some(x)
+    }
+    #[inline(always)]
     fn to_f32(self) -> f32 {
         self
     }

@@ -179,18 +179,16 @@ mod tests {
             // The least word that falls on unit `unit` of the total, and the one before it.
             let word = |unit: u64| (u128::from(unit) << 64).div_ceil(total) as u64;
             let mut begin = 0;
-            for lane in 0..16 {
-                for vector in 0..vectors {
-                    let bound = envelope.rows[vector + 1][lane] - envelope.rows[vector][lane];
-                    assert_eq!(bound > 0, f32::from_bits(maxima[vector][lane]) >= lower);
-                    let end = begin + u64::from(bound);
-                    if bound > 0 {
-                        let last = if u128::from(end) == total { u64::MAX } else { word(end) - 1 };
-                        let found = envelope.pick([word(begin), last]);
-                        assert_eq!(found, ([vector; 2], [lane; 2], [bound; 2]), "{vectors}");
-                    }
-                    begin = end;
+            for (lane, vector) in (0..16 * vectors).map(|k| (k / vectors, k % vectors)) {
+                let bound = envelope.rows[vector + 1][lane] - envelope.rows[vector][lane];
+                assert_eq!(bound > 0, f32::from_bits(maxima[vector][lane]) >= lower);
+                let end = begin + u64::from(bound);
+                if bound > 0 {
+                    let last = if u128::from(end) == total { u64::MAX } else { word(end) - 1 };
+                    let found = envelope.pick([word(begin), last]);
+                    assert_eq!(found, ([vector; 2], [lane; 2], [bound; 2]), "{vectors}");
                 }
+                begin = end;
             }
             assert_eq!(u128::from(begin), total);
         }

@@ -116,25 +116,14 @@ impl List {
             s.store_u32(s.float_bits(most), top);
         }
         let tops = &self.tops[..parts];
-        let above = |bar: f32| {
-            let (bar, one, none) = (s.splat(bar), s.splat(1.0), s.splat(0.0));
-            let mut count = s.splat(0.0);
-            for top in tops {
-                let top = s.float_from_bits(s.load_u32(top));
-                count = s.add(count, s.select(s.greater(top, bar), one, none));
-            }
-            let mut lanes = [0.0; 16];
-            s.store(count, &mut lanes);
-            lanes.iter().sum::<f32>() as usize
-        };
-        if above(least) < k {
+        if count_above(s, tops, least) < k {
             return least;
         }
         // More than k parts, or just k, lie above `low`; fewer above `high`.
         let (mut low, mut high) = (order(least), order(max));
         while high - low > 1 {
             let middle = low + (high - low) / 2;
-            let count = above(float(middle));
+            let count = count_above(s, tops, float(middle));
             if count >= k {
                 low = middle;
                 if count <= k + k / 8 {
@@ -157,36 +146,47 @@ impl List {
         bar: f32,
         k: usize,
     ) -> usize {
-        let lowest = bar == f32::NEG_INFINITY;
-        let (mut count, mut ties) = (0, if lowest { k } else { 0 });
+        let keys = &mut self.keys[..];
+        let (mut count, mut ties) = (0, 0);
+        // Past the k-th tie only what lies above it counts; −∞ never does.
+        let mut least = if bar == f32::NEG_INFINITY { f32::MIN } else { bar };
         for (group, cells) in maxima.chunks(GROUP).enumerate() {
-            // The cells that are worth a look, in the order of their tokens.
-            let (mut places, mut found) = ([0u8; 16 * GROUP], 0);
+            // The vectors of cells that reach it: those tokens are looked at in their order.
+            let (mut places, mut found) = ([0; GROUP], 0);
             for (v, cell) in cells.iter().enumerate() {
                 let cell = s.float_from_bits(s.load_u32(cell));
-                let mut bits = if ties < k {
-                    !s.bits(s.greater(s.splat(bar), cell))
-                } else {
-                    s.bits(s.greater(cell, s.splat(bar)))
-                };
-                while bits != 0 {
-                    places[found] = (16 * v) as u8 + bits.trailing_zeros() as u8;
-                    found += 1;
-                    bits &= bits - 1;
-                }
+                places[found] = v;
+                found += usize::from(s.bits(s.greater(s.splat(least), cell)) != u16::MAX);
             }
             for offset in 0..row.size {
-                let begin = (group * row.size + offset) * GROUP * 16;
-                for &place in &places[..found] {
-                    let token = begin + usize::from(place);
-                    if token >= row.logits.len() || token == row.excluded {
+                for &v in &places[..found] {
+                    let begin = ((group * row.size + offset) * GROUP + v) * 16;
+                    let x = match row.logits.get(begin..begin + 16).and_then(|x| x.as_array()) {
+                        Some(x) => E::load(s, x),
+                        None => E::load_some(s, row.logits.get(begin..).unwrap_or_default()),
+                    };
+                    let mut reach = !s.bits(s.greater(s.splat(least), x));
+                    if reach == 0 {
                         continue;
                     }
-                    let x = row.logits[token].to_f32();
-                    let tie = x == bar && ties < k;
-                    self.keys[count] = u64::from(!order(x)) << 32 | token as u64;
-                    count += usize::from(x > bar || tie);
-                    ties += usize::from(tie);
+                    let mut logits = [0.0; 16];
+                    s.store(x, &mut logits);
+                    while reach != 0 {
+                        let lane = reach.trailing_zeros() as usize;
+                        reach &= reach - 1;
+                        let (x, token) = (logits[lane], begin + lane);
+                        if token == row.excluded || x < least {
+                            continue;
+                        }
+                        keys[count] = u64::from(!order(x)) << 32 | token as u64;
+                        count += 1;
+                        if x == bar {
+                            ties += 1;
+                            if ties == k {
+                                least = bar.next_up();
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -194,23 +194,31 @@ impl List {
     }
 }
 
+/// How many of the floats are larger than `bar`.
+#[inline(always)]
+fn count_above<L: Lanes>(s: L, floats: &[[u32; 16]], bar: f32) -> usize {
+    let (bar, one, none) = (s.splat(bar), s.splat(1.0), s.splat(0.0));
+    let mut counts = s.splat(0.0);
+    for x in floats {
+        let x = s.float_from_bits(s.load_u32(x));
+        counts = s.add(counts, s.select(s.greater(x, bar), one, none));
+    }
+    let mut lanes = [0.0; 16];
+    s.store(counts, &mut lanes);
+    lanes.iter().sum::<f32>() as usize
+}
+
 /// How many of these logits, the largest first, are kept by top-p: those for which all larger ones
 /// have less than `p` of the mass.
 #[inline(always)]
 fn nucleus<L: Lanes>(s: L, logits: &[f32], p: f64, temperature: Temperature) -> usize {
-    let weights = |part: &[f32]| {
-        let mut weights = [0.0; 16];
-        let x = f32::load_some(s, part);
-        s.store(weight(s, x, logits[0], temperature), &mut weights);
-        weights.map(f64::from)
-    };
     let mut total = 0.0;
     for part in logits.chunks(16) {
-        total += weights(part)[..part.len()].iter().sum::<f64>();
+        total += weights_of(s, part, logits[0], temperature)[..part.len()].iter().sum::<f64>();
     }
     let (mut sum, mut above, mut last) = (0.0, 0.0, f32::NAN);
     for (begin, part) in logits.chunks(16).enumerate() {
-        let weights = weights(part);
+        let weights = weights_of(s, part, logits[0], temperature);
         for (i, &x) in part.iter().enumerate() {
             if x != last {
                 (above, last) = (sum, x);
@@ -222,4 +230,12 @@ fn nucleus<L: Lanes>(s: L, logits: &[f32], p: f64, temperature: Temperature) -> 
         }
     }
     logits.len()
+}
+
+/// The weights of up to 16 logits.
+#[inline(always)]
+fn weights_of<L: Lanes>(s: L, logits: &[f32], max: f32, temperature: Temperature) -> [f64; 16] {
+    let mut weights = [0.0; 16];
+    s.store(weight(s, s.load_some(logits), max, temperature), &mut weights);
+    weights.map(f64::from)
 }

@@ -407,7 +407,9 @@ impl<E: Element> Row<'_, E> {
             bars[p] = unit(words[p] >> OFFSET_BITS, rng) * f64::from(bounds[p]) * BOUND_UNIT;
         }
         let mut weights = [0.0; 16];
-        s.store(weight(s, s.load(&logits), target.max, target.temperature), &mut weights);
+        // One is not worth the way through memory.
+        let logits = if N == 1 { s.splat(logits[0]) } else { s.load(&logits) };
+        s.store(weight(s, logits, target.max, target.temperature), &mut weights);
         let mut accepted = 0u32;
         for p in 0..N {
             accepted |= u32::from(bars[p] < f64::from(weights[p])) << p;

@@ -44,6 +44,18 @@ impl Lanes for Avx2 {
         unsafe { [_mm256_loadu_ps(x.as_ptr()), _mm256_loadu_ps(x.as_ptr().add(8))] }
     }
     #[inline(always)]
+    fn load_some(self, x: &[f32]) -> Self::F {
+        let mask = self.mask(((1u32 << x.len().min(16)) - 1) as u16);
+        // SAFETY: `self` proves AVX2; the floats that the mask names are readable at `x`, and those
+        // that it does not name are not touched. The second half starts within or at the end of `x`.
+        let loaded = unsafe {
+            let (low, high) = (_mm256_castps_si256(mask[0]), _mm256_castps_si256(mask[1]));
+            let second = x.as_ptr().add(x.len().min(8));
+            [_mm256_maskload_ps(x.as_ptr(), low), _mm256_maskload_ps(second, high)]
+        };
+        self.select(mask, loaded, self.splat(f32::NEG_INFINITY))
+    }
+    #[inline(always)]
     fn load_f16(self, x: &[f16; 16]) -> Self::F {
         let at = x.as_ptr().cast::<__m128i>();
         // SAFETY: `self` proves AVX2 and F16C; 16 words are readable at `x`, in two halves of 8.

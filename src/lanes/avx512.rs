@@ -45,6 +45,14 @@ impl Lanes for Avx512 {
         unsafe { _mm512_loadu_ps(x.as_ptr()) }
     }
     #[inline(always)]
+    fn load_some(self, x: &[f32]) -> __m512 {
+        let mask = ((1u32 << x.len().min(16)) - 1) as u16;
+        let least = self.splat(f32::NEG_INFINITY);
+        // SAFETY: `self` proves AVX-512; the floats that the mask names are readable at `x`, and
+        // those that it does not name are not touched.
+        unsafe { _mm512_mask_loadu_ps(least, mask, x.as_ptr()) }
+    }
+    #[inline(always)]
     fn load_f16(self, x: &[f16; 16]) -> __m512 {
         // SAFETY: `self` proves AVX-512; 16 words are readable at `x`.
         unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(x.as_ptr().cast())) }

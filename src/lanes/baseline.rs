@@ -45,6 +45,14 @@ impl Lanes for Baseline {
         f32x16::new(*x)
     }
     #[inline(always)]
+    fn load_some(self, x: &[f32]) -> f32x16 {
+        let mut padded = [f32::NEG_INFINITY; 16];
+        for (padded, &x) in padded.iter_mut().zip(x) {
+            *padded = x;
+        }
+        f32x16::new(padded)
+    }
+    #[inline(always)]
     fn load_f16(self, x: &[f16; 16]) -> f32x16 {
         f32x16::new(x.map(f16::to_f32_const))
     }

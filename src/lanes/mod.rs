@@ -122,6 +122,8 @@ pub(crate) trait Lanes: Copy {
 
     fn splat(self, x: f32) -> Self::F;
     fn load(self, x: &[f32; 16]) -> Self::F;
+    /// Up to 16 floats; the lanes that are left hold −∞.
+    fn load_some(self, x: &[f32]) -> Self::F;
     /// The exact values; a NaN stays one.
     fn load_f16(self, x: &[f16; 16]) -> Self::F;
     /// The exact values; a NaN stays one.
