@@ -27,6 +27,9 @@ class Logits(c.Structure):
 KEY = np.dtype([("seed", "u8"), ("stream", "u8"), ("step", "u4"), ("position", "u4")])
 
 
+SHIFTS = 4096
+
+
 class Demask:
     """A context for up to `rows` rows on so many threads."""
 
@@ -39,8 +42,11 @@ class Demask:
         self.context = c.c_void_p()
         self.check(self.lib.demask_create(c.byref(options), c.byref(self.context)))
         self.tokens = np.empty(rows, np.int32)
-        self.keys = np.zeros(rows, KEY)
-        self.keys["stream"] = np.arange(rows)
+        # A call takes its keys from one key further on, so that each has others.
+        self.keys = np.zeros(rows + SHIFTS, KEY)
+        self.keys["stream"] = np.arange(len(self.keys))
+        self.shift = 0
+        self.tokens_at, self.keys_at = self.tokens.ctypes.data, self.keys.ctypes.data
         self.draw_call = self.lib.demask_draw
         self.draw_call.argtypes = [
             c.c_void_p, c.c_void_p, c.c_float, c.c_int32, c.c_void_p, c.c_size_t, c.c_void_p,
@@ -56,15 +62,13 @@ class Demask:
 
     def draw(self, view, temperature):
         """A token for each row."""
-        rows = view.n_rows
-        if rows < 256:
-            # Other keys for every call, so that the number of proposals averages out; among many
-            # rows it does so by itself.
-            self.keys["step"][:rows] += 1
-        self.check(self.draw_call(
-            self.context, c.byref(view), temperature, -1, self.keys.ctypes.data, rows,
-            self.tokens.ctypes.data, None))
-        return self.tokens[:rows]
+        self.shift = (self.shift + 1) % SHIFTS
+        status = self.draw_call(
+            self.context, c.byref(view), temperature, -1, self.keys_at + 24 * self.shift,
+            view.n_rows, self.tokens_at, None)
+        if status:
+            self.check(status)
+        return self.tokens[:view.n_rows]
 
 
 def view(logits):
