@@ -4,30 +4,30 @@ use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Calls `work(thread)` on all threads at once. Counts from the moment when all are running until
-/// the last is done: neither starting nor waking a thread is in it.
+/// Calls `work(thread)` on all threads at once. Counts from the first that begins, when all are
+/// running, until the last is done: neither starting nor waking a thread is in it.
 pub(crate) fn together(threads: usize, work: impl Fn(usize) + Sync) -> Duration {
     let arrived = AtomicUsize::new(0);
-    let meet = |count: usize| {
+    let timed = |thread| {
         arrived.fetch_add(1, Ordering::AcqRel);
-        while arrived.load(Ordering::Acquire) < count {
+        while arrived.load(Ordering::Acquire) < threads {
             spin_loop();
         }
+        let start = Instant::now();
+        work(thread);
+        (start, Instant::now())
     };
     std::thread::scope(|scope| {
-        for thread in 1..threads {
-            let (meet, work) = (&meet, &work);
-            scope.spawn(move || {
-                meet(threads);
-                work(thread);
-                meet(2 * threads);
-            });
+        let timed = &timed;
+        let others: Vec<_> =
+            (1..threads).map(|thread| scope.spawn(move || timed(thread))).collect();
+        let (mut start, mut end) = timed(0);
+        for other in others {
+            let (other_start, other_end) = other.join().expect("no thread panics");
+            start = start.min(other_start);
+            end = end.max(other_end);
         }
-        meet(threads);
-        let start = Instant::now();
-        work(0);
-        meet(2 * threads);
-        start.elapsed()
+        end - start
     })
 }
 
