@@ -17,7 +17,7 @@ pub(super) const GROUP: usize = 8;
 pub(super) const MAX_GROUPS: usize = 63;
 
 /// A power of two, so that masks can stand in for bounds checks.
-const MAX_ROWS: usize = 512;
+pub(super) const MAX_ROWS: usize = 512;
 
 const _: () = assert!(GROUP * MAX_GROUPS < MAX_ROWS);
 
@@ -42,13 +42,14 @@ impl Scratch {
     }
 }
 
-/// The cells of a row.
+/// The cells of a row. Aligned, so that no vector straddles two lines of the cache.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(super) struct Cells {
     /// Row 0 is zero. Row v + 1 holds, for each lane of vector v of cells, the cell's maximum as the
     /// bits of a float; then in the same place, to stay within the nearest cache, the sum of the
     /// lane's bounds up to it.
-    rows: [[u32; 16]; MAX_ROWS],
+    pub(super) rows: [[u32; 16]; MAX_ROWS],
 }
 
 impl Cells {

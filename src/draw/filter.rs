@@ -236,6 +236,6 @@ fn nucleus<L: Lanes>(s: L, logits: &[f32], p: f64, temperature: Temperature) -> 
 #[inline(always)]
 fn weights_of<L: Lanes>(s: L, logits: &[f32], max: f32, temperature: Temperature) -> [f64; 16] {
     let mut weights = [0.0; 16];
-    s.store(weight(s, s.load_some(logits), max, temperature), &mut weights);
+    s.store(weight(s, s.load_some(logits), s.splat(max), temperature), &mut weights);
     weights.map(f64::from)
 }

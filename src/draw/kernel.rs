@@ -25,9 +25,9 @@
 use super::element::Element;
 use super::envelope::{Cells, Envelope, GROUP, MAX_GROUPS, Scratch};
 use super::filter::{List, float, least_logit, order};
-use super::stage;
 use super::statistics::masses;
 use super::{Batch, DrawRule, Drawn, Temperature};
+use super::{short, stage};
 use crate::constraints::Constraints;
 use crate::lanes::math::{BOUND_UNIT, weight};
 use crate::lanes::{Kernel, Lanes, Level, run};
@@ -51,7 +51,7 @@ const fn cell_size(vocab: usize) -> usize {
 }
 
 /// The low bits of a random word, below those of the uniform number, that choose within a cell.
-const OFFSET_BITS: u32 = 11;
+pub(super) const OFFSET_BITS: u32 = 11;
 
 const _: () = assert!(cell_size(MAX_VOCAB) <= 1 << OFFSET_BITS);
 
@@ -108,6 +108,9 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
         let size = cell_size(vocab);
         let staged = stage::needed(batch);
         let Scratch { cells, staged: copy, list } = scratch;
+        if size == 1 && batch.draws == 1 && !staged {
+            return short::draw(s, batch, data, excluded, jobs, out, cells, list);
+        }
         for (k, out) in jobs.zip(out.chunks_mut(batch.draws)) {
             let (row, key, rule) = (batch.row(k), &batch.keys[k], batch.rule(k));
             if staged {
@@ -133,7 +136,7 @@ pub(super) struct Row<'a, E> {
 impl<E: Element> Row<'_, E> {
     /// Draws as many tokens as `out` holds.
     #[inline(always)]
-    fn draw<L: Lanes>(
+    pub(super) fn draw<L: Lanes>(
         &self,
         s: L,
         rule: &DrawRule,
@@ -205,7 +208,10 @@ impl<E: Element> Row<'_, E> {
             let mut outside = f32::NEG_INFINITY;
             *out = loop {
                 let Some(token) = proposals.next() else {
-                    proposals = self.propose::<L, 16>(s, &target, &mut rng);
+                    proposals = match self.size {
+                        1 => self.propose::<L, 1>(s, &target, &mut rng),
+                        _ => self.propose::<L, 16>(s, &target, &mut rng),
+                    };
                     continue;
                 };
                 if top_p == 1.0 {
@@ -409,7 +415,7 @@ impl<E: Element> Row<'_, E> {
         let mut weights = [0.0; 16];
         // One is not worth the way through memory.
         let logits = if N == 1 { s.splat(logits[0]) } else { s.load(&logits) };
-        s.store(weight(s, logits, target.max, target.temperature), &mut weights);
+        s.store(weight(s, logits, s.splat(target.max), target.temperature), &mut weights);
         let mut accepted = 0u32;
         for p in 0..N {
             accepted |= u32::from(bars[p] < f64::from(weights[p])) << p;
@@ -449,7 +455,7 @@ struct Target<'a> {
 /// A uniform number in (0, 1] from 53 bits, which are continued by another word where they would
 /// leave less than 30 significant ones.
 #[inline(always)]
-fn unit(bits: u64, rng: &mut Xoshiro256PlusPlus) -> f64 {
+pub(super) fn unit(bits: u64, rng: &mut Xoshiro256PlusPlus) -> f64 {
     const STEP: f64 = 1.0 / (1u64 << 53) as f64;
     let fraction = if bits < 1 << 29 { ((rng.next_u64() >> 11) as f64 + 0.5) * STEP } else { 0.5 };
     (bits as f64 + fraction) * STEP
@@ -514,7 +520,7 @@ impl<E: Element> Kernel for Weights<'_, E> {
         for (x, out) in row.logits.chunks(16).zip(out.chunks_mut(16)) {
             let mut weights = [0.0; 16];
             let x = f32::load_some(s, x);
-            s.store(weight(s, x, max, rule.temperature), &mut weights);
+            s.store(weight(s, x, s.splat(max), rule.temperature), &mut weights);
             out.copy_from_slice(&weights[..out.len()]);
         }
         if let Some(out) = out.get_mut(row.excluded) {

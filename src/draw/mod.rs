@@ -14,6 +14,7 @@ mod envelope;
 mod filter;
 mod kernel;
 pub mod oracle;
+mod short;
 mod stage;
 #[allow(dead_code, reason = "the filters that use it follow")]
 mod statistics;
@@ -108,6 +109,15 @@ impl DrawRule {
         top_p: 1.0,
         depth: f64::NEG_INFINITY,
     };
+
+    /// Whether all tokens of a row of `vocab` tokens are drawn from, by their weights.
+    #[inline(always)]
+    fn is_plain(&self, vocab: usize) -> bool {
+        !self.temperature.greedy
+            && self.top_k as usize >= vocab
+            && self.top_p == 1.0
+            && self.depth == f64::NEG_INFINITY
+    }
 
     pub(crate) fn new(draw: &Draw) -> Result<Self, Error> {
         let refuse = |name, value: f32, expected| {

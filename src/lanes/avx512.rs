@@ -159,6 +159,19 @@ impl Lanes for Avx512 {
         one!(_mm512_xor_si512, a, b)
     }
     #[inline(always)]
+    fn running_sums(self, a: __m512i) -> __m512i {
+        let zero = self.splat_u32(0);
+        let a = self.add_u32(a, one!(_mm512_alignr_epi32::<15>, a, zero));
+        let a = self.add_u32(a, one!(_mm512_alignr_epi32::<14>, a, zero));
+        let a = self.add_u32(a, one!(_mm512_alignr_epi32::<12>, a, zero));
+        self.add_u32(a, one!(_mm512_alignr_epi32::<8>, a, zero))
+    }
+    #[inline(always)]
+    fn count_at_most(self, a: __m512i, bound: u32) -> u32 {
+        let bound = self.splat_u32(bound);
+        one!(_mm512_cmple_epu32_mask, a, bound).count_ones()
+    }
+    #[inline(always)]
     fn shl<const N: u32>(self, a: __m512i) -> __m512i {
         one!(_mm512_slli_epi32::<N>, a)
     }

@@ -69,8 +69,7 @@ fn horner<L: Lanes, const N: usize>(s: L, x: L::F, coefficients: &[f32; N]) -> L
 /// x − max is taken exactly, as a rounded difference and its rounding error, so that the result
 /// keeps its relative error whatever the offset and the temperature.
 #[inline(always)]
-pub(crate) fn weight<L: Lanes>(s: L, x: L::F, max: f32, temperature: Temperature) -> L::F {
-    let max = s.splat(max);
+pub(crate) fn weight<L: Lanes>(s: L, x: L::F, max: L::F, temperature: Temperature) -> L::F {
     let (high, low) = (s.splat(temperature.high), s.splat(temperature.low));
     let below = s.sub(x, max);
     let max_part = s.sub(below, x);
@@ -217,7 +216,8 @@ mod tests {
         #[inline(always)]
         fn run<L: Lanes>(self, s: L) -> [f32; 16] {
             let mut out = [0.0; 16];
-            s.store(weight(s, s.load(self.logits), self.max, self.temperature), &mut out);
+            let max = s.splat(self.max);
+            s.store(weight(s, s.load(self.logits), max, self.temperature), &mut out);
             out
         }
     }

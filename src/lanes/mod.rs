@@ -24,7 +24,7 @@ pub enum Level {
     /// What every CPU of the target has: SSE2 on x86-64, NEON on AArch64, simd128 on wasm32 if
     /// enabled. Where the target lacks fused multiply-add it is emulated, exactly and slowly.
     Baseline,
-    /// x86-64 with AVX2, FMA and F16C (Haswell, Zen and later).
+    /// x86-64 with AVX2, FMA, F16C, BMI1, BMI2, LZCNT and POPCNT (Haswell, Zen and later).
     Avx2,
     /// x86-64 with AVX-512 F, BW, CD, DQ and VL beside the above (Skylake-X, Zen 4 and later).
     Avx512,
@@ -86,11 +86,12 @@ pub(crate) trait Kernel {
 pub(crate) fn run<K: Kernel>(level: Level, kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     {
-        #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,f16c")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
+        #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt")]
         fn avx512<K: Kernel>(s: avx512::Avx512, kernel: K) -> K::Output {
             kernel.run(s)
         }
-        #[target_feature(enable = "avx2,fma,f16c")]
+        #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt")]
         fn avx2<K: Kernel>(s: avx2::Avx2, kernel: K) -> K::Output {
             kernel.run(s)
         }
@@ -160,6 +161,23 @@ pub(crate) trait Lanes: Copy {
     fn float_from_bits(self, x: Self::U) -> Self::F;
     fn add_u32(self, a: Self::U, b: Self::U) -> Self::U;
     fn xor(self, a: Self::U, b: Self::U) -> Self::U;
+    /// Lane i becomes the sum of lanes 0 to i.
+    #[inline(always)]
+    fn running_sums(self, a: Self::U) -> Self::U {
+        let mut lanes = [0; 16];
+        self.store_u32(a, &mut lanes);
+        for i in 1..16 {
+            lanes[i] = lanes[i - 1].wrapping_add(lanes[i]);
+        }
+        self.load_u32(&lanes)
+    }
+    /// How many lanes are at most `bound`.
+    #[inline(always)]
+    fn count_at_most(self, a: Self::U, bound: u32) -> u32 {
+        let mut lanes = [0; 16];
+        self.store_u32(a, &mut lanes);
+        lanes.iter().map(|&x| u32::from(x <= bound)).sum()
+    }
     fn shl<const N: u32>(self, a: Self::U) -> Self::U;
     fn shr<const N: u32>(self, a: Self::U) -> Self::U;
     /// The f32 nearest to each value; values must be below 2^31.
