@@ -2,10 +2,11 @@
 
 use super::element::Element;
 use super::envelope::{GROUP, MAX_GROUPS};
-use super::kernel::Row;
+use super::masses::Masses;
+use super::row::{Row, part};
 use super::{DrawRule, Temperature};
-use crate::lanes::Lanes;
 use crate::lanes::math::weight;
+use crate::lanes::{Kernel, Lanes};
 
 /// The least logit that min-p leaves in a row: the smallest float that is at least max + depth.
 pub(super) fn least_logit(rule: &DrawRule, max: f32) -> f32 {
@@ -28,13 +29,13 @@ pub(super) struct List {
 }
 
 /// A float as an integer of the same order; no NaN. Both zeros are one.
-pub(super) fn order(x: f32) -> u32 {
+fn order(x: f32) -> u32 {
     let bits = (x + 0.0).to_bits();
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }
 
 /// The float of an [`order`].
-pub(super) fn float(order: u32) -> f32 {
+fn float(order: u32) -> f32 {
     f32::from_bits(if order >> 31 == 1 { order & !(1 << 31) } else { !order })
 }
 
@@ -161,10 +162,7 @@ impl List {
             for offset in 0..row.size {
                 for &v in &places[..found] {
                     let begin = ((group * row.size + offset) * GROUP + v) * 16;
-                    let x = match row.logits.get(begin..begin + 16).and_then(|x| x.as_array()) {
-                        Some(x) => E::load(s, x),
-                        None => E::load_some(s, row.logits.get(begin..).unwrap_or_default()),
-                    };
+                    let x = part(s, row.logits.get(begin..).unwrap_or_default());
                     let mut reach = !s.bits(s.greater(s.splat(least), x));
                     if reach == 0 {
                         continue;
@@ -238,4 +236,53 @@ fn weights_of<L: Lanes>(s: L, logits: &[f32], max: f32, temperature: Temperature
     let mut weights = [0.0; 16];
     s.store(weight(s, s.load_some(logits), s.splat(max), temperature), &mut weights);
     weights.map(f64::from)
+}
+
+/// Whether top-p keeps logit `x`: whether all larger ones have less than p of the mass.
+pub(super) struct InNucleus<'a, E> {
+    pub(super) row: &'a Row<'a, E>,
+    pub(super) x: f32,
+    pub(super) max: f32,
+    pub(super) rule: &'a DrawRule,
+}
+
+impl<E: Element> Kernel for InNucleus<'_, E> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) -> bool {
+        let Self { row, x, max, rule } = self;
+        let (temperature, lower) = (rule.filter_temperature, f32::NEG_INFINITY);
+        let &Row { logits, excluded, .. } = row;
+        let (total, above) =
+            Masses { row: logits, excluded, max, temperature, lower, above: x }.run(s);
+        above < rule.top_p * total
+    }
+}
+
+/// The least logit that top-p keeps, or a number between it and the next.
+pub(super) struct Nucleus<'a, E> {
+    pub(super) row: &'a Row<'a, E>,
+    pub(super) max: f32,
+    pub(super) rule: &'a DrawRule,
+}
+
+impl<E: Element> Kernel for Nucleus<'_, E> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) -> f32 {
+        let Self { row, max, rule } = self;
+        // The mass above a logit falls as the logit grows, so it can be searched for.
+        let (mut out, mut inside) = (order(f32::NEG_INFINITY), order(max));
+        while inside - out > 1 {
+            let middle = out + (inside - out) / 2;
+            if s.call(InNucleus { row, x: float(middle), max, rule }) {
+                inside = middle;
+            } else {
+                out = middle;
+            }
+        }
+        float(inside)
+    }
 }

@@ -13,10 +13,13 @@ mod element;
 mod envelope;
 mod filter;
 mod kernel;
+mod law;
+mod masses;
 pub mod oracle;
+mod proposals;
+mod row;
 mod short;
 mod stage;
-#[allow(dead_code, reason = "the filters that use it follow")]
 mod statistics;
 
 use crate::constraints::Constraints;
@@ -27,7 +30,9 @@ use crate::rng::Key;
 
 pub(crate) use envelope::Scratch;
 pub(crate) use kernel::draw_rows;
-pub use kernel::{largest, weights};
+pub use law::weights;
+pub use row::largest;
+pub use statistics::RowStatistics;
 
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

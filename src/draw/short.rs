@@ -5,12 +5,14 @@
 //! of one token, chosen by their bounds, accepted one by one.
 
 use super::element::Element;
-use super::envelope::{Cells, MAX_ROWS};
+use super::envelope::{Ahead, Cells, MAX_ROWS};
 use super::filter::List;
-use super::kernel::{OFFSET_BITS, Row, unit};
+use super::kernel::DrawRow;
+use super::proposals::{OFFSET_BITS, unit};
+use super::row::{Row, part};
 use super::{Batch, Drawn, RowState};
-use crate::lanes::Lanes;
 use crate::lanes::math::{BOUND_UNIT, weight, weight_bound};
+use crate::lanes::{Kernel, Lanes};
 use crate::rng::Purpose;
 use core::ops::Range;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -70,14 +72,6 @@ impl Sums<'_> {
     }
 }
 
-#[inline(always)]
-fn part<L: Lanes, E: Element>(s: L, x: &[E]) -> L::F {
-    match x.first_chunk() {
-        Some(x) => E::load(s, x),
-        None => E::load_some(s, x),
-    }
-}
-
 /// A proposal and what decides on it.
 #[derive(Clone, Copy, Default)]
 struct Proposal {
@@ -107,90 +101,105 @@ impl Proposal {
 }
 
 /// Draws a token for each job of a batch of rows with cells of one token.
-#[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "one call, from the kernel that it is a part of")]
-pub(super) fn draw<L: Lanes, E: Element>(
-    s: L,
-    batch: &Batch<'_>,
-    data: &[E],
-    excluded: usize,
-    jobs: Range<usize>,
-    out: &mut [Drawn],
-    cells: &mut Cells,
-    list: &mut List,
-) {
-    let vocab = batch.logits.vocab();
-    let height = vocab.div_ceil(16) + 1;
-    let together = (MAX_ROWS / height).min(16);
-    let row = |job: usize| {
-        let start = batch.logits.start(batch.row(job));
-        Row { logits: &data[start..start + vocab], excluded, size: 1 }
-    };
-    let first = jobs.start;
-    let mut begin = jobs.start;
-    while begin < jobs.end {
-        let rule = batch.rule(begin);
-        if !rule.is_plain(vocab) {
-            let out = &mut out[begin - first..][..1];
-            row(begin).draw(s, rule, &batch.keys[begin], cells, list, out);
-            begin += 1;
-            continue;
-        }
-        let mut end = begin + 1;
-        while end < jobs.end.min(begin + together) && core::ptr::eq(rule, batch.rule(end)) {
-            end += 1;
-        }
-        // Each stage for all rows: a row's own stages wait for each other.
-        let mut rngs = [const { None }; 16];
-        let mut words = [(0, 0); 16];
-        for (i, key) in batch.keys[begin..end].iter().enumerate() {
-            let mut rng = key.generator(Purpose::Token);
-            words[i] = (rng.next_u64(), rng.next_u64());
-            rngs[i] = Some(rng);
-        }
-        let mut maxima = [0.0; 16];
-        let mut bad = 0u32;
-        for i in 0..end - begin {
-            let mut sums = Sums(&mut cells.rows[i * height..][..height]);
-            let (max, nan) = sums.fill(s, batch, &row(begin + i), begin);
-            bad |= u32::from(nan | (max == f32::INFINITY) | (max == f32::NEG_INFINITY)) << i;
-            maxima[i] = max;
-        }
-        let (mut proposals, mut logits) = ([Proposal::default(); 16], [0.0; 16]);
-        for i in 0..end - begin {
-            if let Some(rng) = &mut rngs[i] {
-                let sums = Sums(&mut cells.rows[i * height..][..height]);
-                proposals[i] = Proposal::new(s, &row(begin + i), &sums, words[i], rng);
-                logits[i] = proposals[i].logit;
-            }
-        }
-        let mut weights = [0.0; 16];
-        let (x, max) = (s.load(&logits), s.load(&maxima));
-        s.store(weight(s, x, max, rule.temperature), &mut weights);
-        for i in 0..end - begin {
-            let drawn = &mut out[begin + i - first];
-            if bad >> i & 1 == 1 {
-                *drawn = Drawn::BAD;
+pub(super) struct DrawRows<'a, E> {
+    pub(super) batch: &'a Batch<'a>,
+    pub(super) data: &'a [E],
+    pub(super) excluded: usize,
+    pub(super) jobs: Range<usize>,
+    pub(super) out: &'a mut [Drawn],
+    pub(super) cells: &'a mut Cells,
+    pub(super) list: &'a mut List,
+}
+
+impl<E: Element> Kernel for DrawRows<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) {
+        let Self { batch, data, excluded, jobs, out, cells, list } = self;
+        let vocab = batch.logits.vocab();
+        let height = vocab.div_ceil(16) + 1;
+        let together = (MAX_ROWS / height).min(16);
+        let row = |job: usize| {
+            let start = batch.logits.start(batch.row(job));
+            Row { logits: &data[start..start + vocab], excluded, size: 1 }
+        };
+        let first = jobs.start;
+        let mut begin = jobs.start;
+        while begin < jobs.end {
+            let rule = batch.rule(begin);
+            if !rule.is_plain(vocab) {
+                let out = &mut out[begin - first..][..1];
+                let (row, key) = (row(begin), &batch.keys[begin]);
+                let ahead = Ahead::<E>(&[]);
+                s.call(DrawRow {
+                    row,
+                    ahead,
+                    rule,
+                    key,
+                    cells: &mut *cells,
+                    list: &mut *list,
+                    out,
+                });
+                begin += 1;
                 continue;
             }
-            let mut proposal = proposals[i];
-            let mut weigh = weights[i];
-            if proposal.bar >= f64::from(weigh)
-                && let Some(rng) = &mut rngs[i]
-            {
-                let row = row(begin + i);
-                let sums = Sums(&mut cells.rows[i * height..][..height]);
-                while proposal.bar >= f64::from(weigh) {
-                    let words = (rng.next_u64(), rng.next_u64());
-                    proposal = Proposal::new(s, &row, &sums, words, rng);
-                    let (x, max) = (s.splat(proposal.logit), s.splat(maxima[i]));
-                    let mut again = [0.0; 16];
-                    s.store(weight(s, x, max, rule.temperature), &mut again);
-                    weigh = again[0];
+            let mut end = begin + 1;
+            while end < jobs.end.min(begin + together) && core::ptr::eq(rule, batch.rule(end)) {
+                end += 1;
+            }
+            // Each stage for all rows: a row's own stages wait for each other.
+            let mut rngs = [const { None }; 16];
+            let mut words = [(0, 0); 16];
+            for (i, key) in batch.keys[begin..end].iter().enumerate() {
+                let mut rng = key.generator(Purpose::Token);
+                words[i] = (rng.next_u64(), rng.next_u64());
+                rngs[i] = Some(rng);
+            }
+            let mut maxima = [0.0; 16];
+            let mut bad = 0u32;
+            for i in 0..end - begin {
+                let mut sums = Sums(&mut cells.rows[i * height..][..height]);
+                let (max, nan) = sums.fill(s, batch, &row(begin + i), begin);
+                bad |= u32::from(nan | (max == f32::INFINITY) | (max == f32::NEG_INFINITY)) << i;
+                maxima[i] = max;
+            }
+            let (mut proposals, mut logits) = ([Proposal::default(); 16], [0.0; 16]);
+            for i in 0..end - begin {
+                if let Some(rng) = &mut rngs[i] {
+                    let sums = Sums(&mut cells.rows[i * height..][..height]);
+                    proposals[i] = Proposal::new(s, &row(begin + i), &sums, words[i], rng);
+                    logits[i] = proposals[i].logit;
                 }
             }
-            *drawn = Drawn { token: proposal.token as i32, state: RowState::Drawn };
+            let mut weights = [0.0; 16];
+            let (x, max) = (s.load(&logits), s.load(&maxima));
+            s.store(weight(s, x, max, rule.temperature), &mut weights);
+            for i in 0..end - begin {
+                let drawn = &mut out[begin + i - first];
+                if bad >> i & 1 == 1 {
+                    *drawn = Drawn::BAD;
+                    continue;
+                }
+                let mut proposal = proposals[i];
+                let mut weigh = weights[i];
+                if proposal.bar >= f64::from(weigh)
+                    && let Some(rng) = &mut rngs[i]
+                {
+                    let row = row(begin + i);
+                    let sums = Sums(&mut cells.rows[i * height..][..height]);
+                    while proposal.bar >= f64::from(weigh) {
+                        let words = (rng.next_u64(), rng.next_u64());
+                        proposal = Proposal::new(s, &row, &sums, words, rng);
+                        let (x, max) = (s.splat(proposal.logit), s.splat(maxima[i]));
+                        let mut again = [0.0; 16];
+                        s.store(weight(s, x, max, rule.temperature), &mut again);
+                        weigh = again[0];
+                    }
+                }
+                *drawn = Drawn { token: proposal.token as i32, state: RowState::Drawn };
+            }
+            begin = end;
         }
-        begin = end;
     }
 }

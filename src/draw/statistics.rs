@@ -1,292 +1,50 @@
-//! Sums of weights over a row.
+//! What is known of a row beside the token drawn from it.
 
-use super::Temperature;
-use super::element::Element;
-use crate::lanes::Lanes;
-use crate::lanes::math::fast_weight;
-
-/// Vectors of 16 tokens in a group, whose weights are summed as a tree.
-const GROUP: usize = 8;
-
-/// Groups in a block, whose weights are summed lane by lane in f32; blocks are summed in f64.
-const BLOCK: usize = 8;
-
-/// Tokens in a group.
-const GROUP_TOKENS: usize = 16 * GROUP;
-
-type Group<E> = [[E; 16]; GROUP];
-
-/// A row in whole groups: the last one is filled up with −∞, and so are the places of tokens that
-/// do not count, in copies of their groups.
-struct Groups<'a, E> {
-    whole: &'a [Group<E>],
-    count: usize,
-    copies: [(usize, Group<E>); 3],
-    copied: usize,
-}
-
-impl<'a, E: Element> Groups<'a, E> {
-    /// All groups of `row`.
-    #[inline(always)]
-    fn new(row: &'a [E]) -> Self {
-        let (vectors, _) = row.as_chunks::<16>();
-        let (whole, _) = vectors.as_chunks::<GROUP>();
-        let count = row.len().div_ceil(GROUP_TOKENS);
-        let copies = [(usize::MAX, [[E::NEG_INFINITY; 16]; GROUP]); 3];
-        let mut groups = Self { whole, count, copies, copied: 0 };
-        let rest = &row[GROUP_TOKENS * whole.len()..];
-        if !rest.is_empty() {
-            groups.copies[0].0 = whole.len();
-            groups.copies[0].1.as_flattened_mut()[..rest.len()].copy_from_slice(rest);
-            groups.copied = 1;
-        }
-        groups
-    }
-
-    /// The same without `token`, which may lie past the end. For up to two tokens.
-    #[inline(always)]
-    fn without(mut self, token: usize) -> Self {
-        let group = token / GROUP_TOKENS;
-        if group >= self.count {
-            return self;
-        }
-        let known = self.copies.iter().position(|copy| copy.0 == group);
-        let slot = known.unwrap_or(self.copied);
-        if known.is_none() {
-            self.copies[slot] = (group, self.whole[group]);
-            self.copied += 1;
-        }
-        self.copies[slot].1.as_flattened_mut()[token % GROUP_TOKENS] = E::NEG_INFINITY;
-        self
-    }
-
-    #[inline(always)]
-    fn get(&self, group: usize) -> &Group<E> {
-        for copy in &self.copies {
-            if copy.0 == group {
-                return &copy.1;
-            }
-        }
-        &self.whole[group]
-    }
-}
-
-/// The sum of a group, as a tree.
-#[inline(always)]
-fn tree<L: Lanes>(s: L, x: [L::F; GROUP]) -> L::F {
-    let [a, b, c, d, e, f, g, h] = x;
-    let (ab, cd, ef, gh) = (s.add(a, b), s.add(c, d), s.add(e, f), s.add(g, h));
-    s.add(s.add(ab, cd), s.add(ef, gh))
-}
-
-/// The sum of 16 lanes in f64, as a tree.
-#[inline(always)]
-fn sum_lanes<L: Lanes>(s: L, x: L::F) -> f64 {
-    let mut lanes = [0.0; 16];
-    s.store(x, &mut lanes);
-    let mut sums = lanes.map(f64::from);
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            sums[i] += sums[i + half];
-        }
-    }
-    sums[0]
-}
-
-/// Sums of weights exp((x − `max`)/T) over the tokens of a row but `excluded`, to about 1e-6: of
-/// those with x ≥ `lower`, and of those among them with x > `above`.
+/// Statistics of a row's law p = softmax(z/T), at a temperature of its own: of all tokens that the
+/// constraints leave, before any filter. Natural logarithms, nats.
 ///
-/// `max` must be at least every logit that counts; the row must hold no NaN; a token past the end
-/// excludes nothing. Weights of 125 halvings and more below `max` are 0.
-///
-/// Both sums are taken in the same fixed order. So, for any rows and at every level, the second
-/// falls, or stays, when `above` grows, and is the first if nothing that counts is at most `above`.
-#[inline(always)]
-pub(super) fn masses<E: Element, L: Lanes>(
-    s: L,
-    row: &[E],
-    excluded: usize,
-    max: f32,
-    temperature: Temperature,
-    lower: f32,
-    above: f32,
-) -> (f64, f64) {
-    // The least logit that is no farther below than the weight allows, as the kernel subtracts;
-    // −∞ is never one.
-    let floor = temperature.floor.max(f32::MIN);
-    let mut least = max + floor;
-    if least - max < floor {
-        least = least.next_up();
-    }
-    let least = s.splat(least.max(lower).max(f32::MIN));
-    let (max, above, zero) = (s.splat(max), s.splat(above), s.splat(0.0));
-
-    let groups = Groups::new(row).without(excluded);
-    let (mut total, mut mass_above) = (0.0, 0.0);
-    for begin in (0..groups.count).step_by(BLOCK) {
-        let (mut lanes, mut lanes_above) = (zero, zero);
-        for group in begin..groups.count.min(begin + BLOCK) {
-            let (mut w, mut w_above) = ([zero; GROUP], [zero; GROUP]);
-            for (k, vector) in groups.get(group).iter().enumerate() {
-                let x = E::load(s, vector);
-                let weight = fast_weight(s, s.sub(x, max), temperature);
-                w[k] = s.select(s.greater(least, x), zero, weight);
-                w_above[k] = s.select(s.greater(x, above), w[k], zero);
-            }
-            lanes = s.add(lanes, tree(s, w));
-            lanes_above = s.add(lanes_above, tree(s, w_above));
-        }
-        total += sum_lanes(s, lanes);
-        mass_above += sum_lanes(s, lanes_above);
-    }
-    (total, mass_above)
+/// Relative errors are below 2e-6 (absolute, where a value is near 0). The same bits at every level,
+/// on any number of threads, in any batch. All numbers of a bad row are NaN, its tokens −1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct RowStatistics {
+    /// ln Σ exp(z/T).
+    pub log_sum_exp: f64,
+    /// −Σ p ln p.
+    pub entropy: f64,
+    /// p of the drawn token.
+    pub probability: f64,
+    /// ln p of the drawn token.
+    pub log_probability: f64,
+    /// ln of Σ exp((z − z of the drawn token)/T) over all other tokens, which is ln((1 − p)/p): it
+    /// orders tokens by their confidence (the lower, the surer) even where p rounds to 1. −∞ if
+    /// there is no other token.
+    pub log_others: f64,
+    /// p of the most likely token less p of the next one; 0 if two logits are equally large, 1 if
+    /// there is only one token.
+    pub margin: f64,
+    /// ln p of the token that was given for this row; NaN without one.
+    pub given_log_probability: f64,
+    /// Σ p ln(p/q), where q is the law of the row it is compared with; NaN without one.
+    pub divergence: f64,
+    /// The largest logit.
+    pub max: f32,
+    /// Its token; ties: the lowest id.
+    pub argmax: i32,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::masses;
-    use crate::draw::Temperature;
-    use crate::draw::element::Element;
-    use crate::lanes::{Kernel, Lanes, Level, run};
-    use half::{bf16, f16};
-
-    struct Masses<'a, E> {
-        row: &'a [E],
-        excluded: usize,
-        max: f32,
-        temperature: Temperature,
-        lower: f32,
-        above: f32,
-    }
-
-    impl<E: Element> Kernel for Masses<'_, E> {
-        type Output = (f64, f64);
-
-        #[inline(always)]
-        fn run<L: Lanes>(self, s: L) -> (f64, f64) {
-            let Masses { row, excluded, max, temperature, lower, above } = self;
-            masses(s, row, excluded, max, temperature, lower, above)
-        }
-    }
-
-    /// The masses at every level, which must agree, compared with plain sums in f64.
-    fn check<E: Element>(row: &[E], excluded: usize, t: f32, lower: f32, above: f32) -> (f64, f64) {
-        let temperature = Temperature::new(t).expect("a fine temperature");
-        let counts = |&(i, x): &(usize, f32)| i != excluded && x > f32::NEG_INFINITY;
-        let logits = || row.iter().map(|x| x.to_f32()).enumerate().filter(counts).map(|(_, x)| x);
-        let max = logits().fold(f32::NEG_INFINITY, f32::max);
-        let at = |level| run(level, Masses { row, excluded, max, temperature, lower, above });
-        let ours = at(Level::Baseline);
-        for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
-            let other = at(level);
-            let bits = |(a, b): (f64, f64)| (a.to_bits(), b.to_bits());
-            assert_eq!(bits(ours), bits(other), "{level}");
-        }
-        let weight = |x: f32| ((f64::from(x) - f64::from(max)) / f64::from(t)).exp();
-        // |below/T| times the roundings of the difference and of 1/T, weighed by the weight.
-        let mut slack = 0.0;
-        let mut sum = |from: f32| {
-            let mut sum = 0.0;
-            for x in logits().filter(|&x| x > from && x >= lower) {
-                let w = weight(x);
-                sum += w;
-                slack = f64::max(slack, 1e-30) + if w > 0.0 { -w * w.ln() * 1.2e-7 } else { 0.0 };
-            }
-            sum
-        };
-        let (total, mass_above) = (sum(f32::NEG_INFINITY), sum(above));
-        let near = |ours: f64, exact: f64| (ours - exact).abs() <= 1e-6 * exact + slack;
-        assert!(near(ours.0, total), "{} tokens at T {t}: {} for {total}", row.len(), ours.0);
-        assert!(near(ours.1, mass_above), "above {above} at T {t}: {} for {mass_above}", ours.1);
-        ours
-    }
-
-    /// Logits with ties, −∞ and a wide range.
-    fn logits(len: usize, seed: u64) -> Vec<f32> {
-        let value = |i: usize| {
-            let x = (i as u64 + 1).wrapping_mul(2 * seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let x = (x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            match x >> 60 {
-                0 => f32::NEG_INFINITY,
-                1 => 4.0,
-                _ => ((x >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * 30.0,
-            }
-        };
-        (0..len).map(value).collect()
-    }
-
-    #[test]
-    fn masses_of_every_length_match_plain_sums() {
-        let lengths = (1..=70).chain([127, 128, 129, 1_023, 1_024, 1_025, 2_047, 9_000, 50_257]);
-        for len in lengths {
-            for offset in [0, 1, 7, 15] {
-                let long = logits(len + offset, len as u64);
-                let row = &long[offset..];
-                for t in [1e-3, 0.1, 0.7, 1.0, 10.0, 1e3, f32::INFINITY] {
-                    let excluded = [usize::MAX, 0, len / 2, len - 1][offset % 4];
-                    if row.iter().enumerate().all(|(i, x)| i == excluded || x.is_infinite()) {
-                        continue;
-                    }
-                    check(row, excluded, t, f32::NEG_INFINITY, 4.0);
-                    check(row, excluded, t, -3.0, f32::NEG_INFINITY);
-                    check(row, excluded, t, 4.0, 3.9);
-                }
-                if len > 5_000 {
-                    break;
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn masses_of_other_elements_and_offsets() {
-        for len in [31, 128, 1_000, 3_000] {
-            let row = logits(len, 5);
-            let halves: Vec<f16> = row.iter().map(|&x| f16::from_f32(x)).collect();
-            check(&halves, 3, 0.7, -20.0, 2.0);
-            let brains: Vec<bf16> = row.iter().map(|&x| bf16::from_f32(x)).collect();
-            check(&brains, 3, 0.7, -20.0, 2.0);
-            for offset in [-3e4f32, 3e4, 1e7] {
-                let far: Vec<f32> = row.iter().map(|&x| x + offset).collect();
-                for t in [1e-3, 1.0, 1e3] {
-                    check(&far, 3, t, f32::NEG_INFINITY, offset + 2.0);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn mass_above_is_monotonic_and_reaches_the_total() {
-        let row = logits(5_000, 9);
-        let mut bars: Vec<f32> = row.iter().copied().filter(|x| x.is_finite()).collect();
-        bars.sort_by(f32::total_cmp);
-        let temperature = Temperature::new(1.0).expect("a fine temperature");
-        let max = bars[bars.len() - 1];
-        let mut last = f64::INFINITY;
-        for (k, &above) in bars.iter().enumerate() {
-            let level = Level::detect();
-            let excluded = usize::MAX;
-            let lower = f32::NEG_INFINITY;
-            let at =
-                |above| run(level, Masses { row: &row, excluded, max, temperature, lower, above });
-            let (total, mass) = at(above);
-            assert!(mass <= last, "above {above}: {mass} after {last}");
-            assert!(k > 0 || at(lower) == (total, total), "everything lies above −∞");
-            last = mass;
-        }
-        assert!(last == 0.0, "nothing lies above the maximum");
-    }
-
-    #[test]
-    fn tokens_that_weigh_nothing() {
-        // One finite token among −∞, the excluded one larger, at all temperatures.
-        for t in [1e-30, 1e-3, 1.0, 1e30, f32::MAX, f32::INFINITY] {
-            let mut row = vec![f32::NEG_INFINITY; 300];
-            row[150] = 2.5;
-            row[151] = 1e30;
-            assert_eq!(check(&row, 151, t, f32::NEG_INFINITY, f32::NEG_INFINITY), (1.0, 1.0));
-            assert_eq!(check(&row, 151, t, 2.5, 2.5), (1.0, 0.0));
-            assert_eq!(check(&row, 151, t, 2.6, 0.0), (0.0, 0.0));
-        }
-    }
+impl RowStatistics {
+    /// Those of a bad row.
+    pub const BAD: Self = Self {
+        log_sum_exp: f64::NAN,
+        entropy: f64::NAN,
+        probability: f64::NAN,
+        log_probability: f64::NAN,
+        log_others: f64::NAN,
+        margin: f64::NAN,
+        given_log_probability: f64::NAN,
+        divergence: f64::NAN,
+        max: f32::NAN,
+        argmax: -1,
+    };
 }

@@ -1,6 +1,6 @@
 //! x86-64 with AVX2, FMA and F16C: two 256-bit registers make 16 lanes.
 
-use super::Lanes;
+use super::{Kernel, Lanes};
 use core::arch::x86_64::*;
 use half::{bf16, f16};
 
@@ -36,6 +36,16 @@ impl Lanes for Avx2 {
     type U = [__m256i; 2];
     type Mask = [__m256; 2];
 
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt")]
+        #[inline(never)]
+        fn shell<K: Kernel>(s: Avx2, kernel: K) -> K::Output {
+            kernel.run(s)
+        }
+        // SAFETY: `self` proves that the CPU has the features of the shell.
+        unsafe { shell(self, kernel) }
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         // SAFETY: `self` proves that the CPU has AVX2.

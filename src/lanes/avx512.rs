@@ -1,6 +1,6 @@
 //! x86-64 with AVX-512: one register is 16 lanes.
 
-use super::Lanes;
+use super::{Kernel, Lanes};
 use core::arch::x86_64::*;
 use half::{bf16, f16};
 
@@ -35,6 +35,17 @@ impl Lanes for Avx512 {
     type U = __m512i;
     type Mask = __mmask16;
 
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
+        #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt")]
+        #[inline(never)]
+        fn shell<K: Kernel>(s: Avx512, kernel: K) -> K::Output {
+            kernel.run(s)
+        }
+        // SAFETY: `self` proves that the CPU has the features of the shell.
+        unsafe { shell(self, kernel) }
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
         one!(_mm512_set1_ps, x)

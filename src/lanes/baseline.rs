@@ -1,6 +1,6 @@
 //! The level that every CPU has, through `wide`.
 
-use super::Lanes;
+use super::{Kernel, Lanes};
 use half::{bf16, f16};
 use wide::{f32x16, i32x16, u32x16};
 
@@ -31,11 +31,27 @@ pub(crate) fn fused(a: f32, b: f32, c: f32) -> f32 {
     f64::from_bits(if inexact & even { odd } else { bits }) as f32
 }
 
+/// The same in every lane; not inlined, for it is long.
+#[inline(never)]
+#[cfg_attr(any(target_feature = "fma", target_arch = "aarch64"), allow(dead_code))]
+fn fused_lanes(a: f32x16, b: f32x16, c: f32x16) -> f32x16 {
+    let (a, b, c) = (a.to_array(), b.to_array(), c.to_array());
+    f32x16::new(core::array::from_fn(|i| fused(a[i], b[i], c[i])))
+}
+
 impl Lanes for Baseline {
     type F = f32x16;
     type U = u32x16;
     type Mask = f32x16;
 
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        #[inline(never)]
+        fn shell<K: Kernel>(s: Baseline, kernel: K) -> K::Output {
+            kernel.run(s)
+        }
+        shell(self, kernel)
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> f32x16 {
         f32x16::splat(x)
@@ -82,12 +98,7 @@ impl Lanes for Baseline {
         if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
             return a.mul_add(b, c);
         }
-        let (a, b, c) = (a.to_array(), b.to_array(), c.to_array());
-        let mut out = [0.0; 16];
-        for i in 0..16 {
-            out[i] = fused(a[i], b[i], c[i]);
-        }
-        f32x16::new(out)
+        fused_lanes(a, b, c)
     }
     #[inline(always)]
     fn max(self, a: f32x16, b: f32x16) -> f32x16 {

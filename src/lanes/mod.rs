@@ -78,7 +78,7 @@ pub(crate) trait Kernel {
     type Output;
 
     /// The computation. Must be `#[inline(always)]`, and so must everything in it that takes
-    /// `s`: the instructions of a level exist only inside its shell below.
+    /// `s`: the instructions of a level exist only inside the shell in its [`Lanes::call`].
     fn run<L: Lanes>(self, s: L) -> Self::Output;
 }
 
@@ -86,26 +86,15 @@ pub(crate) trait Kernel {
 pub(crate) fn run<K: Kernel>(level: Level, kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     {
-        #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
-        #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt")]
-        fn avx512<K: Kernel>(s: avx512::Avx512, kernel: K) -> K::Output {
-            kernel.run(s)
-        }
-        #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt")]
-        fn avx2<K: Kernel>(s: avx2::Avx2, kernel: K) -> K::Output {
-            kernel.run(s)
-        }
         if let (Level::Avx512, Some(s)) = (level, avx512::Avx512::new()) {
-            // SAFETY: `s` proves that the CPU has the features of the shell.
-            return unsafe { avx512(s, kernel) };
+            return s.call(kernel);
         }
         if let (Level::Avx2, Some(s)) = (level, avx2::Avx2::new()) {
-            // SAFETY: `s` proves that the CPU has the features of the shell.
-            return unsafe { avx2(s, kernel) };
+            return s.call(kernel);
         }
     }
     let _ = level;
-    kernel.run(baseline::Baseline)
+    baseline::Baseline.call(kernel)
 }
 
 /// Sixteen lanes. A value of the implementing type is the proof that its instructions may run.
@@ -120,6 +109,10 @@ pub(crate) trait Lanes: Copy {
     type U: Copy;
     /// 16 × yes or no.
     type Mask: Copy;
+
+    /// Runs a kernel as a function of its own: for what is large and entered seldom, or from several
+    /// places. Everything else is inlined into the function that it stands in.
+    fn call<K: Kernel>(self, kernel: K) -> K::Output;
 
     fn splat(self, x: f32) -> Self::F;
     fn load(self, x: &[f32; 16]) -> Self::F;

@@ -1,0 +1,210 @@
+//! A row of logits in cells, and the sweep that finds their maxima.
+
+use super::element::Element;
+use super::envelope::{GROUP, MAX_GROUPS};
+use crate::lanes::{Kernel, Lanes, Level, run};
+use crate::logits::MAX_VOCAB;
+
+/// C, the number of tokens in a cell, a power of two.
+///
+/// Larger cells make the envelope cheaper and the proposals more. A vector of bounds costs about
+/// as much as an eighth of a proposal, so C² near an eighth of the number of vectors balances the
+/// two; for huge vocabularies [`MAX_GROUPS`] decides.
+pub(super) const fn cell_size(vocab: usize) -> usize {
+    let vectors = vocab.div_ceil(16);
+    let balanced = (vectors / 8).isqrt().next_power_of_two();
+    let needed = vectors.div_ceil(GROUP * MAX_GROUPS).next_power_of_two();
+    if needed > balanced { needed } else { balanced }
+}
+
+const _: () = assert!(cell_size(MAX_VOCAB) <= 1 << super::proposals::OFFSET_BITS);
+
+/// A row, the token of it that may not be drawn (or a number past its end), and its cell size.
+pub(super) struct Row<'a, E> {
+    pub(super) logits: &'a [E],
+    pub(super) excluded: usize,
+    pub(super) size: usize,
+}
+
+impl<'a, E: Element> Row<'a, E> {
+    #[inline(always)]
+    pub(super) fn new(logits: &'a [E], excluded: usize) -> Self {
+        Self { logits, excluded, size: cell_size(logits.len()) }
+    }
+
+    /// The number of vectors of cells.
+    pub(super) fn vectors(&self) -> usize {
+        match self.size {
+            1 => self.logits.len().div_ceil(16),
+            size => self.logits.len().div_ceil(16 * GROUP * size) * GROUP,
+        }
+    }
+
+    /// Writes the maximum of each cell, without the excluded token; returns the largest, and whether
+    /// there is a NaN, the excluded token's included.
+    #[inline(always)]
+    pub(super) fn maxima<L: Lanes>(&self, s: L, maxima: &mut [[u32; 16]]) -> (f32, bool) {
+        let (max, nan) = match self.size {
+            1 => self.load(s, maxima),
+            _ => self.sweep(s, maxima.as_chunks_mut().0),
+        };
+        if self.excluded >= self.logits.len() {
+            return (max, nan);
+        }
+        self.exclude(maxima);
+        if self.logits[self.excluded].to_f32() >= max {
+            let maxima = maxima.as_flattened().iter();
+            return (maxima.fold(f32::NEG_INFINITY, |a, &b| a.max(f32::from_bits(b))), nan);
+        }
+        (max, nan)
+    }
+
+    /// The maxima of cells of one token: the tokens.
+    #[inline(always)]
+    fn load<L: Lanes>(&self, s: L, cells: &mut [[u32; 16]]) -> (f32, bool) {
+        let mut nan = s.no_lane();
+        let mut max = s.splat(f32::NEG_INFINITY);
+        let (vectors, rest) = self.logits.as_chunks::<16>();
+        for (vector, cell) in vectors.iter().zip(&mut *cells) {
+            let x = E::load(s, vector);
+            max = s.max(max, x);
+            nan = s.or(nan, s.unordered(x, x));
+            s.store_u32(s.float_bits(x), cell);
+        }
+        if let Some(cell) = cells.get_mut(vectors.len()) {
+            let x = E::load_some(s, rest);
+            max = s.max(max, x);
+            nan = s.or(nan, s.unordered(x, x));
+            s.store_u32(s.float_bits(x), cell);
+        }
+        (s.largest(max), s.any(nan))
+    }
+
+    /// The maxima of larger cells.
+    ///
+    /// An ordered maximum drops a NaN silently, so every pair of vectors is also compared for one.
+    #[inline(always)]
+    fn sweep<L: Lanes>(&self, s: L, cells: &mut [[[u32; 16]; GROUP]]) -> (f32, bool) {
+        let least = s.splat(f32::NEG_INFINITY);
+        let (mut nan, mut row) = (s.no_lane(), [least; GROUP]);
+        let groups = self.logits.chunks_exact(16 * GROUP * self.size);
+        let rest = groups.remainder();
+        let mut cells = cells.iter_mut();
+        for (group, cells) in groups.zip(&mut cells) {
+            let mut max = [least; GROUP];
+            for block in group.as_chunks::<16>().0.as_chunks::<GROUP>().0 {
+                let mut x = [least; GROUP];
+                for k in 0..GROUP {
+                    x[k] = E::load(s, &block[k]);
+                    max[k] = s.max(max[k], x[k]);
+                }
+                for pair in x.chunks_exact(2) {
+                    nan = s.or(nan, s.unordered(pair[0], pair[1]));
+                }
+            }
+            for k in 0..GROUP {
+                s.store_u32(s.float_bits(max[k]), &mut cells[k]);
+                row[k] = s.max(row[k], max[k]);
+            }
+        }
+        if let Some(cells) = cells.next() {
+            let mut max = [least; GROUP];
+            for block in rest.chunks(16 * GROUP) {
+                for (x, max) in block.chunks(16).zip(&mut max) {
+                    let x = part(s, x);
+                    *max = s.max(*max, x);
+                    nan = s.or(nan, s.unordered(x, x));
+                }
+            }
+            for k in 0..GROUP {
+                s.store_u32(s.float_bits(max[k]), &mut cells[k]);
+                row[k] = s.max(row[k], max[k]);
+            }
+        }
+        let row = row.into_iter().fold(least, |a, b| s.max(a, b));
+        (s.largest(row), s.any(nan))
+    }
+
+    /// The token at `offset` of a cell; it may lie past the end of the row.
+    #[inline(always)]
+    pub(super) fn token(&self, vector: usize, lane: usize, offset: usize) -> usize {
+        // With cells of one token this is 16·vector + lane.
+        let (group, accumulator) = (vector / GROUP, vector % GROUP);
+        ((group * self.size + offset) * GROUP + accumulator) * 16 + lane
+    }
+
+    /// Replaces the maximum of the excluded token's cell by the maximum without it.
+    #[inline(always)]
+    fn exclude(&self, cells: &mut [[u32; 16]]) {
+        let (vector, lane) = (self.excluded / 16, self.excluded % 16);
+        let cell = vector / (GROUP * self.size) * GROUP + vector % GROUP;
+        let mut max = f32::NEG_INFINITY;
+        for offset in 0..self.size {
+            let token = self.token(cell, lane, offset);
+            if token < self.logits.len() && token != self.excluded {
+                max = max.max(self.logits[token].to_f32());
+            }
+        }
+        cells[cell][lane] = max.to_bits();
+    }
+
+    /// The lowest token whose logit equals `max`, which is the largest of the cells.
+    #[inline(always)]
+    pub(super) fn first_of_value(&self, max: f32, maxima: &[[u32; 16]]) -> usize {
+        // Sixteen at a time without an early exit, which the compiler turns into vectors.
+        let holds = |cells: &[[u32; 16]]| {
+            let equals = |&x: &u32| f32::from_bits(x) == max;
+            cells.as_flattened().iter().fold(false, |any, x| any | equals(x))
+        };
+        let group = maxima.chunks(GROUP).position(holds).unwrap_or(0);
+        for (block, x) in self.logits.chunks(16).enumerate().skip(group * GROUP * self.size) {
+            if x.iter().fold(false, |any, x| any | (x.to_f32() == max)) {
+                for (lane, x) in x.iter().enumerate() {
+                    if x.to_f32() == max && 16 * block + lane != self.excluded {
+                        return 16 * block + lane;
+                    }
+                }
+            }
+        }
+        // Never reached: some token is the maximum of its cell.
+        0
+    }
+}
+
+/// A vector of up to 16 tokens.
+#[inline(always)]
+pub(super) fn part<L: Lanes, E: Element>(s: L, x: &[E]) -> L::F {
+    match x.first_chunk() {
+        Some(x) => E::load(s, x),
+        None => E::load_some(s, x),
+    }
+}
+
+/// The largest element of a row by the plainest vector loop: the bare sweep that benchmarks
+/// compare a draw with.
+#[doc(hidden)]
+#[must_use]
+pub fn largest(level: Level, row: &[f32]) -> f32 {
+    run(level, Largest(row))
+}
+
+struct Largest<'a>(&'a [f32]);
+
+impl Kernel for Largest<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) -> f32 {
+        let (blocks, rest) = self.0.as_chunks::<128>();
+        let mut m = [s.splat(f32::NEG_INFINITY); 8];
+        for block in blocks {
+            for (m, x) in m.iter_mut().zip(block.as_chunks::<16>().0) {
+                *m = s.max(*m, s.load(x));
+            }
+        }
+        for other in 1..8 {
+            m[0] = s.max(m[0], m[other]);
+        }
+        rest.iter().fold(s.largest(m[0]), |a, &b| if b > a { b } else { a })
+    }
+}
