@@ -188,20 +188,17 @@ impl<E: Element, A: Element> Kernel for DrawRow<'_, E, A> {
         } else if !top.is_empty() {
             s.call(Top { row: &row, maxima, max, list: &mut *list, out: top });
         }
-        let summary = (!bad && out.is_some())
-            .then(|| Summary::new(&row, max, cells.maxima(row.vectors()), sums, temperature));
-        let choose = Choose {
-            row: &row,
-            max,
-            nan,
-            ahead,
-            rule,
-            key,
-            cells: &mut *cells,
-            list,
-            drawn: &mut *drawn,
-        };
-        s.call(choose);
+        let argmax = (!bad && out.is_some()).then(|| row.first_of_value(max, maxima));
+        let maxima = cells.maxima(row.vectors());
+        let summary =
+            argmax.map(|argmax| Summary::new(&row, (max, argmax), maxima, sums, temperature));
+        match argmax {
+            Some(argmax) if rule.temperature.greedy => drawn.fill(Drawn::token(argmax)),
+            _ => {
+                let (row, cells, drawn) = (&row, &mut *cells, &mut *drawn);
+                s.call(Choose { row, max, nan, ahead, rule, key, cells, list, drawn });
+            }
+        }
         let Some(out) = out else { return };
         *out = RowStatistics::BAD;
         if let Some(summary) = summary {

@@ -178,19 +178,41 @@ impl<L: Lanes> Running<L> {
         Self { reference: s.splat(reference), least, temperature, run: zeros, runs: zeros }
     }
 
+    /// Adds a block, its masses as a tree and its moments in two halves, and takes its maxima.
     #[inline(always)]
-    fn add(&mut self, s: L, x: [L::F; VECTORS]) {
-        let zero = s.splat(0.0);
-        let (mut weights, mut moments) = ([zero; VECTORS], [zero; 2]);
-        for k in 0..VECTORS {
-            // A NaN is not left out, so that the sum becomes one.
-            let out = s.greater(self.least, x[k]);
-            let below = s.select(out, zero, s.sub(x[k], self.reference));
-            weights[k] = s.select(out, zero, fast_weight(s, below, self.temperature));
-            moments[k % 2] = s.fma(weights[k], below, moments[k % 2]);
-        }
-        self.run[0] = s.add(self.run[0], tree(s, weights));
+    fn add<E: Element>(&mut self, s: L, block: &Block<E>, max: &mut [L::F; VECTORS]) {
+        let (x, max) = (block.as_chunks::<2>().0, max.as_chunks_mut::<2>().0);
+        let moments = [s.splat(0.0); 2];
+        let (a, moments) = self.pair(s, &x[0], &mut max[0], moments);
+        let (b, moments) = self.pair(s, &x[1], &mut max[1], moments);
+        let ab = s.add(a, b);
+        let (c, moments) = self.pair(s, &x[2], &mut max[2], moments);
+        let (d, moments) = self.pair(s, &x[3], &mut max[3], moments);
+        self.run[0] = s.add(self.run[0], s.add(ab, s.add(c, d)));
         self.run[1] = s.add(self.run[1], s.add(moments[0], moments[1]));
+    }
+
+    /// The weights of two vectors together, and their moments beside those before.
+    #[inline(always)]
+    fn pair<E: Element>(
+        &self,
+        s: L,
+        [a, b]: &[[E; 16]; 2],
+        max: &mut [L::F; 2],
+        moments: [L::F; 2],
+    ) -> (L::F, [L::F; 2]) {
+        let (a, a_moment) = self.weigh(s, E::load(s, a), &mut max[0], moments[0]);
+        let (b, b_moment) = self.weigh(s, E::load(s, b), &mut max[1], moments[1]);
+        (s.add(a, b), [a_moment, b_moment])
+    }
+
+    #[inline(always)]
+    fn weigh(&self, s: L, x: L::F, max: &mut L::F, moment: L::F) -> (L::F, L::F) {
+        *max = s.max(*max, x);
+        // What lies deeper has a weight of 125 halvings, which no sum notices.
+        let below = s.sub(s.at_least(x, self.least), self.reference);
+        let weight = fast_weight(s, below, self.temperature);
+        (weight, s.fma(weight, below, moment))
     }
 
     #[inline(always)]
@@ -224,9 +246,10 @@ impl<E: Element> Kernel for BlockSums<'_, E> {
     fn run<L: Lanes>(self, s: L) -> Sums {
         let Self { blocks, begin, end, reference, temperature } = self;
         let mut running = Running::new(s, reference, temperature);
+        let mut max = [s.splat(f32::NEG_INFINITY); VECTORS];
         for run in (begin..end).step_by(RUN) {
             for block in run..end.min(run + RUN) {
-                running.add(s, load(s, blocks.get(block)));
+                running.add(s, blocks.get(block), &mut max);
             }
             running.end_run(s);
         }
@@ -287,11 +310,7 @@ impl<E: Element> Kernel for Sweep<'_, E> {
             let mut running = Running::new(s, reference, temperature);
             for run in (begin..end).step_by(RUN) {
                 for block in run..end.min(run + RUN) {
-                    let x = load(s, blocks.get(block));
-                    for k in 0..GROUP {
-                        max[k] = s.max(max[k], x[k]);
-                    }
-                    running.add(s, x);
+                    running.add(s, blocks.get(block), &mut max);
                 }
                 running.end_run(s);
             }
@@ -338,12 +357,11 @@ impl Summary {
     #[inline(always)]
     pub(super) fn new<E: Element>(
         row: &Row<'_, E>,
-        max: f32,
+        (max, argmax): (f32, usize),
         maxima: &mut [[u32; 16]],
         sums: &GroupSums,
         temperature: Temperature,
     ) -> Self {
-        let argmax = row.first_of_value(max, maxima);
         let second = row.largest_but(argmax, maxima);
         let (mut mass, mut moment) = (0.0, 0.0);
         for sums in &sums.0[..row.groups()] {

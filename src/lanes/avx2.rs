@@ -117,6 +117,11 @@ impl Lanes for Avx2 {
         both!(_mm256_max_ps, a, b)
     }
     #[inline(always)]
+    fn at_least(self, x: Self::F, least: Self::F) -> Self::F {
+        // The instruction returns its second operand if one is NaN.
+        both!(_mm256_max_ps, least, x)
+    }
+    #[inline(always)]
     fn min(self, a: Self::F, b: Self::F) -> Self::F {
         both!(_mm256_min_ps, a, b)
     }

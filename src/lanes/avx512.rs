@@ -100,6 +100,11 @@ impl Lanes for Avx512 {
         one!(_mm512_max_ps, a, b)
     }
     #[inline(always)]
+    fn at_least(self, x: __m512, least: __m512) -> __m512 {
+        // The instruction returns its second operand if one is NaN.
+        one!(_mm512_max_ps, least, x)
+    }
+    #[inline(always)]
     fn min(self, a: __m512, b: __m512) -> __m512 {
         one!(_mm512_min_ps, a, b)
     }

@@ -105,6 +105,10 @@ impl Lanes for Baseline {
         a.fast_max(b)
     }
     #[inline(always)]
+    fn at_least(self, x: f32x16, least: f32x16) -> f32x16 {
+        x.simd_lt(least).bitselect(least, x)
+    }
+    #[inline(always)]
     fn min(self, a: f32x16, b: f32x16) -> f32x16 {
         a.fast_min(b)
     }

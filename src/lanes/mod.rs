@@ -130,6 +130,8 @@ pub(crate) trait Lanes: Copy {
     fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// The larger; unspecified if one is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The larger of x and `least`, which is not NaN; x if that is.
+    fn at_least(self, x: Self::F, least: Self::F) -> Self::F;
     /// The smaller; unspecified if one is NaN.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
 
