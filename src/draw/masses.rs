@@ -32,8 +32,7 @@ impl<E: Element> Kernel for Masses<'_, E> {
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) -> (f64, f64) {
         let Self { row, excluded, max, temperature, lower, above } = self;
-        // Any finite number serves as the maximum where all weights are 1.
-        let max = if temperature.high == 0.0 { 0.0 } else { max };
+        let max = temperature.reference(max);
         let least = least_weighty(max, temperature);
         let least = s.splat(least.max(lower));
         let (max, above, zero) = (s.splat(max), s.splat(above), s.splat(0.0));

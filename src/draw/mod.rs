@@ -213,6 +213,13 @@ impl Temperature {
     pub(crate) const GREEDY: Self =
         Self { high: 0.0, low: 0.0, floor: 0.0, inverse: f64::INFINITY, greedy: true };
 
+    /// The logit that weights are relative to: the largest, or any where all finite logits weigh 1,
+    /// whose distance could not be told.
+    #[inline(always)]
+    pub(crate) fn reference(self, max: f32) -> f32 {
+        if self.high == 0.0 { 0.0 } else { max.clamp(f32::MIN, f32::MAX) }
+    }
+
     /// Checks and converts; 0, or at least 1e-30, +∞ included.
     pub(crate) fn new(temperature: f32) -> Result<Self, Error> {
         if temperature == 0.0 {

@@ -43,12 +43,13 @@ impl Sums<'_> {
         }
         let max = s.largest(max);
         let temperature = batch.rule(job).temperature;
+        let reference = temperature.reference(max);
         let mut sums = s.splat_u32(0);
         s.store_u32(sums, &mut self.0[0]);
         for v in 0..self.0.len() - 1 {
             let x = part(s, load(v));
             let x = if v == out_vector { s.select(keep, x, least) } else { x };
-            sums = s.add_u32(sums, weight_bound(s, x, max, temperature));
+            sums = s.add_u32(sums, weight_bound(s, x, reference, temperature));
             s.store_u32(sums, &mut self.0[v + 1]);
         }
         (max, s.any(nan))
@@ -156,7 +157,7 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
                 let mut sums = Sums(&mut cells.rows[i * height..][..height]);
                 let (max, nan) = sums.fill(s, batch, &row(begin + i), begin);
                 bad |= u32::from(nan | (max == f32::INFINITY) | (max == f32::NEG_INFINITY)) << i;
-                maxima[i] = max;
+                maxima[i] = rule.temperature.reference(max);
             }
             let (mut proposals, mut logits) = ([Proposal::default(); 16], [0.0; 16]);
             for i in 0..end - begin {

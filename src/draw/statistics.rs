@@ -10,7 +10,7 @@ use super::Temperature;
 use super::blocks::{Block, Blocks, TOKENS, VECTORS, sum_lanes, tree};
 use super::element::Element;
 use super::envelope::{Cells, GROUP, MAX_GROUPS};
-use super::masses::least_weighty;
+use super::masses::{Masses, least_weighty};
 use super::row::Row;
 use crate::error::{Error, shape};
 use crate::lanes::math::fast_weight;
@@ -293,16 +293,25 @@ impl<E: Element> Kernel for Sweep<'_, E> {
         let Self { row, temperature, cells, sums } = self;
         let blocks = &Blocks::new(row.logits).without(row.excluded);
         let maxima = cells.maxima(row.vectors());
+        if temperature.high == 0.0 {
+            // All finite logits weigh 1, which the clamp of a weight would give −∞ as well.
+            let (excluded, max, lower) = (row.excluded, 0.0, f32::NEG_INFINITY);
+            let (row_logits, above) = (row.logits, f32::INFINITY);
+            let count = Masses { row: row_logits, excluded, max, temperature, lower, above };
+            sums.0[0] = Sums { mass: s.call(count).0, ..Sums::default() };
+            sums.0[1..row.groups()].fill(Sums::default());
+            return row.maxima(s, maxima);
+        }
         if row.size == 1 {
             let (max, nan) = row.maxima(s, maxima);
             let Range { start: begin, end } = row.blocks_of(0, blocks.count());
-            let reference = finite(max, temperature);
+            let reference = temperature.reference(max);
             sums.0[0] = BlockSums { blocks, begin, end, reference, temperature }.run(s);
             return (max, nan);
         }
         let least = s.splat(f32::NEG_INFINITY);
         let (mut row_max, mut mass) = ([least; GROUP], 0.0);
-        let mut reference = finite(largest_of(s, load(s, blocks.get(0))), temperature);
+        let mut reference = temperature.reference(largest_of(s, load(s, blocks.get(0))));
         let (groups, _) = maxima.as_chunks_mut::<GROUP>();
         for (g, cells) in groups.iter_mut().enumerate() {
             let Range { start: begin, end } = row.blocks_of(g, blocks.count());
@@ -334,12 +343,6 @@ impl<E: Element> Kernel for Sweep<'_, E> {
     }
 }
 
-/// A logit as a reference: any number will do where nothing is finite, or where all weights are 1.
-#[inline(always)]
-fn finite(max: f32, temperature: Temperature) -> f32 {
-    if temperature.high == 0.0 { 0.0 } else { max.clamp(f32::MIN, f32::MAX) }
-}
-
 /// A good row after its [`Sweep`], while its cells still hold their maxima: everything but what
 /// depends on the drawn token.
 pub(super) struct Summary {
@@ -365,7 +368,7 @@ impl Summary {
         let second = row.largest_but(argmax, maxima);
         let (mut mass, mut moment) = (0.0, 0.0);
         for sums in &sums.0[..row.groups()] {
-            let rise = f64::from(sums.reference) - f64::from(max);
+            let rise = f64::from(sums.reference) - f64::from(temperature.reference(max));
             let scale = if rise == 0.0 { 1.0 } else { libm::exp(rise * temperature.inverse) };
             mass += sums.mass * scale;
             moment += (sums.moment + rise * sums.mass) * scale;
@@ -394,9 +397,12 @@ impl Summary {
         token: usize,
     ) -> f64 {
         let &Self { second, temperature, .. } = self;
+        if second == f32::NEG_INFINITY {
+            return second.into();
+        }
         // Relative to the largest logit, much smaller ones would not be seen.
         let far = self.below(second) < -40.0;
-        let reference = finite(if far { second } else { self.max }, temperature);
+        let reference = temperature.reference(if far { second } else { self.max });
         let blocks = &Blocks::new(row.logits).without(row.excluded).without(token);
         let mut mass = 0.0;
         for (g, sums) in sums.0[..row.groups()].iter().enumerate() {
@@ -410,7 +416,7 @@ impl Summary {
             let rise = f64::from(sums.reference) - f64::from(reference);
             mass += sums.mass * libm::exp(rise * temperature.inverse);
         }
-        if mass == 0.0 { f64::NEG_INFINITY } else { libm::log(mass) + self.below(reference) }
+        libm::log(mass) + self.below(reference)
     }
 
     /// The statistics of the row for its drawn token.
@@ -487,7 +493,7 @@ impl<E: Element> Kernel for Divergence<'_, E> {
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) -> f64 {
         let Self { row, other, excluded, maxima, temperature } = self;
-        let references = maxima.map(|max| finite(max, temperature));
+        let references = maxima.map(|max| temperature.reference(max));
         let least = references.map(|reference| s.splat(least_weighty(reference, temperature)));
         let tops = references.map(|reference| s.splat(reference));
         let [row, other] = [row, other].map(|row| Blocks::new(row).without(excluded));
