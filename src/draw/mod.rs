@@ -30,7 +30,7 @@ use crate::rng::Key;
 
 pub(crate) use envelope::Scratch;
 pub(crate) use kernel::draw_rows;
-pub use law::weights;
+pub use law::{Law, law};
 pub use row::largest;
 pub use statistics::RowStatistics;
 
