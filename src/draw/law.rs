@@ -259,7 +259,7 @@ fn accepted(weight: f32, bound: u32) -> f64 {
         return 0.0;
     }
     let about = f64::from(weight) / (f64::from(bound) * BOUND_UNIT);
-    let mut count = (about * ALL) as u64;
+    let mut count = ((about * ALL) as u64).min(1 << BITS);
     if count > 1 << 30 {
         // Not continued: counted one by one.
         while !accepts(u128::from(count - 1) << BITS) {
