@@ -8,6 +8,9 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 /// The chance that a test which compares draws with a law fails for a correct sampler.
 pub(crate) const FALSE_POSITIVES: f64 = 1e-6;
 
+/// Threads for many draws.
+const THREADS: usize = if cfg!(feature = "threads") { 2 } else { 1 };
+
 /// The levels of this CPU, the lowest first.
 pub(crate) fn levels() -> impl Iterator<Item = Level> {
     Level::ALL.into_iter().filter(|level| level.is_available())
@@ -88,7 +91,7 @@ pub(crate) fn histogram(
 ) -> Vec<u64> {
     // Enough for the pool at 32 tokens.
     let batch = draws.min(1 << 15);
-    let mut sampler = Sampler::builder(batch, 1).threads(2).vocab(vocab).build().expect("ok");
+    let mut sampler = Sampler::builder(batch, 1).threads(THREADS).vocab(vocab).build().expect("ok");
     let (index, mut counts) = (vec![0; batch], vec![0; vocab]);
     for begin in (0..draws).step_by(batch) {
         let rows = batch.min(draws - begin);
@@ -119,7 +122,7 @@ pub(crate) fn histogram_of_many(
 ) -> Vec<u64> {
     const ROWS: usize = 64;
     const MANY: usize = 1 << 14;
-    let build = Sampler::builder(ROWS * MANY, 1).threads(2).vocab(vocab).build();
+    let build = Sampler::builder(ROWS * MANY, 1).threads(THREADS).vocab(vocab).build();
     let (mut sampler, mut counts) = (build.expect("a sampler"), vec![0; vocab]);
     let logits = Logits::new(row, 1, vocab, vocab, Some(&[0; ROWS])).expect("a view");
     for step in 0..draws.div_ceil(ROWS * MANY) as u32 {
