@@ -25,7 +25,7 @@
 //! | 20 | the generator does not advance; shards out of step | `keys.rs::keys_that_differ_in_one_bit_are_independent`, `…::consecutive_keys_are_independent`; `shards.rs` |
 //! | 21 | reseeding repeats numbers | `keys.rs::a_million_keys_in_a_row_share_no_outputs` |
 //! | 22 | backends differ | `row_22_…`, `levels_agree.rs`, `keys.rs::generators_are_frozen` |
-//! | 23 | memory for N draws grows as N·V | `no_allocation.rs` |
+//! | 23 | memory for N draws grows as N·V | `no_allocation.rs::nothing_allocates_but_builders` |
 //! | 24 | cost that depends on shift or order | `row_24_…`; `benches/roofline` |
 //! | 25 | more draws than tokens | `row_25_…`; draws are with replacement, so that the rest does not apply |
 //! | 26 | a wrong fused multiply-add | `src/lanes/baseline.rs::emulated_fma_rounds_once`, `…::published_inputs_of_wrong_fma` |

@@ -312,7 +312,8 @@ mod tests {
 
     #[test]
     fn acceptance_is_weight_by_bound() {
-        for halvings in 0..100 {
+        // Bars have 106 bits, 30 of them below these.
+        for halvings in 0..76 {
             for bound in [1 << 22, 4_444_444, 7] {
                 let weight = (f64::from(bound) * BOUND_UNIT * 0.9) as f32 * 0.5f32.powi(halvings);
                 let exact = f64::from(weight) / (f64::from(bound) * BOUND_UNIT);
