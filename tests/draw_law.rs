@@ -1,109 +1,50 @@
 //! The draws of a row have the law softmax(z/T): chi-square against f64 probabilities, with fixed
 //! seeds. Each test fails for a correct sampler with probability below 1e-6.
 
-use demask::draw::{oracle, weights};
-use demask::{Constraints, Draw, Key, Level, Logits, LogitsData, RowState, Sampler, bf16, f16};
-use statrs::distribution::{ChiSquared, ContinuousCDF};
+mod rows;
 
-/// The chance that a chi-square as large as this one, or larger, is drawn under the law.
-const FALSE_POSITIVES: f64 = 1e-6;
+use demask::draw::{law, oracle};
+use demask::{Constraints, Draw, Level, Logits, LogitsData};
+use rows::{
+    assert_drawn_from, assert_exact, histogram, histogram_of_many, in_every_type, levels,
+    normal_row, zipf_row,
+};
 
-fn uniforms(mut state: u64) -> impl FnMut() -> f64 {
-    move || {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let x = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((x ^ (x >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
-fn normal_row(vocab: usize, sigma: f64, offset: f64, seed: u64) -> Vec<f32> {
-    let mut uniform = uniforms(seed);
-    let mut normal = || {
-        let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
-        radius * (core::f64::consts::TAU * uniform()).cos()
-    };
-    (0..vocab).map(|_| (offset + sigma * normal()) as f32).collect()
-}
-
-/// Counts `draws` draws from one row; keys differ in all fields.
-fn histogram(
+fn counted(
     row: &[f32],
     temperature: f32,
     excluded: Option<u32>,
     draws: usize,
     seed: u64,
 ) -> Vec<u64> {
-    const BATCH: usize = 1 << 14;
-    let mut sampler = Sampler::builder(BATCH, 1).threads(2).build().expect("a sampler");
-    let index = vec![0; BATCH];
-    let mut counts = vec![0; row.len()];
-    for begin in (0..draws).step_by(BATCH) {
-        let rows = BATCH.min(draws - begin);
-        let data = LogitsData::F32(row);
-        let logits =
-            Logits::new(data, 1, row.len(), row.len(), Some(&index[..rows])).expect("a view");
-        let key = |k: usize| Key {
-            seed,
-            stream: (k / 1024) as u64,
-            step: (k / 32 % 32) as u32,
-            position: (k % 32) as u32,
-        };
-        let keys: Vec<_> = (begin..begin + rows).map(key).collect();
-        for drawn in sampler
-            .draw(&logits, &Draw::at(temperature), &Constraints::excluding(excluded), &keys)
-            .expect("a draw")
-        {
-            assert_eq!(drawn.state, RowState::Drawn, "a good row was refused");
-            counts[drawn.token as usize] += 1;
-        }
-    }
-    counts
-}
-
-/// The p-value of Pearson's chi-square; tokens expected fewer than 10 times are taken together.
-fn chi_square(counts: &[u64], law: &[f64]) -> f64 {
-    let draws = counts.iter().sum::<u64>() as f64;
-    let (mut statistic, mut cells) = (0.0, 0);
-    let mut add = |seen: f64, expected: f64| {
-        if expected > 0.0 {
-            statistic += (seen - expected).powi(2) / expected;
-            cells += 1;
-        }
-    };
-    let (mut rare_seen, mut rare_expected) = (0.0, 0.0);
-    for (&seen, &p) in counts.iter().zip(law) {
-        assert!(p > 0.0 || seen == 0, "a token of probability 0 was drawn");
-        if p * draws < 10.0 {
-            rare_seen += seen as f64;
-            rare_expected += p * draws;
-        } else {
-            add(seen as f64, p * draws);
-        }
-    }
-    if rare_expected >= 10.0 {
-        add(rare_seen, rare_expected);
-    }
-    // With a single cell there is nothing left to be wrong.
-    ChiSquared::new(f64::from(cells - 1)).map_or(1.0, |law| law.sf(statistic))
+    let (draw, constraints) = (Draw::at(temperature), Constraints::excluding(excluded));
+    histogram(LogitsData::F32(row), row.len(), &draw, &constraints, draws, seed)
 }
 
 fn check(name: &str, row: &[f32], temperature: f32, excluded: Option<u32>, draws: usize) {
     let law = oracle::probabilities(row, temperature.into(), excluded).expect("a good row");
-    let counts = histogram(row, temperature, excluded, draws, 0xD1CE);
-    let p = chi_square(&counts, &law);
-    println!("{name}: V = {}, T = {temperature}, {draws} draws, p = {p:.4}", row.len());
-    assert!(p > FALSE_POSITIVES, "{name}: p = {p:e}");
+    let counts = counted(row, temperature, excluded, draws, 0xD1CE);
+    assert_drawn_from(&law, &counts, &format!("{name} at T {temperature}"));
 }
 
 #[test]
-fn ten_million_draws_at_33() {
-    check("normal row", &normal_row(33, 2.0, 0.0, 1), 1.0, None, 10_000_000);
+fn a_hundred_million_draws_at_33() {
+    check("normal row", &normal_row(33, 2.0, 0.0, 1), 1.0, None, 100_000_000);
 }
 
 #[test]
-fn ten_million_draws_at_50257() {
-    check("normal row", &normal_row(50_257, 3.0, -7.0, 2), 1.0, None, 10_000_000);
+fn a_hundred_million_draws_at_126464() {
+    let row = normal_row(126_464, 1.5, -7.0, 2);
+    let (draw, none) = (Draw::at(1.0), Constraints::NONE);
+    let counts =
+        histogram_of_many(LogitsData::F32(&row), row.len(), &draw, &none, 100_000_000, 0xD1CE);
+    let law = oracle::probabilities(&row, 1.0, None).expect("a good row");
+    assert_drawn_from(&law, &counts, "normal row");
+}
+
+#[test]
+fn a_million_single_draws_at_50257() {
+    check("normal row", &normal_row(50_257, 3.0, -7.0, 2), 1.0, None, 1_000_000);
 }
 
 #[test]
@@ -146,14 +87,14 @@ fn banned_and_excluded_tokens_have_probability_zero() {
 #[test]
 fn one_token_that_holds_nearly_everything() {
     // The other tokens share e^-12 each; a generator with 24 bits would starve them.
-    for vocab in [5_000, 60_000] {
+    for (vocab, draws) in [(5_000, 2_000_000), (60_000, 500_000)] {
         let mut row = vec![0.0; vocab];
         row[vocab / 3] = 12.0;
-        check("one peak", &row, 1.0, None, 2_000_000);
+        check("one peak", &row, 1.0, None, draws);
         row[vocab / 2] = 11.0;
         row[vocab / 2 + 16] = 11.5; // in the same cell
         row[7] = 9.0;
-        check("four peaks", &row, 1.0, None, 2_000_000);
+        check("four peaks", &row, 1.0, None, draws);
     }
 }
 
@@ -165,7 +106,7 @@ fn the_tail_keeps_its_mass() {
     let mut row = vec![0.0; vocab];
     row[0] = gap;
     let draws = 400_000;
-    let counts = histogram(&row, 1.0, None, draws, 3);
+    let counts = counted(&row, 1.0, None, draws, 3);
     let law = oracle::probabilities(&row, 1.0, None).expect("a good row");
     let expected = (1.0 - law[0]) * draws as f64;
     let seen = (draws as u64 - counts[0]) as f64;
@@ -184,53 +125,73 @@ fn temperature_zero_takes_the_lowest_of_the_largest() {
                 row[(copy * 7 + 3) % vocab] = max;
             }
             let first = row.iter().position(|&x| x == max).expect("it is there") as u64;
-            let counts = histogram(&row, 0.0, None, 3, 1);
+            let counts = counted(&row, 0.0, None, 3, 1);
             assert_eq!(counts[first as usize], 3, "vocabulary {vocab}, {copies} copies");
             if vocab > 1 {
                 let law = oracle::probabilities(&row, 0.0, Some(first as u32)).expect("good");
                 let second = law.iter().position(|&p| p == 1.0).expect("it is there");
-                assert_eq!(histogram(&row, 0.0, Some(first as u32), 3, 1)[second], 3);
+                assert_eq!(counted(&row, 0.0, Some(first as u32), 3, 1)[second], 3);
             }
         }
     }
 }
 
-/// The law that the weights of a row imply at every level, compared with f64.
-fn check_weights(logits: &Logits<'_>, exact: &[f32], temperature: f32) {
-    let law = oracle::probabilities(exact, temperature.into(), None).expect("good");
+/// The law that a row is drawn from at every level, compared with f64.
+fn check_law(logits: &Logits<'_>, exact: &[f32], temperature: f32, what: &str) {
     let draw = Draw::at(temperature);
-    let mut implied = vec![0.0; exact.len()];
-    for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
-        implied.fill(f32::NAN);
-        weights(level, logits, &draw, &Constraints::NONE, &mut implied).expect("good");
-        let sum: f64 = implied.iter().map(|&w| f64::from(w)).sum();
-        let mut distance = 0.0;
-        for (&w, &p) in implied.iter().zip(&law) {
-            let ours = f64::from(w) / sum;
-            distance += (ours - p).abs() / 2.0;
-            assert!(p < 0.5f64.powi(80) || (ours / p - 1.0).abs() < 2e-6, "{ours:e} for {p:e}");
+    let of = |level| law(level, logits, &draw, &Constraints::NONE).expect("a good row");
+    let ours = of(Level::detect());
+    let exact = oracle::probabilities(exact, temperature.into(), None).expect("a good row");
+    assert_exact(&ours.probabilities, &exact, what);
+    for level in levels().filter(|&level| level != Level::detect()) {
+        // The baseline emulates fused multiply-add, slowly.
+        if level != Level::Baseline || exact.len() <= 4_096 || temperature == 0.7 {
+            assert!(of(level) == ours, "{what}: another law at {level}");
         }
-        assert!(distance < 1e-6, "total variation {distance:e}");
+    }
+}
+
+/// The exact probability of every token, quantisation included: see [`law`].
+fn enumerate(vocabs: &[usize]) {
+    for &vocab in vocabs {
+        for offset in [0.0, 30_000.0, -30_000.0] {
+            let value = offset as f32;
+            let mut one_hot = vec![value; vocab];
+            one_hot[vocab / 3] += 20.5;
+            let mut only = vec![f32::NEG_INFINITY; vocab];
+            only[vocab / 2] = value;
+            let rows = [
+                ("sigma 1", normal_row(vocab, 1.0, offset, 11)),
+                ("sigma 3", normal_row(vocab, 3.0, offset, 12)),
+                ("sigma 8", normal_row(vocab, 8.0, offset, 13)),
+                ("Zipf", zipf_row(vocab, offset, 14)),
+                ("constant", vec![value; vocab]),
+                ("one hot", one_hot),
+                ("only one", only),
+            ];
+            for (name, row) in &rows {
+                for temperature in [0.1f32, 0.7, 1.0, 2.0, 10.0] {
+                    let what = format!("{name}, V {vocab}, offset {offset}, T {temperature}");
+                    in_every_type(row, 1, vocab, |logits, exact| {
+                        check_law(logits, exact, temperature, &what);
+                    });
+                }
+            }
+        }
     }
 }
 
 #[test]
-fn the_weights_imply_the_law() {
-    // Every token's probability as the kernel's own arithmetic implies it.
-    for vocab in [33, 50_257, 262_144] {
-        for (sigma, offset) in [(3.0, 0.0), (8.0, 30_000.0), (1.0, -30_000.0)] {
-            let row = normal_row(vocab, sigma, offset, 11);
-            let half: Vec<f16> = row.iter().map(|&x| f16::from_f32(x)).collect();
-            let brain: Vec<bf16> = row.iter().map(|&x| bf16::from_f32(x)).collect();
-            let half_exact: Vec<f32> = half.iter().map(|x| x.to_f32()).collect();
-            let brain_exact: Vec<f32> = brain.iter().map(|x| x.to_f32()).collect();
-            for temperature in [0.1f32, 0.7, 1.0, 2.0, 10.0] {
-                check_weights(&Logits::f32(&row, 1, vocab).expect("a view"), &row, temperature);
-                let half = Logits::f16(&half, 1, vocab).expect("a view");
-                check_weights(&half, &half_exact, temperature);
-                let brain = Logits::bf16(&brain, 1, vocab).expect("a view");
-                check_weights(&brain, &brain_exact, temperature);
-            }
-        }
-    }
+fn exact_laws_of_small_rows() {
+    enumerate(&[2, 20, 33, 511, 512, 4_096]);
+}
+
+#[test]
+fn exact_laws_of_large_rows() {
+    enumerate(&[32_000, 50_257, 126_464]);
+}
+
+#[test]
+fn exact_laws_of_the_largest_rows() {
+    enumerate(&[262_144]);
 }

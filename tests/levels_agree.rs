@@ -1,17 +1,21 @@
 //! The same bits at every level, for every length, offset and shape of row, and on any number of
 //! threads. The tests are listed by level.
 
-use demask::draw::{largest, weights};
+mod rows;
+
+use demask::draw::{largest, law};
 use demask::policy::FilterOrder;
 use demask::{Constraints, Draw, Drawn, Key, Level, Logits, LogitsData, Sampler, bf16, f16};
 use libtest_mimic::{Arguments, Trial};
+use rows::{in_every_type, keys};
 
 fn main() {
     type Test = fn(Level);
-    let tests: [(&str, Test); 4] = [
+    let tests: [(&str, Test); 5] = [
         ("rows_of_every_length", rows_of_every_length),
         ("every_type_and_filter", every_type_and_filter),
-        ("weights_and_maxima", weights_and_maxima),
+        ("laws_and_maxima", laws_and_maxima),
+        ("any_number_of_threads_for_every_type_and_filter", any_number_of_threads_for_every_type),
         ("any_number_of_threads_and_any_batch", any_number_of_threads_and_any_batch),
     ];
     // A level that this CPU lacks shows as ignored.
@@ -63,13 +67,20 @@ fn rows_of_every_length(level: Level) {
     for vocab in lengths {
         let rows = if vocab < 1_000 { 40 } else { 4 };
         let data = logits(rows * vocab + 16, vocab as u64);
+        let half: Vec<f16> = data.iter().map(|&x| f16::from_f32(x)).collect();
+        let brain: Vec<bf16> = data.iter().map(|&x| bf16::from_f32(x)).collect();
         for offset in [0, 1, 5, 15] {
-            let data = LogitsData::F32(&data[offset..]);
-            let view = Logits::new(data, rows, vocab, vocab, None).expect("a view");
-            for temperature in [0.0, 0.3, 1.0, 7.0, f32::INFINITY] {
-                let first = draws(Level::Baseline, 1, &view, temperature);
-                let other = draws(level, 1, &view, temperature);
-                assert_eq!(first, other, "V {vocab}, offset {offset}, T {temperature}");
+            for data in [
+                LogitsData::F32(&data[offset..]),
+                LogitsData::F16(&half[offset..]),
+                LogitsData::Bf16(&brain[offset..]),
+            ] {
+                let view = Logits::new(data, rows, vocab, vocab, None).expect("a view");
+                for temperature in [0.0, 0.3, 1.0, 7.0, f32::INFINITY] {
+                    let first = draws(Level::Baseline, 1, &view, temperature);
+                    let other = draws(level, 1, &view, temperature);
+                    assert_eq!(first, other, "V {vocab}, offset {offset}, T {temperature}");
+                }
             }
             if vocab > 20_000 {
                 break; // The baseline emulates fused multiply-add, slowly.
@@ -78,9 +89,10 @@ fn rows_of_every_length(level: Level) {
     }
 }
 
-fn every_type_and_filter(level: Level) {
+/// Every filter alone, and some together.
+fn filters() -> [Draw; 8] {
     let plain = Draw::at(0.9);
-    let filters = [
+    [
         plain,
         Draw { top_k: 1, ..plain },
         Draw { top_k: 20, ..plain },
@@ -89,45 +101,66 @@ fn every_type_and_filter(level: Level) {
         Draw { min_p: 0.02, ..plain },
         Draw { top_k: 40, top_p: 0.95, min_p: 0.01, ..plain },
         Draw { top_p: 0.9, filter_order: FilterOrder::BeforeTemperature, ..plain },
-    ];
-    for vocab in (1..=70).chain([127, 513, 2_049, 4_100, 16_400, 33_000]) {
+    ]
+}
+
+fn many(
+    level: Level,
+    threads: usize,
+    view: &Logits<'_>,
+    draw: &Draw,
+    constraints: &Constraints<'_>,
+    draws: usize,
+) -> Vec<Drawn> {
+    let rows = view.rows();
+    let builder = Sampler::builder(draws * rows, 1).level(level).threads(threads);
+    let mut sampler = builder.vocab(view.vocab()).build().expect("a sampler");
+    sampler.draw_many(view, draw, constraints, &keys(rows, 4), draws).expect("a draw").to_vec()
+}
+
+fn every_type_and_filter(level: Level) {
+    // Around where cells double in size and groups of them end.
+    let blocks = [127, 128, 129, 495, 497, 511, 512, 513, 1_023, 1_025, 2_047, 2_049, 4_100];
+    for vocab in (1..=70).chain(blocks).chain([16_400, 33_000]) {
         let rows = if vocab < 1_000 { 8 } else { 2 };
-        let data = logits(rows * vocab, vocab as u64);
-        let half: Vec<f16> = data.iter().map(|&x| f16::from_f32(x)).collect();
-        let brain: Vec<bf16> = data.iter().map(|&x| bf16::from_f32(x)).collect();
-        let views = [
-            Logits::f32(&data, rows, vocab).expect("a view"),
-            Logits::f16(&half, rows, vocab).expect("a view"),
-            Logits::bf16(&brain, rows, vocab).expect("a view"),
-        ];
-        let keys: Vec<_> =
-            (0..rows as u64).map(|stream| Key { stream, ..Key::default() }).collect();
         let constraints = Constraints { banned: &[0], excluded: Some(2), ..Constraints::NONE };
-        for view in &views {
-            for draw in &filters {
-                let draws = |level| {
-                    let mut sampler =
-                        Sampler::builder(3 * rows, 1).level(level).build().expect("a sampler");
-                    let drawn = sampler.draw_many(view, draw, &constraints, &keys, 3);
-                    drawn.expect("a draw").to_vec()
-                };
+        in_every_type(&logits(rows * vocab, vocab as u64), rows, vocab, |view, _| {
+            for draw in &filters() {
+                let draws = |level| many(level, 1, view, draw, &constraints, 3);
                 assert_eq!(draws(Level::Baseline), draws(level), "V {vocab}, {draw:?}");
             }
-        }
+        });
     }
 }
 
-fn weights_and_maxima(level: Level) {
-    for vocab in [1, 15, 16, 17, 1_000, 70_003] {
+fn any_number_of_threads_for_every_type(level: Level) {
+    // Rows enough for the pool.
+    let (rows, vocab) = (131, 8_209);
+    let constraints = [
+        Constraints::excluding(Some(2)),
+        Constraints { banned: &[0, 8_208], bias: &[(9, 1.5)], ..Constraints::NONE },
+    ];
+    in_every_type(&logits(rows * vocab, 6), rows, vocab, |view, _| {
+        for (draw, constraints) in filters().iter().zip(constraints.iter().cycle()) {
+            let alone = many(level, 1, view, draw, constraints, 2);
+            for threads in [2, 3, 7] {
+                let other = many(level, threads, view, draw, constraints, 2);
+                assert_eq!(alone, other, "{threads} threads, {draw:?}");
+            }
+        }
+    });
+}
+
+fn laws_and_maxima(level: Level) {
+    for vocab in [1, 15, 16, 17, 497, 1_000, 70_003] {
         let row = logits(vocab, 3);
-        let mut first = vec![0.0; vocab];
-        let view = Logits::f32(&row, 1, vocab).expect("a view");
-        let (draw, none) = (Draw::at(0.8), Constraints::NONE);
-        let usable = weights(Level::Baseline, &view, &draw, &none, &mut first);
+        in_every_type(&row, 1, vocab, |view, _| {
+            for draw in &filters() {
+                let of = |level| law(level, view, draw, &Constraints::NONE);
+                assert!(of(level) == of(Level::Baseline), "V {vocab}, {draw:?}");
+            }
+        });
         let maximum = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut other = vec![0.0; vocab];
-        assert_eq!(weights(level, &view, &draw, &none, &mut other), usable);
-        assert!(first.iter().zip(&other).all(|(a, b)| a.to_bits() == b.to_bits()), "V {vocab}");
         assert_eq!(largest(level, &row), maximum, "V {vocab}");
     }
 }

@@ -1,11 +1,17 @@
-//! Planning, stepping and drawing on the caller's thread do not allocate.
+//! Planning, stepping and drawing on the caller's thread do not allocate, whatever is drawn from and
+//! how often. What a sampler takes when it is made grows with its vocabulary and with its outputs,
+//! not with their product.
 
 #![allow(unsafe_code, reason = "an allocator can only be replaced by an unsafe trait")]
 
+mod rows;
+
+use demask::policy::FilterOrder;
 use demask::{
-    Canvas, Constraints, Draw, Finish, Key, Logits, Noise, Plan, Policy, PositionKind, Sampler,
-    Segment,
+    AllowedTokens, Canvas, Constraints, Draw, Finish, Key, Logits, Noise, Plan, Policy,
+    PositionKind, Sampler, Segment,
 };
+use rows::{in_every_type, levels, stepped_row};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -13,11 +19,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 struct Counting;
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
+static BYTES: AtomicUsize = AtomicUsize::new(0);
 
 // SAFETY: every call goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         CALLS.fetch_add(1, Relaxed);
+        BYTES.fetch_add(layout.size(), Relaxed);
         // SAFETY: the caller's promise is passed on.
         unsafe { System.alloc(layout) }
     }
@@ -34,6 +42,73 @@ static ALLOCATOR: Counting = Counting;
 
 // The only test of this file, since other tests would be counted too.
 #[test]
+fn nothing_allocates_but_builders() {
+    a_step_does_not_allocate();
+    draws_do_not_allocate();
+    memory_is_linear();
+}
+
+fn draws_do_not_allocate() {
+    let plain = Draw::at(0.9);
+    let filters = [
+        plain,
+        Draw::at(0.0),
+        Draw { top_k: 1, ..plain },
+        Draw { top_k: 300, top_p: 0.8, ..plain },
+        Draw { top_p: 0.7, ..plain },
+        Draw { min_p: 0.02, ..plain },
+        Draw { top_k: 40, top_p: 0.95, min_p: 0.01, ..plain },
+        Draw { top_p: 0.9, filter_order: FilterOrder::BeforeTemperature, ..plain },
+    ];
+    for (rows, vocab) in [(9, 20), (7, 1_003), (3, 40_000usize)] {
+        let words = vec![!8; vocab.div_ceil(32)];
+        let allowed = Some(AllowedTokens { words: &words, stride: 0 });
+        let constraints = [
+            Constraints::NONE,
+            Constraints::excluding(Some(3)),
+            Constraints { banned: &[0, 9], bias: &[(2, 1.5)], allowed, excluded: Some(4) },
+        ];
+        let keys = rows::keys(rows, 1);
+        let data = stepped_row(rows * vocab, 2.0, 0.25, 1);
+        for level in levels() {
+            let builder = Sampler::builder(40 * rows, 1).level(level).vocab(vocab);
+            let mut sampler = builder.build().expect("a sampler");
+            in_every_type(&data, rows, vocab, |logits, _| {
+                let guided = logits.guided(logits, 1.5).expect("a guide that fits");
+                let before = CALLS.load(Relaxed);
+                for logits in [logits, &guided] {
+                    for draw in &filters {
+                        for constraints in &constraints {
+                            for draws in [1, 3, 40] {
+                                let drawn =
+                                    sampler.draw_many(logits, draw, constraints, &keys, draws);
+                                assert_eq!(drawn.expect("a draw").len(), rows * draws);
+                            }
+                        }
+                    }
+                }
+                let calls = CALLS.load(Relaxed) - before;
+                assert_eq!(calls, 0, "calls to the allocator, {vocab} tokens, {level}");
+            });
+        }
+    }
+}
+
+/// mlx takes a matrix of noise, draws by vocabulary: <https://github.com/ml-explore/mlx/issues/3847>.
+fn memory_is_linear() {
+    let bytes = |draws: usize, vocab: usize| {
+        let before = BYTES.load(Relaxed);
+        let sampler = Sampler::builder(draws, 1).vocab(vocab).build().expect("a sampler");
+        drop(sampler);
+        BYTES.load(Relaxed) - before
+    };
+    let few = bytes(1, 1_000);
+    let (draws, vocab) = (bytes(1 << 16, 1_000) - few, bytes(1, 1 << 18) - few);
+    let both = bytes(1 << 16, 1 << 18) - few;
+    assert_eq!(both, draws + vocab, "{draws} bytes by draws, {vocab} by vocabulary");
+    assert!(draws <= 128 << 16 && vocab <= 64 << 18, "{draws} and {vocab} bytes");
+}
+
 fn a_step_does_not_allocate() {
     const MASK: i32 = -1;
     let (segments, length, vocab) = (5, 12, 300);

@@ -131,6 +131,16 @@ impl<'a> Envelope<'a> {
         Self { vectors, rows, lanes }
     }
 
+    /// The sum of all bounds.
+    pub(super) fn total(&self) -> u64 {
+        self.lanes[16]
+    }
+
+    /// The bound of a cell.
+    pub(super) fn bound(&self, vector: usize, lane: usize) -> u32 {
+        self.rows[vector + 1][lane] - self.rows[vector][lane]
+    }
+
     /// The cells that N random words fall on, each with probability proportional to its bound (to
     /// a relative 2^-29): their vectors, lanes and bounds.
     ///

@@ -33,7 +33,7 @@ use crate::threads::Split;
 pub(crate) use envelope::Scratch;
 pub use filter::TopToken;
 pub(crate) use kernel::draw_rows;
-pub use law::weights;
+pub use law::{Law, law};
 pub use row::largest;
 pub(crate) use statistics::StatisticsRule;
 pub use statistics::{RowStatistics, Statistics};

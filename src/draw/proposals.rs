@@ -13,6 +13,18 @@ use rand_xoshiro::rand_core::Rng;
 pub(super) const OFFSET_BITS: u32 = 11;
 
 impl<E: Element> Row<'_, E> {
+    /// The logit of a proposed token; −∞ for one that cannot be accepted.
+    #[inline(always)]
+    pub(super) fn proposed(&self, token: usize, least: f32) -> f32 {
+        if token < self.logits.len() && token != self.excluded {
+            let x = self.logits[token].to_f32();
+            if x >= least {
+                return x;
+            }
+        }
+        f32::NEG_INFINITY
+    }
+
     /// Makes N proposals, each from two random words (and rarely more, see [`unit`]).
     #[inline(always)]
     pub(super) fn propose<L: Lanes, const N: usize>(
@@ -32,13 +44,9 @@ impl<E: Element> Row<'_, E> {
         let mut bars = [0.0; N];
         for p in 0..N {
             let offset = words[p] as usize & (self.size - 1);
-            let token = self.token(vectors[p], lanes[p], offset);
-            if token < self.logits.len() && token != self.excluded {
-                let x = self.logits[token].to_f32();
-                logits[p] = if x >= target.least { x } else { f32::NEG_INFINITY };
-            }
-            tokens[p] = token;
-            bars[p] = unit(words[p] >> OFFSET_BITS, rng) * f64::from(bounds[p]) * BOUND_UNIT;
+            tokens[p] = self.token(vectors[p], lanes[p], offset);
+            logits[p] = self.proposed(tokens[p], target.least);
+            bars[p] = bar(words[p], bounds[p], || rng.next_u64());
         }
         let mut weights = [0.0; 16];
         // One is not worth the way through memory.
@@ -83,11 +91,18 @@ pub(super) struct Target<'a> {
     pub(super) temperature: Temperature,
 }
 
+/// What the weight of a proposal must exceed, from the high bits of its second word: uniform up to
+/// the bound. `more` is asked for another word where they are too few, see [`unit`].
+#[inline(always)]
+pub(super) fn bar(word: u64, bound: u32, more: impl FnOnce() -> u64) -> f64 {
+    unit(word >> OFFSET_BITS, more) * f64::from(bound) * BOUND_UNIT
+}
+
 /// A uniform number in (0, 1] from 53 bits, which are continued by another word where they would
 /// leave less than 30 significant ones.
 #[inline(always)]
-pub(super) fn unit(bits: u64, rng: &mut Xoshiro256PlusPlus) -> f64 {
+fn unit(bits: u64, more: impl FnOnce() -> u64) -> f64 {
     const STEP: f64 = 1.0 / (1u64 << 53) as f64;
-    let fraction = if bits < 1 << 29 { ((rng.next_u64() >> 11) as f64 + 0.5) * STEP } else { 0.5 };
+    let fraction = if bits < 1 << 29 { ((more() >> 11) as f64 + 0.5) * STEP } else { 0.5 };
     (bits as f64 + fraction) * STEP
 }

@@ -8,10 +8,10 @@ use super::element::Element;
 use super::envelope::{Ahead, Cells, MAX_ROWS};
 use super::filter::List;
 use super::kernel::DrawRow;
-use super::proposals::{OFFSET_BITS, unit};
+use super::proposals::bar;
 use super::row::{Row, part};
 use super::{Batch, Drawn, RowState};
-use crate::lanes::math::{BOUND_UNIT, weight, weight_bound};
+use crate::lanes::math::{weight, weight_bound};
 use crate::lanes::{Kernel, Lanes};
 use crate::rng::Purpose;
 use core::ops::Range;
@@ -19,12 +19,12 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
 
 /// The running sums of a row's bounds, vector by vector, in each lane; the first vector is zero.
-struct Sums<'a>(&'a mut [[u32; 16]]);
+pub(super) struct Sums<'a>(pub(super) &'a mut [[u32; 16]]);
 
 impl Sums<'_> {
     /// Fills in the sums; returns the largest logit and whether there is a NaN.
     #[inline(always)]
-    fn fill<L: Lanes, E: Element>(
+    pub(super) fn fill<L: Lanes, E: Element>(
         &mut self,
         s: L,
         batch: &Batch<'_>,
@@ -57,7 +57,7 @@ impl Sums<'_> {
 
     /// The token that a random word falls on, which may lie past the end of the row, and its bound.
     #[inline(always)]
-    fn pick<L: Lanes>(&self, s: L, word: u64) -> (usize, u32) {
+    pub(super) fn pick<L: Lanes>(&self, s: L, word: u64) -> (usize, u32) {
         let last = self.0.len() - 1;
         let lanes = s.running_sums(s.load_u32(&self.0[last]));
         let mut ends = [0; 16];
@@ -96,7 +96,7 @@ impl Proposal {
         if token < row.logits.len() && token != row.excluded {
             logit = row.logits[token].to_f32();
         }
-        let bar = unit(word >> OFFSET_BITS, rng) * f64::from(bound) * BOUND_UNIT;
+        let bar = bar(word, bound, || rng.next_u64());
         Self { token, logit, bar }
     }
 }

@@ -212,6 +212,25 @@ mod tests {
     use super::fused;
 
     #[test]
+    fn published_inputs_of_wrong_fma() {
+        let bits =
+            |a, b, c| fused(f32::from_bits(a), f32::from_bits(b), f32::from_bits(c)).to_bits();
+        // https://github.com/rust-lang/libm/issues/263
+        assert_eq!(bits(1_266_679_807, 1_300_234_242, 1_115_553_792), 1_501_560_833);
+        assert_eq!(bits(1_484_783_617, 1_488_977_920, 2_147_483_649), 1_908_408_321);
+        // https://github.com/rust-lang/compiler-builtins/issues/1262
+        assert_eq!(bits(0x9700_0800, 0x1CFF_F001, 0x0001_0002), 0x0001_0001);
+        // https://github.com/bytecodealliance/wasmtime/issues/4512
+        assert_eq!(bits(0x4303_0000, 0x431A_0244, 0x4198_8721), 0x469D_C473);
+        // https://github.com/libjxl/jxl-rs/issues/353
+        assert_eq!(fused(11.031_567, 18.731_552, -44.786_354), 161.852);
+        // https://github.com/JuliaLang/julia/issues/43088
+        assert_eq!(fused(-1.936_963_1e13, 2.151_355_1e-7, -1.735_442_7e-24), -4_167_095.8);
+        // https://github.com/JuliaMath/openlibm/pull/357
+        assert_eq!(fused(0.947_400_1, 4.639_901e-7, -0.243_250_85).to_bits(), 0xBE79_16A3);
+    }
+
+    #[test]
     fn emulated_fma_rounds_once() {
         // The soft-float fma of the standard library is exact; compare with every pairing of
         // awkward bit patterns, NaNs by class only.

@@ -12,6 +12,8 @@ pub(crate) mod avx512;
 pub(crate) mod baseline;
 pub(crate) mod math;
 
+#[cfg(target_arch = "x86_64")]
+use core::arch::asm;
 use core::fmt;
 use half::{bf16, f16};
 
@@ -82,8 +84,62 @@ pub(crate) trait Kernel {
     fn run<L: Lanes>(self, s: L) -> Self::Output;
 }
 
+/// The float mode in which levels agree, as long as it lives: rounding to nearest, and subnormal
+/// numbers kept. A library built with -ffast-math may have left another one in the thread, in which
+/// subnormal logits are all equal.
+#[cfg(target_arch = "x86_64")]
+struct FloatMode {
+    before: u32,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl FloatMode {
+    /// All exceptions masked.
+    const DEFAULT: u32 = 0x1F80;
+
+    #[inline(always)]
+    fn set() -> Self {
+        let mut before = 0u32;
+        // SAFETY: every x86-64 has SSE; 4 bytes are writable there.
+        unsafe { asm!("stmxcsr [{}]", in(reg) &raw mut before, options(nostack, preserves_flags)) };
+        let mode = Self { before };
+        if !mode.is_default() {
+            // SAFETY: this is the mode that Rust code expects.
+            unsafe { Self::load(Self::DEFAULT) };
+        }
+        mode
+    }
+
+    /// Whether nothing differs but the flags of exceptions that occurred.
+    #[inline(always)]
+    fn is_default(&self) -> bool {
+        self.before & !0x3F == Self::DEFAULT
+    }
+
+    /// # Safety
+    /// The mode must be the default one, or that of the caller, to whom control returns.
+    #[cold]
+    unsafe fn load(mode: u32) {
+        // SAFETY: every x86-64 has SSE; 4 bytes are readable there.
+        unsafe { asm!("ldmxcsr [{}]", in(reg) &raw const mode, options(nostack, preserves_flags)) };
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Drop for FloatMode {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if !self.is_default() {
+            // SAFETY: the caller's mode.
+            unsafe { Self::load(self.before) };
+        }
+    }
+}
+
 /// Runs `kernel` at `level`; at the baseline if the CPU lacks the level, which gives the same bits.
 pub(crate) fn run<K: Kernel>(level: Level, kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    let _mode = FloatMode::set();
     #[cfg(target_arch = "x86_64")]
     {
         if let (Level::Avx512, Some(s)) = (level, avx512::Avx512::new()) {
