@@ -18,13 +18,16 @@
 
 mod boundary;
 mod canvas;
+mod constraints;
 mod context;
 mod draw;
 mod level;
 mod logits;
+mod numbered;
 mod plan;
 mod pointer;
 mod policy;
+mod rule;
 mod schedule;
 mod status;
 mod step;
