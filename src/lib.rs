@@ -119,14 +119,14 @@ mod update;
 
 pub use canvas::{Canvas, PositionKind, Segment};
 pub use constraints::{AllowedTokens, Constraints};
-pub use draw::{Drawn, RowState, RowStatistics};
+pub use draw::{Drawn, RowState, RowStatistics, Statistics, TopToken};
 pub use error::Error;
 pub use half::{bf16, f16};
 pub use lanes::Level;
 pub use logits::{Logits, LogitsData, MAX_VOCAB};
 pub use policy::{Draw, Policy};
 pub use rng::{Key, Purpose};
-pub use sampler::{Sampler, SamplerBuilder};
+pub use sampler::{RowOutputs, Sampler, SamplerBuilder};
 pub use schedule::{Noise, Sizes};
 pub use select::Select;
 pub use step::{Plan, StepReport};

@@ -136,20 +136,7 @@ impl<'a> Logits<'a> {
     /// Another number of rows, another vocabulary or another element type than these logits', a
     /// guide that is guided itself, or a `scale` that is not finite.
     pub fn guided(mut self, guide: &Logits<'a>, scale: f32) -> Result<Self, Error> {
-        let (rows, vocab) = (self.rows(), self.vocab);
-        shape(
-            guide.rows() == rows,
-            "guide rows",
-            guide.rows(),
-            "as many as the logits rows,",
-            rows,
-        )?;
-        shape(guide.vocab == vocab, "guide vocab", guide.vocab, "the logits',", vocab)?;
-        let kind = core::mem::discriminant::<LogitsData<'a>>;
-        let same = kind(&guide.data) == kind(&self.data);
-        let width =
-            |data: &LogitsData<'_>| if matches!(data, LogitsData::F32(_)) { 32 } else { 16 };
-        shape(same, "guide bits", width(&guide.data), "of the logits' type,", width(&self.data))?;
+        self.check_alike(guide, "guide rows", "guide vocab", "guide bits")?;
         shape(guide.guide.is_none(), "guides of the guide", 1, "exactly", 0)?;
         if !scale.is_finite() {
             let expected = "finite";
@@ -158,6 +145,28 @@ impl<'a> Logits<'a> {
         let Self { data, stride, index, .. } = *guide;
         self.guide = Some(Guide { data, stride, index, scale });
         Ok(self)
+    }
+
+    /// Refuses other logits that differ in the number of rows, the vocabulary or the type.
+    pub(crate) fn check_alike(
+        &self,
+        other: &Logits<'_>,
+        rows: &'static str,
+        vocab: &'static str,
+        bits: &'static str,
+    ) -> Result<(), Error> {
+        let own = self.rows();
+        shape(other.rows() == own, rows, other.rows(), "as many as the logits rows,", own)?;
+        shape(other.vocab == self.vocab, vocab, other.vocab, "the logits',", self.vocab)?;
+        let width =
+            |data: &LogitsData<'_>| if matches!(data, LogitsData::F32(_)) { 32 } else { 16 };
+        let same = matches!(
+            (&self.data, &other.data),
+            (LogitsData::F32(_), LogitsData::F32(_))
+                | (LogitsData::F16(_), LogitsData::F16(_))
+                | (LogitsData::Bf16(_), LogitsData::Bf16(_))
+        );
+        shape(same, bits, width(&other.data), "of the logits' type,", width(&self.data))
     }
 
     /// The number of logical rows.

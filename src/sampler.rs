@@ -1,7 +1,8 @@
 //! What draws: its level, its threads and its memory.
 
 use crate::constraints::Constraints;
-use crate::draw::{Batch, DrawRule, Drawn, Scratch, draw_rows};
+use crate::draw::{Batch, DrawRule, Drawn, Outputs, RowStatistics, Scratch, Statistics};
+use crate::draw::{StatisticsRule, TopToken, draw_rows};
 use crate::error::{Error, shape};
 use crate::lanes::Level;
 use crate::logits::Logits;
@@ -30,6 +31,15 @@ pub struct Sampler {
     pub(crate) filled: usize,
     pub(crate) vocab: usize,
     pub(crate) scratch: Vec<Scratch>,
+}
+
+/// Where [`Sampler::draw_with_statistics`] writes.
+#[derive(Debug, Default)]
+pub struct RowOutputs<'a> {
+    /// One for each row, or empty.
+    pub statistics: &'a mut [RowStatistics],
+    /// The same number for each row, the largest logits first; or empty.
+    pub top: &'a mut [TopToken],
 }
 
 /// The choices that a [`Sampler`] is made with.
@@ -145,7 +155,48 @@ impl Sampler {
         keys: &[Key],
         draws: usize,
     ) -> Result<&[Drawn], Error> {
-        let rule = DrawRule::new(draw)?;
+        self.call(logits, draw, constraints, keys, draws, None, RowOutputs::default())
+    }
+
+    /// Draws one token for each logits row as [`draw`](Self::draw) does, the same ones, and
+    /// describes the law of each row at the temperature of `wanted`: into `into.statistics`, one a
+    /// row, for the token that was drawn, and the m largest logits of each row into `into.top`,
+    /// m·rows in all (ties: the lowest id; places that are left get token −1). Either may be empty.
+    ///
+    /// # Errors
+    /// As [`draw`](Self::draw); a parameter of `wanted` out of range, rows to compare with that do
+    /// not fit, or outputs of another length.
+    pub fn draw_with_statistics(
+        &mut self,
+        logits: &Logits<'_>,
+        draw: &Draw,
+        constraints: &Constraints<'_>,
+        keys: &[Key],
+        wanted: &Statistics<'_>,
+        into: RowOutputs<'_>,
+    ) -> Result<&[Drawn], Error> {
+        let statistics = StatisticsRule::new(wanted, logits)?;
+        let rows = logits.rows();
+        let (described, listed) = (into.statistics.len(), into.top.len());
+        let fits = described == rows || described == 0;
+        shape(fits, "statistics", described, "as many as the logits rows,", rows)?;
+        let fits = listed == 0 || rows > 0 && listed.is_multiple_of(rows);
+        shape(fits, "top tokens", listed, "a multiple of the logits rows,", rows)?;
+        self.call(logits, draw, constraints, keys, 1, Some(&statistics), into)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the one place where all of them are checked")]
+    fn call(
+        &mut self,
+        logits: &Logits<'_>,
+        draw: &Draw,
+        constraints: &Constraints<'_>,
+        keys: &[Key],
+        draws: usize,
+        statistics: Option<&StatisticsRule<'_>>,
+        into: RowOutputs<'_>,
+    ) -> Result<&[Drawn], Error> {
+        let rules = &[DrawRule::new(draw)?];
         let (rows, vocab) = (logits.rows(), logits.vocab());
         shape(keys.len() == rows, "keys", keys.len(), "as many as the logits rows,", rows)?;
         constraints.check(rows, vocab)?;
@@ -153,8 +204,10 @@ impl Sampler {
         let Self { level, threads, drawn, scratch, .. } = self;
         self.filled = rows * draws;
         let batch =
-            Batch { logits, constraints, keys, rows: &[], rules: &[rule], rule_of: &[], draws };
-        draw_batch(*level, threads, &batch, &mut drawn[..rows * draws], scratch);
+            Batch { logits, constraints, keys, rows: &[], rules, rule_of: &[], draws, statistics };
+        let RowOutputs { statistics, top } = into;
+        let out = Outputs { drawn: &mut drawn[..rows * draws], statistics, top };
+        draw_batch(*level, threads, &batch, out, scratch);
         Ok(self.drawn())
     }
 
@@ -178,11 +231,14 @@ pub(crate) fn draw_batch(
     level: Level,
     threads: &Threads,
     batch: &Batch<'_>,
-    out: &mut [Drawn],
+    out: Outputs<'_>,
     scratch: &mut [Scratch],
 ) {
     let tokens = batch.keys.len() * batch.logits.vocab();
-    threads.split(batch.keys.len(), batch.draws, out, scratch, tokens, |jobs, out, scratch| {
+    if batch.draws == 0 {
+        return;
+    }
+    threads.split(batch.keys.len(), out, scratch, tokens, |jobs, out, scratch| {
         draw_rows(level, batch, jobs, out, scratch);
     });
 }

@@ -3,7 +3,7 @@
 
 use crate::canvas::{Canvas, Segment};
 use crate::constraints::Constraints;
-use crate::draw::{Batch, DrawRule, RowState};
+use crate::draw::{Batch, DrawRule, Outputs, RowState};
 use crate::error::{Error, shape};
 use crate::logits::Logits;
 use crate::policy::Policy;
@@ -291,11 +291,19 @@ impl Sampler {
             }
         }
         let constraints = Constraints::excluding(u32::try_from(canvas.mask_token()).ok());
-        let batch =
-            Batch { logits, constraints: &constraints, keys, rows, rules, rule_of, draws: 1 };
-        let drawn = &mut drawn[..batch.keys.len()];
-        draw_batch(*level, threads, &batch, drawn, scratch);
-        self.filled = drawn.len();
+        let batch = Batch {
+            logits,
+            constraints: &constraints,
+            keys,
+            rows,
+            rules,
+            rule_of,
+            draws: 1,
+            statistics: None,
+        };
+        self.filled = batch.keys.len();
+        let out = Outputs::drawn(&mut drawn[..self.filled]);
+        draw_batch(*level, threads, &batch, out, scratch);
 
         let mut report = StepReport::default();
         for (&at, &drawn) in plan.rows.iter().zip(self.drawn()) {

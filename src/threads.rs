@@ -43,19 +43,18 @@ impl Threads {
         1
     }
 
-    /// Calls `work` on ranges that cover 0..`jobs`, with the matching pieces of `out`, which has
-    /// `width` entries a job, each with a scratch of its own (there are [`pieces`](Self::pieces) of
-    /// them). The cut does not matter to the result, since rows do not see each other.
-    pub(crate) fn split<O: Send, S: Send>(
+    /// Calls `work` on ranges that cover 0..`jobs`, with the matching pieces of `out`, each with a
+    /// scratch of its own (there are [`pieces`](Self::pieces) of them). The cut does not matter to
+    /// the result, since rows do not see each other.
+    pub(crate) fn split<O: Split, S: Send>(
         &self,
         jobs: usize,
-        width: usize,
-        out: &mut [O],
+        out: O,
         scratch: &mut [S],
         tokens: usize,
-        work: impl Fn(Range<usize>, &mut [O], &mut S) + Sync,
+        work: impl Fn(Range<usize>, O, &mut S) + Sync,
     ) {
-        if jobs == 0 || width == 0 {
+        if jobs == 0 {
             return;
         }
         #[cfg(feature = "threads")]
@@ -63,18 +62,39 @@ impl Threads {
             && tokens >= POOL_FLOOR
             && jobs > 1
         {
-            use rayon::prelude::*;
-            let piece = jobs.div_ceil(scratch.len());
-            pool.install(|| {
-                out.par_chunks_mut(piece * width).zip(scratch).enumerate().for_each(
-                    |(k, (out, scratch))| {
-                        work(k * piece..k * piece + out.len() / width, out, scratch);
-                    },
-                );
-            });
+            pool.install(|| halve(0..jobs, out, scratch, &work));
             return;
         }
         let _ = tokens;
         work(0..jobs, out, &mut scratch[0]);
     }
+}
+
+/// Gives a half of the jobs and of the scratches to whatever thread is free, and so on.
+#[cfg(feature = "threads")]
+fn halve<O: Split, S: Send>(
+    jobs: Range<usize>,
+    out: O,
+    scratch: &mut [S],
+    work: &(impl Fn(Range<usize>, O, &mut S) + Sync),
+) {
+    if jobs.len() == 1 || scratch.len() == 1 {
+        return work(jobs, out, &mut scratch[0]);
+    }
+    let middle = scratch.len() / 2;
+    // In proportion, so that all pieces are about as large.
+    let first = (jobs.len() * middle / scratch.len()).max(1);
+    let (left, right) = scratch.split_at_mut(middle);
+    let (out_left, out_right) = out.split_at(first, jobs.len());
+    let cut = jobs.start + first;
+    rayon::join(
+        || halve(jobs.start..cut, out_left, left, work),
+        || halve(cut..jobs.end, out_right, right, work),
+    );
+}
+
+/// Outputs of jobs that can be cut between two jobs.
+pub(crate) trait Split: Send + Sized {
+    /// The outputs of the first `first` of `jobs` jobs, and those of the others.
+    fn split_at(self, first: usize, jobs: usize) -> (Self, Self);
 }

@@ -1,8 +1,11 @@
 //! The table of what is timed. A new kernel is one entry here.
 
 use crate::rivals::{self, Rival};
+use demask::Statistics;
 use demask::draw::oracle;
-use demask::{Constraints, Draw, Drawn, Key, Logits, RowState, Sampler};
+use demask::{Constraints, Draw, Drawn, Key, Logits, RowOutputs, RowState, RowStatistics, Sampler};
+use std::cell::RefCell;
+use std::hint::black_box;
 
 /// A kernel of the library or a plain loop.
 pub(crate) struct Kernel {
@@ -91,6 +94,18 @@ pub(crate) const KERNELS: &[Kernel] = &[
         check: |outcome, row| follows(outcome, &top_p(top_k(softmax(row, 1.0), 50), 0.9)),
     },
     Kernel {
+        name: "statistics + greedy",
+        every_shape: true,
+        work: Work::Library(|s, logits, keys| describe(s, logits, keys, &Draw::at(0.0))),
+        check: |outcome, row| follows(outcome, &softmax(row, 0.0)),
+    },
+    Kernel {
+        name: "statistics + draw",
+        every_shape: false,
+        work: Work::Library(|s, logits, keys| describe(s, logits, keys, &Draw::at(0.8))),
+        check: |outcome, row| follows(outcome, &softmax(row, 0.8)),
+    },
+    Kernel {
         name: "plain softmax + CDF",
         every_shape: false,
         work: Work::Plain(rivals::softmax_cdf),
@@ -130,6 +145,28 @@ fn draw<'a>(
 ) -> Outcome<'a> {
     let drawn = sampler.draw(logits, draw, &Constraints::NONE, keys);
     Outcome::Drawn(drawn.expect("a fine draw"))
+}
+
+/// A draw with the full statistics of the law at temperature 1.
+fn describe<'a>(
+    sampler: &'a mut Sampler,
+    logits: &Logits<'_>,
+    keys: &[Key],
+    draw: &Draw,
+) -> Outcome<'a> {
+    STATISTICS.with_borrow_mut(|statistics| {
+        statistics.resize(keys.len(), RowStatistics::BAD);
+        let into = RowOutputs { statistics, top: &mut [] };
+        let (none, wanted) = (Constraints::NONE, Statistics::default());
+        let drawn = sampler.draw_with_statistics(logits, draw, &none, keys, &wanted, into);
+        black_box(&*statistics);
+        Outcome::Drawn(drawn.expect("a fine draw"))
+    })
+}
+
+thread_local! {
+    /// Where statistics go.
+    static STATISTICS: RefCell<Vec<RowStatistics>> = const { RefCell::new(Vec::new()) };
 }
 
 fn softmax(row: &[f32], temperature: f64) -> Vec<f64> {

@@ -7,6 +7,7 @@
 use super::Temperature;
 use super::element::Element;
 use super::filter::List;
+use super::statistics::GroupSums;
 use crate::lanes::Lanes;
 use crate::lanes::math::weight_bound;
 use core::hint::select_unpredictable;
@@ -29,7 +30,10 @@ pub(crate) struct Scratch {
     pub(super) cells: Cells,
     /// A changed copy of a row.
     pub(super) staged: Box<[f32]>,
+    /// One of the row that it is compared with.
+    pub(super) compared: Box<[f32]>,
     pub(super) list: List,
+    pub(super) sums: GroupSums,
 }
 
 impl Scratch {
@@ -38,6 +42,8 @@ impl Scratch {
         Self {
             cells: Cells { rows: [[0; 16]; MAX_ROWS] },
             staged: vec![0.0; vocab].into(),
+            compared: vec![0.0; vocab].into(),
+            sums: GroupSums::NONE,
             list: List::new(vocab),
         }
     }

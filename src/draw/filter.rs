@@ -66,13 +66,7 @@ impl List {
         max: f32,
         rule: &DrawRule,
     ) -> usize {
-        let k = rule.top_k as usize;
-        let bar = self.bar(s, maxima, k, max);
-        let mut count = self.gather(s, row, maxima, bar, k);
-        if count > k {
-            self.keys[..count].select_nth_unstable(k - 1);
-            count = k;
-        }
+        let mut count = self.largest(s, row, maxima, max, rule.top_k as usize);
         if rule.top_p < 1.0 {
             self.keys[..count].sort_unstable();
         }
@@ -93,6 +87,24 @@ impl List {
             count = kept;
         }
         count
+    }
+
+    /// Lists the `k` largest logits that are not −∞, in any order; returns how many there are.
+    #[inline(always)]
+    fn largest<L: Lanes, E: Element>(
+        &mut self,
+        s: L,
+        row: &Row<'_, E>,
+        maxima: &[[u32; 16]],
+        max: f32,
+        k: usize,
+    ) -> usize {
+        let bar = self.bar(s, maxima, k, max);
+        let count = self.gather(s, row, maxima, bar, k);
+        if count > k {
+            self.keys[..count].select_nth_unstable(k - 1);
+        }
+        count.min(k)
     }
 
     /// The logits that are left after [`filter`](Self::filter).
@@ -236,6 +248,47 @@ fn weights_of<L: Lanes>(s: L, logits: &[f32], max: f32, temperature: Temperature
     let mut weights = [0.0; 16];
     s.store(weight(s, s.load_some(logits), s.splat(max), temperature), &mut weights);
     weights.map(f64::from)
+}
+
+/// One of the largest logits of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(C)]
+pub struct TopToken {
+    /// Its token; −1 if the row has no more.
+    pub token: i32,
+    /// The logit; −∞ if the row has no more.
+    pub logit: f32,
+}
+
+impl TopToken {
+    /// Where there is no more.
+    pub const NONE: Self = Self { token: -1, logit: f32::NEG_INFINITY };
+}
+
+/// The largest logits of a row whose maxima of cells are known, the largest first.
+pub(super) struct Top<'a, E> {
+    pub(super) row: &'a Row<'a, E>,
+    pub(super) maxima: &'a [[u32; 16]],
+    pub(super) max: f32,
+    pub(super) list: &'a mut List,
+    pub(super) out: &'a mut [TopToken],
+}
+
+impl<E: Element> Kernel for Top<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) {
+        let Self { row, maxima, max, list, out } = self;
+        let k = out.len().min(row.logits.len());
+        let count = list.largest(s, row, maxima, max, k);
+        list.keys[..count].sort_unstable();
+        out.fill(TopToken::NONE);
+        for (out, &key) in out.iter_mut().zip(&list.keys[..count]) {
+            let token = key as u32 as i32;
+            *out = TopToken { token, logit: float(!((key >> 32) as u32)) };
+        }
+    }
 }
 
 /// Whether top-p keeps logit `x`: whether all larger ones have less than p of the mass.

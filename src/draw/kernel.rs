@@ -24,27 +24,31 @@
 
 use super::element::Element;
 use super::envelope::{Ahead, Cells, Envelope, Scratch};
-use super::filter::{InNucleus, List, Nucleus, least_logit};
+use super::filter::{InNucleus, List, Nucleus, Top, TopToken, least_logit};
 use super::proposals::{Accepted, Target};
 use super::row::Row;
-use super::{Batch, DrawRule, Drawn};
+use super::statistics::{Compare, GroupSums, StatisticsRule, Summary, Sweep};
+use super::{Batch, DrawRule, Drawn, Outputs, RowStatistics};
 use super::{short, stage};
 use crate::lanes::{Kernel, Lanes, Level, run};
 use crate::logits::{Guide, LogitsData};
 use crate::rng::{Key, Purpose};
 use core::ops::Range;
 
-/// Runs a kernel on the elements of a batch and of its guide, whatever their type.
+/// Runs a kernel on the elements of a batch, of its guide and of the rows that it is compared with,
+/// whatever their type.
 macro_rules! run_batch {
-    ($level:expr, $batch:expr, |$data:ident, $guide:ident| $kernel:expr) => {{
-        // A guide has the type of the logits; without one there is nothing that could be read.
+    ($level:expr, $batch:expr, |$data:ident, $guide:ident, $other:ident| $kernel:expr) => {{
+        // These have the type of the logits; without them there is nothing that could be read.
+        let guide = $batch.logits.guide().map(Guide::data);
+        let other = $batch.statistics.and_then(|wanted| wanted.against()).map(|other| other.data());
         macro_rules! run_on {
             ($variant:ident, $elements:expr) => {{
                 let $data = $elements;
-                let $guide = match $batch.logits.guide().map(Guide::data) {
-                    Some(LogitsData::$variant(guide)) => guide,
+                let [$guide, $other] = [guide, other].map(|rows| match rows {
+                    Some(LogitsData::$variant(rows)) => rows,
                     _ => &[],
-                };
+                });
                 run($level, $kernel)
             }};
         }
@@ -55,7 +59,6 @@ macro_rules! run_batch {
         }
     }};
 }
-
 pub(super) use run_batch;
 
 /// Draws the tokens of the jobs in `jobs` of a batch.
@@ -63,18 +66,27 @@ pub(crate) fn draw_rows(
     level: Level,
     batch: &Batch<'_>,
     jobs: Range<usize>,
-    out: &mut [Drawn],
+    out: Outputs<'_>,
     scratch: &mut Scratch,
 ) {
-    run_batch!(level, batch, |data, guide| DrawRows { data, guide, batch, jobs, out, scratch });
+    run_batch!(level, batch, |data, guide, other| DrawRows {
+        data,
+        guide,
+        other,
+        batch,
+        jobs,
+        out,
+        scratch
+    });
 }
 
 struct DrawRows<'a, E> {
     data: &'a [E],
     guide: &'a [E],
+    other: &'a [E],
     batch: &'a Batch<'a>,
     jobs: Range<usize>,
-    out: &'a mut [Drawn],
+    out: Outputs<'a>,
     scratch: &'a mut Scratch,
 }
 
@@ -83,44 +95,77 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let Self { data, guide, batch, jobs, out, scratch } = self;
+        let Self { data, guide, other: others, batch, jobs, out, scratch } = self;
         let vocab = batch.logits.vocab();
         let excluded = batch.constraints.excluded.map_or(usize::MAX, |id| id as usize);
         let staged = stage::needed(batch);
-        let Scratch { cells, staged: copy, list } = scratch;
+        let Scratch { cells, staged: copy, compared, list, sums } = scratch;
         let logits = |k: usize| {
             let start = batch.logits.start(batch.row(k));
             &data[start..start + vocab]
         };
-        if batch.draws == 1 && !staged && Row::new(&data[..vocab], excluded).size == 1 {
+        let plain = batch.draws == 1 && !staged && batch.statistics.is_none();
+        if plain && Row::new(&data[..vocab], excluded).size == 1 {
+            let out = out.drawn;
             return s.call(short::DrawRows { batch, data, excluded, jobs, out, cells, list });
         }
-        let last = jobs.end - 1;
-        for (k, out) in jobs.zip(out.chunks_mut(batch.draws)) {
+        let Outputs { drawn, statistics, top } = out;
+        let (last, width) = (jobs.end - 1, top.len() / jobs.len());
+        for ((i, k), drawn) in jobs.enumerate().zip(drawn.chunks_mut(batch.draws)) {
             let (key, rule) = (&batch.keys[k], batch.rule(k));
             let ahead = Ahead(if k < last { logits(k + 1) } else { &[] });
+            let described = batch.statistics.map(|wanted| Described {
+                wanted,
+                given: wanted.given_of(batch.row(k)),
+                out: statistics.get_mut(i),
+                top: &mut top[i * width..(i + 1) * width],
+                sums: &mut *sums,
+            });
+            // What the row is compared with, as it stands in memory.
+            let other = batch.statistics.and_then(|wanted| wanted.against()).map(|against| {
+                let start = against.start(batch.row(k));
+                (against, &others[start..start + vocab])
+            });
             if staged {
                 let copy = &mut copy[..vocab];
                 stage::write(s, batch, data, guide, batch.row(k), copy);
+                let other = other.map(|(against, _)| {
+                    let compared = &mut compared[..vocab];
+                    let batch = Batch { logits: against, ..*batch };
+                    stage::write(s, &batch, others, &[], batch.row(k), compared);
+                    &*compared
+                });
                 let row = Row::new(&*copy, excluded);
-                s.call(DrawRow { row, ahead, rule, key, cells, list, out });
+                s.call(DrawRow { row, other, ahead, rule, key, cells, list, described, drawn });
             } else {
-                let row = Row::new(logits(k), excluded);
-                s.call(DrawRow { row, ahead, rule, key, cells, list, out });
+                let (row, other) = (Row::new(logits(k), excluded), other.map(|(_, row)| row));
+                s.call(DrawRow { row, other, ahead, rule, key, cells, list, described, drawn });
             }
         }
     }
 }
 
+/// What is wanted of a row beside its tokens, and where it goes.
+pub(super) struct Described<'a> {
+    pub(super) wanted: &'a StatisticsRule<'a>,
+    pub(super) given: Option<usize>,
+    pub(super) out: Option<&'a mut RowStatistics>,
+    pub(super) top: &'a mut [TopToken],
+    pub(super) sums: &'a mut GroupSums,
+}
+
 /// Draws as many tokens of a row as `out` holds.
 pub(super) struct DrawRow<'a, E, A> {
     pub(super) row: Row<'a, E>,
+    /// The row that it is compared with.
+    pub(super) other: Option<&'a [E]>,
     pub(super) ahead: Ahead<'a, A>,
     pub(super) rule: &'a DrawRule,
     pub(super) key: &'a Key,
     pub(super) cells: &'a mut Cells,
     pub(super) list: &'a mut List,
-    pub(super) out: &'a mut [Drawn],
+    pub(super) described: Option<Described<'a>>,
+    pub(super) drawn: &'a mut [Drawn],
 }
 
 impl<E: Element, A: Element> Kernel for DrawRow<'_, E, A> {
@@ -128,18 +173,75 @@ impl<E: Element, A: Element> Kernel for DrawRow<'_, E, A> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let Self { row, ahead, rule, key, cells, list, out } = self;
+        let Self { row, other, ahead, rule, key, cells, list, described, drawn } = self;
+        let Some(Described { wanted, given, out, top, sums }) = described else {
+            let (max, nan) = row.maxima(s, cells.maxima(row.vectors()));
+            return s.call(Choose { row: &row, max, nan, ahead, rule, key, cells, list, drawn });
+        };
+        let temperature = wanted.temperature();
+        let sweep = Sweep { row: &row, temperature, cells: &mut *cells, sums: &mut *sums };
+        let (max, nan) = s.call(sweep);
+        let bad = nan || !max.is_finite();
         let maxima = cells.maxima(row.vectors());
-        let (max, nan) = row.maxima(s, maxima);
-        if nan || max == f32::INFINITY || max == f32::NEG_INFINITY {
+        if bad {
+            top.fill(TopToken::NONE);
+        } else if !top.is_empty() {
+            s.call(Top { row: &row, maxima, max, list: &mut *list, out: top });
+        }
+        let summary = (!bad && out.is_some())
+            .then(|| Summary::new(&row, max, cells.maxima(row.vectors()), sums, temperature));
+        let choose = Choose {
+            row: &row,
+            max,
+            nan,
+            ahead,
+            rule,
+            key,
+            cells: &mut *cells,
+            list,
+            drawn: &mut *drawn,
+        };
+        s.call(choose);
+        let Some(out) = out else { return };
+        *out = RowStatistics::BAD;
+        if let Some(summary) = summary {
+            *out = summary.describe(s, &row, sums, drawn[0].token as usize, given);
+            if let Some(other) = other {
+                out.divergence = s.call(Compare { row: &row, max, other, temperature, cells });
+            }
+        }
+    }
+}
+
+/// Draws from a row whose cells have their maxima.
+struct Choose<'a, E, A> {
+    row: &'a Row<'a, E>,
+    max: f32,
+    nan: bool,
+    ahead: Ahead<'a, A>,
+    rule: &'a DrawRule,
+    key: &'a Key,
+    cells: &'a mut Cells,
+    list: &'a mut List,
+    drawn: &'a mut [Drawn],
+}
+
+impl<E: Element, A: Element> Kernel for Choose<'_, E, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) {
+        let Self { row, max, nan, ahead, rule, key, cells, list, drawn: out } = self;
+        let maxima = cells.maxima(row.vectors());
+        if nan || !max.is_finite() {
             return out.fill(Drawn::BAD);
         }
         if rule.temperature.greedy {
             return out.fill(Drawn::token(row.first_of_value(max, maxima)));
         }
         if (rule.top_k as usize) < row.logits.len() {
-            let count = list.filter(s, &row, maxima, max, rule);
-            let row = Row::new(list.values(count), usize::MAX);
+            let count = list.filter(s, row, maxima, max, rule);
+            let row = &Row::new(list.values(count), usize::MAX);
             row.maxima(s, cells.maxima(row.vectors()));
             let (rule, least) = (&DrawRule { top_p: 1.0, ..*rule }, f32::NEG_INFINITY);
             s.call(DrawPlain { row, ahead, rule, max, least, key, cells, out: &mut *out });
@@ -155,7 +257,7 @@ impl<E: Element, A: Element> Kernel for DrawRow<'_, E, A> {
 
 /// Draws from a row whose cells have their maxima, among the logits of at least `least`.
 struct DrawPlain<'a, E, A> {
-    row: Row<'a, E>,
+    row: &'a Row<'a, E>,
     ahead: Ahead<'a, A>,
     rule: &'a DrawRule,
     max: f32,
@@ -175,12 +277,12 @@ impl<E: Element, A: Element> Kernel for DrawPlain<'_, E, A> {
         let (mut top_p, mut reach) = (rule.top_p, least);
         if top_p < 1.0 && rule.filter_temperature != temperature {
             // A nucleus at another temperature can be too small to be hit by chance.
-            least = least.max(s.call(Nucleus { row: &row, max, rule }));
+            least = least.max(s.call(Nucleus { row, max, rule }));
             (top_p, reach) = (1.0, least);
         } else if top_p < 1.0 && out.len() >= 32 {
             // A threshold takes some thirty passes over the row, which many draws share. It leaves
             // their proposals as they are, and so their tokens.
-            least = least.max(s.call(Nucleus { row: &row, max, rule }));
+            least = least.max(s.call(Nucleus { row, max, rule }));
             top_p = 1.0;
         }
         let envelope = Envelope::new(s, cells, row.vectors(), max, reach, temperature, &mut ahead);
@@ -211,7 +313,7 @@ impl<E: Element, A: Element> Kernel for DrawPlain<'_, E, A> {
                 }
                 let x = row.logits[token].to_f32();
                 if x > outside {
-                    if x == max || s.call(InNucleus { row: &row, x, max, rule }) {
+                    if x == max || s.call(InNucleus { row, x, max, rule }) {
                         break Drawn::token(token);
                     }
                     outside = x;

@@ -39,9 +39,16 @@ pub fn weights(
         rules: &[rule],
         rule_of: &[],
         draws: 1,
+        statistics: None,
     };
     let scratch = &mut Scratch::new(logits.vocab());
-    run_batch!(level, batch, |data, guide| Weights { data, guide, batch: &batch, scratch, out })
+    run_batch!(level, batch, |data, guide, _other| Weights {
+        data,
+        guide,
+        batch: &batch,
+        scratch,
+        out
+    })
 }
 
 struct Weights<'a, E> {
@@ -59,7 +66,7 @@ impl<E: Element> Kernel for Weights<'_, E> {
     fn run<L: Lanes>(self, s: L) -> Option<()> {
         let Self { data, guide, batch, scratch, out } = self;
         let vocab = out.len();
-        let Scratch { cells, staged, list } = scratch;
+        let Scratch { cells, staged, list, .. } = scratch;
         stage::write(s, batch, data, guide, 0, &mut staged[..vocab]);
         let excluded = batch.constraints.excluded.map_or(usize::MAX, |id| id as usize);
         let row = Row::new(&staged[..vocab], excluded);

@@ -1,97 +1,13 @@
 //! Sums of weights over a row.
 
 use super::Temperature;
+use super::blocks::{Blocks, VECTORS, sum_lanes, tree};
 use super::element::Element;
 use crate::lanes::math::fast_weight;
 use crate::lanes::{Kernel, Lanes};
 
-/// Vectors of 16 tokens in a group, whose weights are summed as a tree.
-const GROUP: usize = 8;
-
-/// Groups in a block, whose weights are summed lane by lane in f32; blocks are summed in f64.
-const BLOCK: usize = 8;
-
-/// Tokens in a group.
-const GROUP_TOKENS: usize = 16 * GROUP;
-
-type Group<E> = [[E; 16]; GROUP];
-
-/// A row in whole groups: the last one is filled up with −∞, and so are the places of tokens that
-/// do not count, in copies of their groups.
-struct Groups<'a, E> {
-    whole: &'a [Group<E>],
-    count: usize,
-    copies: [(usize, Group<E>); 3],
-    copied: usize,
-}
-
-impl<'a, E: Element> Groups<'a, E> {
-    /// All groups of `row`.
-    #[inline(always)]
-    fn new(row: &'a [E]) -> Self {
-        let (vectors, _) = row.as_chunks::<16>();
-        let (whole, _) = vectors.as_chunks::<GROUP>();
-        let count = row.len().div_ceil(GROUP_TOKENS);
-        let copies = [(usize::MAX, [[E::NEG_INFINITY; 16]; GROUP]); 3];
-        let mut groups = Self { whole, count, copies, copied: 0 };
-        let rest = &row[GROUP_TOKENS * whole.len()..];
-        if !rest.is_empty() {
-            groups.copies[0].0 = whole.len();
-            groups.copies[0].1.as_flattened_mut()[..rest.len()].copy_from_slice(rest);
-            groups.copied = 1;
-        }
-        groups
-    }
-
-    /// The same without `token`, which may lie past the end. For up to two tokens.
-    #[inline(always)]
-    fn without(mut self, token: usize) -> Self {
-        let group = token / GROUP_TOKENS;
-        if group >= self.count {
-            return self;
-        }
-        let known = self.copies.iter().position(|copy| copy.0 == group);
-        let slot = known.unwrap_or(self.copied);
-        if known.is_none() {
-            self.copies[slot] = (group, self.whole[group]);
-            self.copied += 1;
-        }
-        self.copies[slot].1.as_flattened_mut()[token % GROUP_TOKENS] = E::NEG_INFINITY;
-        self
-    }
-
-    #[inline(always)]
-    fn get(&self, group: usize) -> &Group<E> {
-        for copy in &self.copies {
-            if copy.0 == group {
-                return &copy.1;
-            }
-        }
-        &self.whole[group]
-    }
-}
-
-/// The sum of a group, as a tree.
-#[inline(always)]
-fn tree<L: Lanes>(s: L, x: [L::F; GROUP]) -> L::F {
-    let [a, b, c, d, e, f, g, h] = x;
-    let (ab, cd, ef, gh) = (s.add(a, b), s.add(c, d), s.add(e, f), s.add(g, h));
-    s.add(s.add(ab, cd), s.add(ef, gh))
-}
-
-/// The sum of 16 lanes in f64, as a tree.
-#[inline(always)]
-fn sum_lanes<L: Lanes>(s: L, x: L::F) -> f64 {
-    let mut lanes = [0.0; 16];
-    s.store(x, &mut lanes);
-    let mut sums = lanes.map(f64::from);
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            sums[i] += sums[i + half];
-        }
-    }
-    sums[0]
-}
+/// Blocks whose weights are summed lane by lane in f32; beyond, sums are taken in f64.
+const RUN: usize = 8;
 
 /// Sums of weights exp((x − `max`)/T) over the tokens of a row but `excluded`, to about 1e-6: of
 /// those with x ≥ `lower`, and of those among them with x > `above`.
@@ -116,23 +32,19 @@ impl<E: Element> Kernel for Masses<'_, E> {
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) -> (f64, f64) {
         let Self { row, excluded, max, temperature, lower, above } = self;
-        // The least logit that is no farther below than the weight allows, as the kernel subtracts;
-        // −∞ is never one.
-        let floor = temperature.floor.max(f32::MIN);
-        let mut least = max + floor;
-        if least - max < floor {
-            least = least.next_up();
-        }
-        let least = s.splat(least.max(lower).max(f32::MIN));
+        // Any finite number serves as the maximum where all weights are 1.
+        let max = if temperature.high == 0.0 { 0.0 } else { max };
+        let least = least_weighty(max, temperature);
+        let least = s.splat(least.max(lower));
         let (max, above, zero) = (s.splat(max), s.splat(above), s.splat(0.0));
 
-        let groups = Groups::new(row).without(excluded);
+        let blocks = Blocks::new(row).without(excluded);
         let (mut total, mut mass_above) = (0.0, 0.0);
-        for begin in (0..groups.count).step_by(BLOCK) {
+        for begin in (0..blocks.count()).step_by(RUN) {
             let (mut lanes, mut lanes_above) = (zero, zero);
-            for group in begin..groups.count.min(begin + BLOCK) {
-                let (mut w, mut w_above) = ([zero; GROUP], [zero; GROUP]);
-                for (k, vector) in groups.get(group).iter().enumerate() {
+            for block in begin..blocks.count().min(begin + RUN) {
+                let (mut w, mut w_above) = ([zero; VECTORS], [zero; VECTORS]);
+                for (k, vector) in blocks.get(block).iter().enumerate() {
                     let x = E::load(s, vector);
                     let weight = fast_weight(s, s.sub(x, max), temperature);
                     w[k] = s.select(s.greater(least, x), zero, weight);
@@ -146,6 +58,18 @@ impl<E: Element> Kernel for Masses<'_, E> {
         }
         (total, mass_above)
     }
+}
+
+/// The least logit that has a weight beside `max`: no farther below than `temperature.floor`, as the
+/// kernels subtract; never −∞.
+#[inline(always)]
+pub(super) fn least_weighty(max: f32, temperature: Temperature) -> f32 {
+    let floor = temperature.floor.max(f32::MIN);
+    let mut least = max + floor;
+    if least - max < floor {
+        least = least.next_up();
+    }
+    least.max(f32::MIN)
 }
 
 #[cfg(test)]

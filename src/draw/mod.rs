@@ -9,6 +9,7 @@
 //! Rows are drawn by [`Sampler::draw`](crate::Sampler::draw) and by the steps of a sampler; this
 //! module holds what they return, and the [`oracle`].
 
+mod blocks;
 mod element;
 mod envelope;
 mod filter;
@@ -27,12 +28,15 @@ use crate::error::Error;
 use crate::logits::Logits;
 use crate::policy::{Draw, FilterOrder};
 use crate::rng::Key;
+use crate::threads::Split;
 
 pub(crate) use envelope::Scratch;
+pub use filter::TopToken;
 pub(crate) use kernel::draw_rows;
 pub use law::weights;
 pub use row::largest;
-pub use statistics::RowStatistics;
+pub(crate) use statistics::StatisticsRule;
+pub use statistics::{RowStatistics, Statistics};
 
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +69,7 @@ impl Drawn {
 
 /// Rows to draw from. Job `k` is row `rows[k]` of the logits with `keys[k]` and rule `rule_of[k]`;
 /// without `rows` it is row `k`, without `rule_of` the rule is the first.
+#[derive(Clone, Copy)]
 pub(crate) struct Batch<'a> {
     pub(crate) logits: &'a Logits<'a>,
     pub(crate) constraints: &'a Constraints<'a>,
@@ -74,6 +79,35 @@ pub(crate) struct Batch<'a> {
     pub(crate) rule_of: &'a [u32],
     /// How many tokens are drawn from each row.
     pub(crate) draws: usize,
+    /// What else is computed of each row.
+    pub(crate) statistics: Option<&'a StatisticsRule<'a>>,
+}
+
+/// Where the outcomes of some jobs go: the draws of each, and its statistics and its largest
+/// logits, if any are wanted.
+pub(crate) struct Outputs<'a> {
+    pub(crate) drawn: &'a mut [Drawn],
+    pub(crate) statistics: &'a mut [RowStatistics],
+    pub(crate) top: &'a mut [TopToken],
+}
+
+impl Outputs<'_> {
+    /// Only draws.
+    pub(crate) fn drawn(drawn: &mut [Drawn]) -> Outputs<'_> {
+        Outputs { drawn, statistics: &mut [], top: &mut [] }
+    }
+}
+
+impl Split for Outputs<'_> {
+    fn split_at(self, first: usize, jobs: usize) -> (Self, Self) {
+        let Self { drawn, statistics, top } = self;
+        let (drawn, drawn_after) = drawn.split_at_mut(drawn.len() / jobs * first);
+        let (statistics, statistics_after) =
+            statistics.split_at_mut(statistics.len() / jobs * first);
+        let (top, top_after) = top.split_at_mut(top.len() / jobs * first);
+        let after = Self { drawn: drawn_after, statistics: statistics_after, top: top_after };
+        (Self { drawn, statistics, top }, after)
+    }
 }
 
 impl<'a> Batch<'a> {
@@ -168,13 +202,16 @@ pub(crate) struct Temperature {
     pub(crate) low: f32,
     /// Logits this far below the maximum, or farther, have weight 0: 125 halvings.
     pub(crate) floor: f32,
+    /// 1/T.
+    pub(crate) inverse: f64,
     /// Temperature 0.
     pub(crate) greedy: bool,
 }
 
 impl Temperature {
     /// Temperature 0: the largest logit.
-    pub(crate) const GREEDY: Self = Self { high: 0.0, low: 0.0, floor: 0.0, greedy: true };
+    pub(crate) const GREEDY: Self =
+        Self { high: 0.0, low: 0.0, floor: 0.0, inverse: f64::INFINITY, greedy: true };
 
     /// Checks and converts; 0, or at least 1e-30, +∞ included.
     pub(crate) fn new(temperature: f32) -> Result<Self, Error> {
@@ -190,6 +227,7 @@ impl Temperature {
         let high = scale as f32;
         // -125 / 0 is -inf: at T = +inf every finite logit has the same weight.
         let floor = (-125.0 / scale) as f32;
-        Ok(Self { high, low: (scale - f64::from(high)) as f32, floor, greedy: false })
+        let (low, inverse) = ((scale - f64::from(high)) as f32, 1.0 / f64::from(temperature));
+        Ok(Self { high, low, floor, inverse, greedy: false })
     }
 }

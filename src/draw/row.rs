@@ -4,6 +4,7 @@ use super::element::Element;
 use super::envelope::{GROUP, MAX_GROUPS};
 use crate::lanes::{Kernel, Lanes, Level, run};
 use crate::logits::MAX_VOCAB;
+use core::ops::Range;
 
 /// C, the number of tokens in a cell, a power of two.
 ///
@@ -38,6 +39,26 @@ impl<'a, E: Element> Row<'a, E> {
             1 => self.logits.len().div_ceil(16),
             size => self.logits.len().div_ceil(16 * GROUP * size) * GROUP,
         }
+    }
+
+    /// The number of groups of cells that sums are taken of.
+    pub(super) fn groups(&self) -> usize {
+        if self.size == 1 { 1 } else { self.vectors() / GROUP }
+    }
+
+    /// The blocks of a group, of `count` in the row.
+    #[inline(always)]
+    pub(super) fn blocks_of(&self, group: usize, count: usize) -> Range<usize> {
+        match self.size {
+            1 => 0..count,
+            size => group * size..count.min((group + 1) * size),
+        }
+    }
+
+    /// The logit of a token; −∞ for the excluded one.
+    #[inline(always)]
+    pub(super) fn logit(&self, token: usize) -> f32 {
+        if token == self.excluded { f32::NEG_INFINITY } else { self.logits[token].to_f32() }
     }
 
     /// Writes the maximum of each cell, without the excluded token; returns the largest, and whether
@@ -133,19 +154,48 @@ impl<'a, E: Element> Row<'a, E> {
         ((group * self.size + offset) * GROUP + accumulator) * 16 + lane
     }
 
+    /// The place of a token's cell: its vector and its lane.
+    #[inline(always)]
+    fn cell(&self, token: usize) -> (usize, usize) {
+        let (vector, lane) = (token / 16, token % 16);
+        match self.size {
+            1 => (vector, lane),
+            size => (vector / (GROUP * size) * GROUP + vector % GROUP, lane),
+        }
+    }
+
+    /// The largest logit of a token's cell but its own.
+    #[inline(always)]
+    fn largest_beside(&self, token: usize) -> f32 {
+        let (vector, lane) = self.cell(token);
+        let tokens = (0..self.size).map(|offset| self.token(vector, lane, offset));
+        let others = tokens.filter(|&other| other < self.logits.len() && other != token);
+        others.fold(f32::NEG_INFINITY, |max, other| max.max(self.logit(other)))
+    }
+
     /// Replaces the maximum of the excluded token's cell by the maximum without it.
     #[inline(always)]
-    fn exclude(&self, cells: &mut [[u32; 16]]) {
-        let (vector, lane) = (self.excluded / 16, self.excluded % 16);
-        let cell = vector / (GROUP * self.size) * GROUP + vector % GROUP;
-        let mut max = f32::NEG_INFINITY;
-        for offset in 0..self.size {
-            let token = self.token(cell, lane, offset);
-            if token < self.logits.len() && token != self.excluded {
-                max = max.max(self.logits[token].to_f32());
+    fn exclude(&self, maxima: &mut [[u32; 16]]) {
+        let (vector, lane) = self.cell(self.excluded);
+        maxima[vector][lane] = self.largest_beside(self.excluded).to_bits();
+    }
+
+    /// The largest logit but that of `token`, from the maxima of cells; −∞ without one.
+    #[inline(always)]
+    pub(super) fn largest_but(&self, token: usize, maxima: &mut [[u32; 16]]) -> f32 {
+        let (vector, lane) = self.cell(token);
+        let beside = self.largest_beside(token);
+        let own = core::mem::replace(&mut maxima[vector][lane], beside.to_bits());
+        // Sixteen at a time, which the compiler turns into vectors.
+        let mut max = [f32::NEG_INFINITY; 16];
+        for cells in maxima.iter() {
+            for (max, &cell) in max.iter_mut().zip(cells) {
+                let cell = f32::from_bits(cell);
+                *max = if cell > *max { cell } else { *max };
             }
         }
-        cells[cell][lane] = max.to_bits();
+        maxima[vector][lane] = own;
+        max.into_iter().fold(f32::NEG_INFINITY, f32::max)
     }
 
     /// The lowest token whose logit equals `max`, which is the largest of the cells.

@@ -132,15 +132,9 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
                 let out = &mut out[begin - first..][..1];
                 let (row, key) = (row(begin), &batch.keys[begin]);
                 let ahead = Ahead::<E>(&[]);
-                s.call(DrawRow {
-                    row,
-                    ahead,
-                    rule,
-                    key,
-                    cells: &mut *cells,
-                    list: &mut *list,
-                    out,
-                });
+                let (cells, list) = (&mut *cells, &mut *list);
+                let (other, described, drawn) = (None, None, out);
+                s.call(DrawRow { row, other, ahead, rule, key, cells, list, described, drawn });
                 begin += 1;
                 continue;
             }

@@ -1,10 +1,28 @@
 //! What is known of a row beside the token drawn from it.
+//!
+//! The plain loop would be two passes of exponentials, one for the sum and one for the entropy.
+//! Here the sweep that finds the maxima of cells also sums weights and their moments, one pair of
+//! sums for each group of cells, relative to a reference: the largest logit of the groups before.
+//! Where a group rises far above it the group's sums are taken again, relative to its own maximum;
+//! that happens seldom, since the reference then rises too.
+
+use super::Temperature;
+use super::blocks::{Block, Blocks, TOKENS, VECTORS, sum_lanes, tree};
+use super::element::Element;
+use super::envelope::{Cells, GROUP, MAX_GROUPS};
+use super::masses::least_weighty;
+use super::row::Row;
+use crate::error::{Error, shape};
+use crate::lanes::math::fast_weight;
+use crate::lanes::{Kernel, Lanes};
+use crate::logits::Logits;
+use core::ops::Range;
 
 /// Statistics of a row's law p = softmax(z/T), at a temperature of its own: of all tokens that the
 /// constraints leave, before any filter. Natural logarithms, nats.
 ///
-/// Relative errors are below 2e-6 (absolute, where a value is near 0). The same bits at every level,
-/// on any number of threads, in any batch. All numbers of a bad row are NaN, its tokens −1.
+/// Relative errors are below 2e-6 (absolute, where a value is below 1). The same bits at every
+/// level, on any number of threads, in any batch. All numbers of a bad row are NaN, its token −1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
 pub struct RowStatistics {
@@ -23,9 +41,10 @@ pub struct RowStatistics {
     /// p of the most likely token less p of the next one; 0 if two logits are equally large, 1 if
     /// there is only one token.
     pub margin: f64,
-    /// ln p of the token that was given for this row; NaN without one.
+    /// ln p of the token that was given for this row, −∞ if it cannot be drawn; NaN without one.
     pub given_log_probability: f64,
-    /// Σ p ln(p/q), where q is the law of the row it is compared with; NaN without one.
+    /// Σ p ln(p/q), where q is the law of the row it is compared with; +∞ where q lacks a token of
+    /// p, NaN without such a row or if it is bad.
     pub divergence: f64,
     /// The largest logit.
     pub max: f32,
@@ -47,4 +66,448 @@ impl RowStatistics {
         max: f32::NAN,
         argmax: -1,
     };
+}
+
+/// Which statistics are wanted of the rows of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Statistics<'a> {
+    /// The temperature of the law that they are of, which may differ from that of the draw: at
+    /// least 1e-30, +∞ included.
+    pub temperature: f32,
+    /// A token for each row, whose probability is wanted as well: below the vocabulary. Empty for
+    /// none.
+    pub given: &'a [u32],
+    /// Rows to compare with, logical row by logical row, for the divergence: as many as the logits
+    /// and of the same vocabulary and type. The constraints are applied to them as well.
+    pub against: Option<Logits<'a>>,
+}
+
+impl Default for Statistics<'_> {
+    /// Of the law at temperature 1, and nothing else.
+    fn default() -> Self {
+        Self { temperature: 1.0, given: &[], against: None }
+    }
+}
+
+/// Checked [`Statistics`], as the kernels want them.
+#[derive(Clone, Copy)]
+pub(crate) struct StatisticsRule<'a> {
+    temperature: Temperature,
+    given: &'a [u32],
+    against: Option<Logits<'a>>,
+}
+
+impl<'a> StatisticsRule<'a> {
+    pub(crate) fn new(wanted: &Statistics<'a>, logits: &Logits<'_>) -> Result<Self, Error> {
+        let Statistics { temperature, given, against } = *wanted;
+        if temperature == 0.0 {
+            let (name, expected) = ("statistics.temperature", "at least 1e-30");
+            return Err(Error::Argument { name, value: 0.0, expected });
+        }
+        let temperature = Temperature::new(temperature)?;
+        let (rows, vocab) = (logits.rows(), logits.vocab());
+        let fits = given.is_empty() || given.len() == rows;
+        shape(fits, "given tokens", given.len(), "as many as the logits rows,", rows)?;
+        for &token in given {
+            shape((token as usize) < vocab, "given token", token as usize, "below vocab,", vocab)?;
+        }
+        if let Some(against) = &against {
+            logits.check_alike(against, "compared rows", "compared vocab", "compared bits")?;
+            shape(against.guide().is_none(), "guides of compared rows", 1, "exactly", 0)?;
+        }
+        Ok(Self { temperature, given, against })
+    }
+}
+
+impl<'a> StatisticsRule<'a> {
+    #[inline(always)]
+    pub(super) fn temperature(&self) -> Temperature {
+        self.temperature
+    }
+
+    #[inline(always)]
+    pub(super) fn against(&self) -> Option<&Logits<'a>> {
+        self.against.as_ref()
+    }
+
+    /// The token that was given for a logical row.
+    #[inline(always)]
+    pub(super) fn given_of(&self, row: usize) -> Option<usize> {
+        self.given.get(row).map(|&token| token as usize)
+    }
+}
+
+/// The sums of one group of cells.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    /// The logit that the others are relative to.
+    reference: f32,
+    /// Σ w, w = exp((z − reference)/T).
+    mass: f64,
+    /// Σ w·(z − reference).
+    moment: f64,
+}
+
+/// The sums of all groups of a row.
+#[derive(Debug)]
+pub(super) struct GroupSums([Sums; MAX_GROUPS]);
+
+impl GroupSums {
+    pub(super) const NONE: Self =
+        Self([Sums { reference: 0.0, mass: 0.0, moment: 0.0 }; MAX_GROUPS]);
+}
+
+/// Vectors of a run, whose weights are summed lane by lane before these sums are summed.
+const RUN: usize = 8;
+
+/// Sums of weights while they are taken: 16 lanes of f32 for each of three stretches of the row.
+struct Running<L: Lanes> {
+    reference: L::F,
+    least: L::F,
+    temperature: Temperature,
+    /// Masses and moments of the run under way, and of the runs before it.
+    run: [L::F; 2],
+    runs: [L::F; 2],
+}
+
+impl<L: Lanes> Running<L> {
+    #[inline(always)]
+    fn new(s: L, reference: f32, temperature: Temperature) -> Self {
+        let least = s.splat(least_weighty(reference, temperature));
+        let zeros = [s.splat(0.0); 2];
+        Self { reference: s.splat(reference), least, temperature, run: zeros, runs: zeros }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, s: L, x: [L::F; VECTORS]) {
+        let zero = s.splat(0.0);
+        let (mut weights, mut moments) = ([zero; VECTORS], [zero; 2]);
+        for k in 0..VECTORS {
+            // A NaN is not left out, so that the sum becomes one.
+            let out = s.greater(self.least, x[k]);
+            let below = s.select(out, zero, s.sub(x[k], self.reference));
+            weights[k] = s.select(out, zero, fast_weight(s, below, self.temperature));
+            moments[k % 2] = s.fma(weights[k], below, moments[k % 2]);
+        }
+        self.run[0] = s.add(self.run[0], tree(s, weights));
+        self.run[1] = s.add(self.run[1], s.add(moments[0], moments[1]));
+    }
+
+    #[inline(always)]
+    fn end_run(&mut self, s: L) {
+        for k in 0..2 {
+            self.runs[k] = s.add(self.runs[k], self.run[k]);
+            self.run[k] = s.splat(0.0);
+        }
+    }
+
+    #[inline(always)]
+    fn sums(&self, s: L, reference: f32) -> Sums {
+        let [mass, moment] = self.runs.map(|runs| sum_lanes(s, runs));
+        Sums { reference, mass, moment }
+    }
+}
+
+/// The sums of some blocks relative to `reference`.
+struct BlockSums<'a, E> {
+    blocks: &'a Blocks<'a, E>,
+    begin: usize,
+    end: usize,
+    reference: f32,
+    temperature: Temperature,
+}
+
+impl<E: Element> Kernel for BlockSums<'_, E> {
+    type Output = Sums;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) -> Sums {
+        let Self { blocks, begin, end, reference, temperature } = self;
+        let mut running = Running::new(s, reference, temperature);
+        for run in (begin..end).step_by(RUN) {
+            for block in run..end.min(run + RUN) {
+                running.add(s, load(s, blocks.get(block)));
+            }
+            running.end_run(s);
+        }
+        running.sums(s, reference)
+    }
+}
+
+#[inline(always)]
+fn load<L: Lanes, E: Element>(s: L, block: &Block<E>) -> [L::F; VECTORS] {
+    let mut x = [s.splat(0.0); VECTORS];
+    for k in 0..VECTORS {
+        x[k] = E::load(s, &block[k]);
+    }
+    x
+}
+
+#[inline(always)]
+fn largest_of<L: Lanes>(s: L, x: [L::F; VECTORS]) -> f32 {
+    let [a, b, c, d, e, f, g, h] = x;
+    let (ab, cd, ef, gh) = (s.max(a, b), s.max(c, d), s.max(e, f), s.max(g, h));
+    s.largest(s.max(s.max(ab, cd), s.max(ef, gh)))
+}
+
+/// The sweep of a row that also sums its weights: what [`Row::maxima`] writes and returns.
+pub(super) struct Sweep<'a, E> {
+    pub(super) row: &'a Row<'a, E>,
+    pub(super) temperature: Temperature,
+    pub(super) cells: &'a mut Cells,
+    pub(super) sums: &'a mut GroupSums,
+}
+
+/// How many halvings a group may rise above its reference before its sums are taken again: beyond,
+/// the rounding of z − reference would show.
+const RISE: f32 = 8.0;
+
+impl<E: Element> Kernel for Sweep<'_, E> {
+    type Output = (f32, bool);
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) -> (f32, bool) {
+        let Self { row, temperature, cells, sums } = self;
+        let blocks = &Blocks::new(row.logits).without(row.excluded);
+        let maxima = cells.maxima(row.vectors());
+        if row.size == 1 {
+            let (max, nan) = row.maxima(s, maxima);
+            let Range { start: begin, end } = row.blocks_of(0, blocks.count());
+            let reference = finite(max, temperature);
+            sums.0[0] = BlockSums { blocks, begin, end, reference, temperature }.run(s);
+            return (max, nan);
+        }
+        let least = s.splat(f32::NEG_INFINITY);
+        let (mut row_max, mut mass) = ([least; GROUP], 0.0);
+        let mut reference = finite(largest_of(s, load(s, blocks.get(0))), temperature);
+        let (groups, _) = maxima.as_chunks_mut::<GROUP>();
+        for (g, cells) in groups.iter_mut().enumerate() {
+            let Range { start: begin, end } = row.blocks_of(g, blocks.count());
+            let mut max = [least; GROUP];
+            let mut running = Running::new(s, reference, temperature);
+            for run in (begin..end).step_by(RUN) {
+                for block in run..end.min(run + RUN) {
+                    let x = load(s, blocks.get(block));
+                    for k in 0..GROUP {
+                        max[k] = s.max(max[k], x[k]);
+                    }
+                    running.add(s, x);
+                }
+                running.end_run(s);
+            }
+            for k in 0..GROUP {
+                s.store_u32(s.float_bits(max[k]), &mut cells[k]);
+                row_max[k] = s.max(row_max[k], max[k]);
+            }
+            sums.0[g] = running.sums(s, reference);
+            let group_max = largest_of(s, max);
+            if group_max > reference && temperature.high != 0.0 {
+                let far = (group_max - reference) * temperature.high > RISE;
+                reference = group_max;
+                if far {
+                    let again = BlockSums { blocks, begin, end, reference, temperature };
+                    sums.0[g] = s.call(again);
+                }
+            }
+            mass += sums.0[g].mass;
+        }
+        (largest_of(s, row_max), mass.is_nan())
+    }
+}
+
+/// A logit as a reference: any number will do where nothing is finite, or where all weights are 1.
+#[inline(always)]
+fn finite(max: f32, temperature: Temperature) -> f32 {
+    if temperature.high == 0.0 { 0.0 } else { max.clamp(f32::MIN, f32::MAX) }
+}
+
+/// A good row after its [`Sweep`], while its cells still hold their maxima: everything but what
+/// depends on the drawn token.
+pub(super) struct Summary {
+    max: f32,
+    argmax: usize,
+    /// The largest logit but `argmax`'s; −∞ without one.
+    second: f32,
+    temperature: Temperature,
+    /// Σ exp((z − max)/T).
+    mass: f64,
+    entropy: f64,
+}
+
+impl Summary {
+    #[inline(always)]
+    pub(super) fn new<E: Element>(
+        row: &Row<'_, E>,
+        max: f32,
+        maxima: &mut [[u32; 16]],
+        sums: &GroupSums,
+        temperature: Temperature,
+    ) -> Self {
+        let argmax = row.first_of_value(max, maxima);
+        let second = row.largest_but(argmax, maxima);
+        let (mut mass, mut moment) = (0.0, 0.0);
+        for sums in &sums.0[..row.groups()] {
+            let rise = f64::from(sums.reference) - f64::from(max);
+            let scale = if rise == 0.0 { 1.0 } else { libm::exp(rise * temperature.inverse) };
+            mass += sums.mass * scale;
+            moment += (sums.moment + rise * sums.mass) * scale;
+        }
+        // At infinite temperature all weights are 1, and their moments of no meaning.
+        let tilt = if temperature.inverse == 0.0 { 0.0 } else { moment * temperature.inverse };
+        let entropy = (libm::log(mass) - tilt / mass).max(0.0);
+        Self { max, argmax, second, temperature, mass, entropy }
+    }
+
+    /// (z − max)/T; −∞ for a token that is out, at infinite temperature too.
+    fn below(&self, z: f32) -> f64 {
+        match z {
+            f32::NEG_INFINITY => f64::NEG_INFINITY,
+            _ => (f64::from(z) - f64::from(self.max)) * self.temperature.inverse,
+        }
+    }
+
+    /// ln of Σ exp((z − max)/T) without `token`, by sums that do not hold it.
+    #[inline(always)]
+    fn log_mass_but<L: Lanes, E: Element>(
+        &self,
+        s: L,
+        row: &Row<'_, E>,
+        sums: &GroupSums,
+        token: usize,
+    ) -> f64 {
+        let &Self { second, temperature, .. } = self;
+        // Relative to the largest logit, much smaller ones would not be seen.
+        let far = self.below(second) < -40.0;
+        let reference = finite(if far { second } else { self.max }, temperature);
+        let blocks = &Blocks::new(row.logits).without(row.excluded).without(token);
+        let mut mass = 0.0;
+        for (g, sums) in sums.0[..row.groups()].iter().enumerate() {
+            let blocks_of_group = row.blocks_of(g, blocks.count());
+            let sums = if far || blocks_of_group.contains(&(token / TOKENS)) {
+                let Range { start: begin, end } = blocks_of_group;
+                s.call(BlockSums { blocks, begin, end, reference, temperature })
+            } else {
+                *sums
+            };
+            let rise = f64::from(sums.reference) - f64::from(reference);
+            mass += sums.mass * libm::exp(rise * temperature.inverse);
+        }
+        if mass == 0.0 { f64::NEG_INFINITY } else { libm::log(mass) + self.below(reference) }
+    }
+
+    /// The statistics of the row for its drawn token.
+    #[inline(always)]
+    pub(super) fn describe<L: Lanes, E: Element>(
+        &self,
+        s: L,
+        row: &Row<'_, E>,
+        sums: &GroupSums,
+        token: usize,
+        given: Option<usize>,
+    ) -> RowStatistics {
+        let below = |token: usize| self.below(row.logit(token));
+        let log_mass = libm::log(self.mass);
+        let weight = libm::exp(below(token));
+        let log_mass_but = if 2.0 * weight <= self.mass {
+            libm::log(self.mass - weight)
+        } else {
+            self.log_mass_but(s, row, sums, token)
+        };
+        RowStatistics {
+            log_sum_exp: log_mass + f64::from(self.max) * self.temperature.inverse,
+            entropy: self.entropy,
+            probability: weight / self.mass,
+            log_probability: below(token) - log_mass,
+            log_others: log_mass_but - below(token),
+            margin: -libm::expm1(self.below(self.second)) / self.mass,
+            given_log_probability: given.map_or(f64::NAN, |given| below(given) - log_mass),
+            divergence: f64::NAN,
+            max: self.max,
+            argmax: self.argmax as i32,
+        }
+    }
+}
+
+/// The divergence of a good row from another row, which may be bad.
+pub(super) struct Compare<'a, E> {
+    pub(super) row: &'a Row<'a, E>,
+    pub(super) max: f32,
+    pub(super) other: &'a [E],
+    pub(super) temperature: Temperature,
+    pub(super) cells: &'a mut Cells,
+}
+
+impl<E: Element> Kernel for Compare<'_, E> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) -> f64 {
+        let Self { row, max, other, temperature, cells } = self;
+        let other = Row::new(other, row.excluded);
+        let (other_max, nan) = other.maxima(s, cells.maxima(other.vectors()));
+        if nan || !other_max.is_finite() {
+            return f64::NAN;
+        }
+        let (excluded, maxima) = (row.excluded, [max, other_max]);
+        let (row, other) = (row.logits, other.logits);
+        Divergence { row, other, excluded, maxima, temperature }.run(s)
+    }
+}
+
+/// Σ p ln(p/q) of two good rows with their largest logits.
+struct Divergence<'a, E> {
+    row: &'a [E],
+    other: &'a [E],
+    excluded: usize,
+    maxima: [f32; 2],
+    temperature: Temperature,
+}
+
+impl<E: Element> Kernel for Divergence<'_, E> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) -> f64 {
+        let Self { row, other, excluded, maxima, temperature } = self;
+        let references = maxima.map(|max| finite(max, temperature));
+        let least = references.map(|reference| s.splat(least_weighty(reference, temperature)));
+        let tops = references.map(|reference| s.splat(reference));
+        let [row, other] = [row, other].map(|row| Blocks::new(row).without(excluded));
+        let zero = s.splat(0.0);
+        let mut lacking = s.no_lane();
+        // Σ p, Σ q, and Σ p·((z − max) − (z' − max')) in units of their own weights.
+        let mut totals = [0.0; 3];
+        for run in (0..row.count()).step_by(RUN) {
+            let mut sums = [zero; 3];
+            for block in run..row.count().min(run + RUN) {
+                let (mut p, mut q, mut gap) = ([zero; VECTORS], [zero; VECTORS], [zero; VECTORS]);
+                let x = [load(s, row.get(block)), load(s, other.get(block))];
+                for k in 0..VECTORS {
+                    let below = [0, 1].map(|i| s.sub(x[i][k], tops[i]));
+                    let out = [0, 1].map(|i| s.greater(least[i], x[i][k]));
+                    let clean = [0, 1].map(|i| s.select(out[i], zero, below[i]));
+                    p[k] = s.select(out[0], zero, fast_weight(s, clean[0], temperature));
+                    q[k] = s.select(out[1], zero, fast_weight(s, clean[1], temperature));
+                    // A token without weight in q may still have a logit there.
+                    let banned = s.equal(x[1][k], s.splat(f32::NEG_INFINITY));
+                    let there = s.select(banned, zero, below[1]);
+                    gap[k] = s.mul(p[k], s.sub(clean[0], there));
+                    let weighs = s.select(banned, p[k], zero);
+                    lacking = s.or(lacking, s.greater(weighs, zero));
+                }
+                for (sum, part) in sums.iter_mut().zip([p, q, gap]) {
+                    *sum = s.add(*sum, tree(s, part));
+                }
+            }
+            for (total, sum) in totals.iter_mut().zip(sums) {
+                *total += sum_lanes(s, sum);
+            }
+        }
+        if s.any(lacking) {
+            return f64::INFINITY;
+        }
+        let [p, q, gap] = totals;
+        let tilt = if temperature.inverse == 0.0 { 0.0 } else { gap * temperature.inverse };
+        (tilt / p + libm::log(q / p)).max(0.0)
+    }
 }
