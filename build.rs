@@ -15,7 +15,7 @@ fn main() {
 
 /// The files of src/capi that declare something, in the order of the header.
 #[cfg(feature = "header")]
-const DECLARING: [&str; 13] = [
+const DECLARING: [&str; 14] = [
     "version",
     "status",
     "level",
@@ -28,6 +28,7 @@ const DECLARING: [&str; 13] = [
     "step",
     "constraints",
     "draw",
+    "statistics",
     "schedule",
 ];
 

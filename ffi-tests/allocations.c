@@ -46,6 +46,8 @@ int main(void) {
   static const uint32_t banned[3] = {1, 2, 3};
   static const demask_token_bias bias[2] = {{250, 1.0f}, {7, -1.0f}};
   static uint32_t allowed[(VOCAB + 31) / 32];
+  static demask_row_statistics described[POSITIONS];
+  static demask_top_token top[POSITIONS * 5];
   memset(allowed, 0x5F, sizeof allowed);
   demask_options options;
   demask_context *context = NULL;
@@ -130,6 +132,15 @@ int main(void) {
     constraints.allowed = allowed;
     CHECK(demask_draw(context, &logits, &rule, &constraints, keys, POSITIONS / 3, 3, drawn,
                       states) == DEMASK_OK);
+    demask_statistics statistics;
+    CHECK(demask_statistics_init(&statistics, sizeof statistics) == DEMASK_OK);
+    statistics.given = masks;
+    statistics.against = &guide;
+    statistics.rows = described;
+    statistics.top = top;
+    statistics.n_top = 5;
+    CHECK(demask_draw_statistics(context, &logits, &rule, &constraints, keys, POSITIONS / 3,
+                                 &statistics, drawn, states) == DEMASK_OK);
     logits.guide = NULL;
     logits.n_rows = POSITIONS;
     CHECK(demask_hitting_times_next(keys, masks, events, POSITIONS) == DEMASK_OK);

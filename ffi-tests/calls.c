@@ -275,6 +275,79 @@ static void draw_laws(void) {
   demask_destroy(context);
 }
 
+static int close_to(double a, double b) { return fabs(a - b) <= 2e-6 * fmax(1.0, fabs(b)); }
+
+/* A law of weights 1, 2, 0, 3, 1 beside one of 1, 1, 1, 1, 1; and a bad row. */
+static void statistics(void) {
+  enum { VOCAB = 5 };
+  const float ln2 = (float)log(2.0), ln3 = (float)log(3.0);
+  const float rows[2 * VOCAB] = {0.0f, ln2, -INFINITY, ln3, 0.0f, NAN, 0.0f, 0.0f, 0.0f, 0.0f};
+  const float zeros[2 * VOCAB] = {0};
+  const uint32_t given[2] = {1, 1};
+  demask_row_statistics described[2];
+  demask_top_token top[2 * 6];
+  int32_t tokens[2], others[2];
+  uint8_t states[2];
+  const demask_key keys[2] = {{.seed = 1}, {.seed = 2}};
+  demask_context *context = make(1, DEMASK_LEVEL_AUTO, 2, 0);
+  demask_logits logits = {.struct_size = sizeof logits,
+                          .data = rows,
+                          .n_rows = 2,
+                          .vocab = VOCAB,
+                          .row_stride = VOCAB};
+  demask_logits against = logits;
+  against.data = zeros;
+  demask_draw_rule rule;
+  demask_statistics wanted;
+  CHECK(demask_draw_rule_init(&rule, sizeof rule) == DEMASK_OK);
+  CHECK(demask_statistics_init(&wanted, sizeof wanted) == DEMASK_OK);
+  CHECK(wanted.temperature == 1.0f && wanted.given == NULL && wanted.against == NULL);
+  CHECK(wanted.rows == NULL && wanted.top == NULL && wanted.n_top == 0);
+  wanted.given = given;
+  wanted.against = &against;
+  wanted.rows = described;
+  wanted.top = top;
+  wanted.n_top = 6;
+  for (int greedy = 0; greedy < 2; ++greedy) {
+    if (greedy) rule.temperature = 0.0f;
+    CHECK(demask_draw_statistics(context, &logits, &rule, NULL, keys, 2, &wanted, tokens, states) ==
+          DEMASK_OK);
+    CHECK(states[0] == DEMASK_ROW_DRAWN && states[1] == DEMASK_ROW_BAD && tokens[1] == -1);
+    CHECK(demask_draw(context, &logits, &rule, NULL, keys, 2, 1, others, NULL) == DEMASK_OK);
+    CHECK(tokens[0] == others[0] && (!greedy || tokens[0] == 3));
+    const double weights[VOCAB] = {1, 2, 0, 3, 1};
+    double p = weights[tokens[0]] / 7.0, entropy = 0.0, divergence = 0.0;
+    for (int v = 0; v < VOCAB; ++v) {
+      double q = weights[v] / 7.0;
+      if (q > 0.0) entropy -= q * log(q);
+      if (q > 0.0) divergence += q * log(q * VOCAB);
+    }
+    CHECK(close_to(described[0].log_sum_exp, log(7.0)));
+    CHECK(close_to(described[0].entropy, entropy));
+    CHECK(close_to(described[0].probability, p) && close_to(described[0].log_probability, log(p)));
+    CHECK(close_to(described[0].log_others, log((1.0 - p) / p)));
+    CHECK(close_to(described[0].margin, 1.0 / 7.0));
+    CHECK(close_to(described[0].given_log_probability, log(2.0 / 7.0)));
+    CHECK(close_to(described[0].divergence, divergence));
+    CHECK(described[0].max == ln3 && described[0].argmax == 3);
+    CHECK(top[0].token == 3 && top[0].logit == ln3 && top[1].token == 1 && top[2].token == 0);
+    CHECK(top[3].token == 4 && top[5].token == -1 && top[5].logit == -INFINITY);
+    CHECK(isnan(described[1].log_sum_exp) && isnan(described[1].probability));
+    CHECK(isnan(described[1].max) && described[1].argmax == -1);
+    for (int j = 6; j < 12; ++j) CHECK(top[j].token == -1);
+  }
+  /* At another temperature than the draw's, and nothing that was not asked for. */
+  wanted.given = NULL;
+  wanted.against = NULL;
+  wanted.top = NULL;
+  wanted.temperature = 0.5f;
+  CHECK(demask_draw_statistics(context, &logits, &rule, NULL, keys, 2, &wanted, tokens, NULL) ==
+        DEMASK_OK);
+  CHECK(close_to(described[0].probability, 9.0 / 15.0));
+  CHECK(isnan(described[0].given_log_probability) && isnan(described[0].divergence));
+  demask_destroy(context);
+}
+
 static void draws(void) {
   static demask_key keys[MANY];
   static int32_t tokens[MANY], others[MANY];
@@ -481,6 +554,7 @@ int main(void) {
   noise_schedules();
   hitting_times();
   draw_laws();
+  statistics();
   draws();
   steps();
   plans();

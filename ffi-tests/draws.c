@@ -1,11 +1,11 @@
 /* Draws with everything that C can ask for: filters, constraints, guidance, types of logits, several
- * draws a row, and a policy with filters. The tokens are printed; tests/c_abi.rs makes the same draws
- * in Rust, and compares. */
+ * draws a row, statistics, and a policy with filters. The tokens, and the bits of the statistics, are
+ * printed; tests/c_abi.rs makes the same draws in Rust, and compares. */
 #include "check.h"
 #include <demask.h>
 #include <string.h>
 
-enum { ROWS = 24, VOCAB = 1003, STRIDE = 1010, WORDS = (VOCAB + 31) / 32, MANY = 5 };
+enum { ROWS = 24, VOCAB = 1003, STRIDE = 1010, WORDS = (VOCAB + 31) / 32, MANY = 5, TOP = 3 };
 
 static uint32_t state;
 
@@ -40,6 +40,33 @@ static void print(const char *name, const int32_t *tokens, size_t count) {
   printf("%s:", name);
   for (size_t i = 0; i < count; ++i) printf(" %d", (int)tokens[i]);
   printf("\n");
+}
+
+static void print_bits(double x) {
+  uint64_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  printf(" %016llx", (unsigned long long)bits);
+}
+
+static void print_statistics(const demask_row_statistics *rows, const demask_top_token *top) {
+  for (int k = 0; k < ROWS; ++k) {
+    printf("row %d:", k);
+    print_bits(rows[k].log_sum_exp);
+    print_bits(rows[k].entropy);
+    print_bits(rows[k].probability);
+    print_bits(rows[k].log_probability);
+    print_bits(rows[k].log_others);
+    print_bits(rows[k].margin);
+    print_bits(rows[k].given_log_probability);
+    print_bits(rows[k].divergence);
+    print_bits(rows[k].max);
+    printf(" %d", (int)rows[k].argmax);
+    for (int j = 0; j < TOP; ++j) {
+      printf(" %d", (int)top[k * TOP + j].token);
+      print_bits(top[k * TOP + j].logit);
+    }
+    printf("\n");
+  }
 }
 
 int main(void) {
@@ -137,6 +164,23 @@ int main(void) {
   CHECK(demask_draw(context, &logits, &filters[5], &constraints, keys, ROWS, MANY, tokens, NULL) ==
         DEMASK_OK);
   print("everything, several draws", tokens, ROWS * MANY);
+
+  static demask_row_statistics described[ROWS];
+  static demask_top_token top[ROWS * TOP];
+  static uint32_t given[ROWS];
+  demask_statistics statistics;
+  for (uint32_t i = 0; i < ROWS; ++i) given[i] = 40 * i;
+  CHECK(demask_statistics_init(&statistics, sizeof statistics) == DEMASK_OK);
+  statistics.temperature = 1.25f;
+  statistics.given = given;
+  statistics.against = &guide;
+  statistics.rows = described;
+  statistics.top = top;
+  statistics.n_top = TOP;
+  CHECK(demask_draw_statistics(context, &logits, &filters[5], &constraints, keys, ROWS, &statistics,
+                               tokens, NULL) == DEMASK_OK);
+  print("with statistics", tokens, ROWS);
+  print_statistics(described, top);
 
   /* A policy carries the filters too, and a step sees the guide. */
   demask_policy policy;

@@ -55,6 +55,11 @@ static struct world {
   demask_token_bias bias[2];
   demask_constraints constraints;
   uint64_t after_constraints;
+  uint32_t given[ROWS];
+  demask_row_statistics described[ROWS + 1];
+  demask_top_token top[2 * ROWS + 1];
+  demask_statistics statistics;
+  uint64_t after_statistics;
   size_t n_keys, n_draws;
   demask_step_out out;
   uint64_t after_out;
@@ -81,7 +86,7 @@ static void reset(void) {
   w.options.max_policies = POLICIES;
   w.after_options = w.more_after_options = w.after_rule = w.more_after_rule = 0;
   w.after_canvas = w.after_plan = w.after_logits = w.after_guide = w.after_out = 0;
-  w.after_constraints = 0;
+  w.after_constraints = w.after_statistics = 0;
   for (int i = 0; i <= POSITIONS; ++i) w.tokens[i] = MASK;
   memset(w.kinds, DEMASK_KIND_MASKED, sizeof w.kinds);
   memset(w.segments, 0, sizeof w.segments);
@@ -145,6 +150,13 @@ static void reset(void) {
   w.banned[1] = 2;
   for (uint32_t i = 0; i < 2; ++i) w.bias[i] = (demask_token_bias){i, 0.5f};
   for (int i = 0; i < ROWS; ++i) w.allowed[i] = 0xFu;
+  CHECK(demask_statistics_init(&w.statistics, sizeof w.statistics) == DEMASK_OK);
+  for (uint32_t i = 0; i < ROWS; ++i) w.given[i] = i % VOCAB;
+  w.statistics.given = w.given;
+  w.statistics.against = &w.guide;
+  w.statistics.rows = w.described;
+  w.statistics.top = w.top;
+  w.statistics.n_top = 2;
   w.n_keys = ROWS;
   w.n_draws = 1;
   w.out = (demask_step_out){.struct_size = sizeof w.out,
@@ -332,6 +344,11 @@ static demask_status draw(void) {
                      w.drawn, w.row_state);
 }
 
+static demask_status describe(void) {
+  return demask_draw_statistics(context, &w.logits, &w.rule, &w.constraints, w.keys, w.n_keys,
+                                &w.statistics, w.drawn, w.row_state);
+}
+
 /* A mistake in the canvas is told by each call that takes one. */
 #define CANVAS_CASE(mistake, status)                 \
   do {                                               \
@@ -398,6 +415,7 @@ static void cases_of_canvases(void) {
   CASE(reset, NOTHING, plan(), DEMASK_ERR_CAPACITY);
   CASE(reset, NOTHING, step(), DEMASK_ERR_CAPACITY);
   CASE(reset, NOTHING, draw(), DEMASK_ERR_CAPACITY);
+  CASE(reset, NOTHING, describe(), DEMASK_ERR_CAPACITY);
   context = whole;
   demask_destroy(narrow);
 
@@ -476,6 +494,7 @@ static void cases_of_plans(void) {
     CASE(reset, mistake, step(), status);                                                 \
     CASE(reset_planned, mistake, step_planned(), status);                                 \
     CASE(reset, mistake, draw(), status);                                                 \
+    CASE(reset, mistake, describe(), status);                                             \
   } while (0)
 
 static void cases_of_logits(void) {
@@ -631,6 +650,70 @@ static void cases_of_draws(void) {
 #undef DRAW
 }
 
+static void cases_of_statistics(void) {
+#define DESCRIBE(context, logits, rule, constraints, keys, statistics, tokens)                  \
+  demask_draw_statistics(context, logits, rule, constraints, keys, w.n_keys, statistics, tokens, \
+                         w.row_state)
+  demask_statistics *statistics = &w.statistics;
+  demask_logits *logits = &w.logits;
+  demask_draw_rule *rule = &w.rule;
+  size_t size = sizeof *statistics;
+  CASE(reset, NOTHING, demask_statistics_init(NULL, size), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_statistics_init(ODD(demask_statistics, statistics), size),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_statistics_init(statistics, size - 8), DEMASK_ERR_STRUCT);
+  STRUCT_CASES(reset, statistics, describe());
+  STRUCT_CASES(reset, logits, describe());
+  STRUCT_CASES(reset, rule, describe());
+  STRUCT_CASES(reset, constraints, describe());
+  STRUCT_CASES(reset, guide, describe());
+
+  CASE(reset, NOTHING, DESCRIBE(NULL, logits, rule, NULL, w.keys, statistics, w.drawn),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, DESCRIBE(context, NULL, rule, NULL, w.keys, statistics, w.drawn),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, DESCRIBE(context, logits, NULL, NULL, w.keys, statistics, w.drawn),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, DESCRIBE(context, logits, rule, NULL, NULL, statistics, w.drawn),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, DESCRIBE(context, logits, rule, NULL, w.keys, NULL, w.drawn),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, DESCRIBE(context, logits, rule, NULL, w.keys, statistics, NULL),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING,
+       DESCRIBE(context, logits, rule, NULL, w.keys, ODD(demask_statistics, statistics), w.drawn),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING,
+       DESCRIBE(context, logits, rule, NULL, w.keys, statistics, ODD(int32_t, w.drawn)),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, w.n_keys = ROWS + 1, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.n_keys = SIZE_MAX, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.n_keys = SIZE_MAX / 64, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.rule.temperature = -1.0f, describe(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.rule.method = DEMASK_METHOD_RACE, describe(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_constrained, w.banned[1] = VOCAB, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset_constrained, w.bias[1].bias = NAN, describe(), DEMASK_ERR_ARGUMENT);
+
+  CASE(reset, statistics->temperature = 0.0f, describe(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, statistics->temperature = -1.0f, describe(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, statistics->temperature = NAN, describe(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, statistics->given = ODD(uint32_t, w.given), describe(), DEMASK_ERR_ALIGN);
+  CASE(reset, w.given[ROWS - 1] = VOCAB, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, statistics->against = ODD(demask_logits, &w.guide), describe(), DEMASK_ERR_ALIGN);
+  CASE(reset, w.guide.data = NULL, describe(), DEMASK_ERR_NULL);
+  CASE(reset, w.guide.dtype = DEMASK_DTYPE_F16, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.guide.n_rows = ROWS - 1, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.guide.n_rows = 0, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.guide.vocab = VOCAB - 1, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.guide.guide = &w.logits, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, statistics->rows = ODD(demask_row_statistics, w.described), describe(),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, statistics->top = ODD(demask_top_token, w.top), describe(), DEMASK_ERR_ALIGN);
+  CASE(reset, statistics->n_top = SIZE_MAX / 2, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, statistics->n_top = SIZE_MAX / 64, describe(), DEMASK_ERR_SHAPE);
+#undef DESCRIBE
+}
+
 static void cases_of_schedules(void) {
   double *out = &w.number;
   uint32_t noise = DEMASK_NOISE_COSINE;
@@ -720,6 +803,15 @@ static void good_worlds(void) {
   w.logits.n_rows = w.n_keys = 2;
   w.n_draws = ROWS / 2;
   CHECK(draw() == DEMASK_OK && w.drawn[ROWS] == 0x5A5A5A5A);
+  reset();
+  memset(&before.described, CANARY, sizeof before.described);
+  CHECK(describe() == DEMASK_OK && w.drawn[ROWS] == 0x5A5A5A5A && w.top[2 * ROWS].token == 0x5A5A5A5A);
+  CHECK(memcmp(&w.described[ROWS], &before.described[ROWS], sizeof *w.described) == 0);
+  w.statistics.given = NULL;
+  w.statistics.against = NULL;
+  w.statistics.top = NULL;
+  w.statistics.rows = NULL;
+  CHECK(describe() == DEMASK_OK);
   reset_guided();
   CHECK(draw() == DEMASK_OK && step() == DEMASK_OK);
   reset_constrained();
@@ -729,7 +821,8 @@ static void good_worlds(void) {
   CHECK(draw() == DEMASK_OK && w.drawn[0] == 0);
   w.logits.n_rows = w.n_keys = 0; /* then the constraints are not looked at */
   w.banned[0] = VOCAB;
-  CHECK(draw() == DEMASK_OK);
+  w.guide.n_rows = 0;
+  CHECK(draw() == DEMASK_OK && describe() == DEMASK_OK);
   reset();
   CHECK(demask_hitting_times_next(w.keys, w.masks, w.events, ROWS) == DEMASK_OK);
   CHECK(demask_hitting_times_all(context, w.keys, 0.0, w.events, ROWS) == DEMASK_OK);
@@ -751,6 +844,7 @@ int main(int argc, char **argv) {
   cases_of_rules();
   cases_of_constraints();
   cases_of_draws();
+  cases_of_statistics();
   cases_of_schedules();
   good_worlds(); /* a refusal leaves the context usable */
   demask_destroy(context);

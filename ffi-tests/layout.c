@@ -119,6 +119,31 @@ int main(void) {
   AT(demask_constraints, allowed, 40);
   AT(demask_constraints, allowed_stride, 48);
 
+  SIZE(demask_row_statistics, 72);
+  AT(demask_row_statistics, log_sum_exp, 0);
+  AT(demask_row_statistics, entropy, 8);
+  AT(demask_row_statistics, probability, 16);
+  AT(demask_row_statistics, log_probability, 24);
+  AT(demask_row_statistics, log_others, 32);
+  AT(demask_row_statistics, margin, 40);
+  AT(demask_row_statistics, given_log_probability, 48);
+  AT(demask_row_statistics, divergence, 56);
+  AT(demask_row_statistics, max, 64);
+  AT(demask_row_statistics, argmax, 68);
+
+  SIZE(demask_top_token, 8);
+  AT(demask_top_token, token, 0);
+  AT(demask_top_token, logit, 4);
+
+  SIZE(demask_statistics, 48);
+  AT(demask_statistics, struct_size, 0);
+  AT(demask_statistics, temperature, 4);
+  AT(demask_statistics, given, 8);
+  AT(demask_statistics, against, 16);
+  AT(demask_statistics, rows, 24);
+  AT(demask_statistics, top, 32);
+  AT(demask_statistics, n_top, 40);
+
   SIZE(demask_key, 24);
   AT(demask_key, seed, 0);
   AT(demask_key, stream, 8);

@@ -475,6 +475,71 @@ typedef struct demask_key {
   uint32_t position;
 } demask_key;
 
+// Statistics of a row's law p = softmax(logits / temperature), at the temperature of
+// demask_statistics: of all tokens that the constraints leave, before any filter. Natural
+// logarithms, nats.
+//
+// Relative errors are below 2e-6 (absolute, where a value is below 1). The same bits at every level,
+// on any number of threads, in any batch. All numbers of a bad row are NaN, its argmax is -1. This
+// struct never grows.
+typedef struct demask_row_statistics {
+  // The logarithm of the sum of exp(logit / temperature).
+  double log_sum_exp;
+  // The entropy of p, the sum of -p ln p.
+  double entropy;
+  // p of the drawn token.
+  double probability;
+  // ln p of the drawn token.
+  double log_probability;
+  // ln((1 - p) / p) of the drawn token, by a sum over all other tokens: it orders tokens by their
+  // confidence (the lower, the surer) even where p rounds to 1. -INFINITY if there is no other
+  // token.
+  double log_others;
+  // p of the most likely token less p of the next one; 0 if two logits are equally large, 1 if
+  // there is only one token.
+  double margin;
+  // ln p of the token that was given for this row, -INFINITY if it cannot be drawn; NaN without
+  // one.
+  double given_log_probability;
+  // The sum of p ln(p / q), where q is the law of the row it is compared with; INFINITY where q
+  // lacks a token of p, NaN without such a row or if it is bad.
+  double divergence;
+  // The largest logit.
+  float max;
+  // Its token; ties: the lowest id.
+  int32_t argmax;
+} demask_row_statistics;
+
+// One of the largest logits of a row. This struct never grows.
+typedef struct demask_top_token {
+  // Its token; -1 if the row has no more, or is bad.
+  int32_t token;
+  // The logit; -INFINITY if the row has no more, or is bad.
+  float logit;
+} demask_top_token;
+
+// Which statistics are wanted of the rows of a call, and where they go. Call demask_statistics_init
+// first, then set fields; the arrays are the caller's.
+typedef struct demask_statistics {
+  // sizeof(demask_statistics), as the caller was compiled.
+  uint32_t struct_size;
+  // The temperature of the law that they are of, which may differ from that of the draw: at least
+  // 1e-30, INFINITY included; 1 by default.
+  float temperature;
+  // NULL, or a token for each row, below the vocabulary, whose probability is wanted as well.
+  const uint32_t *given;
+  // NULL, or rows to compare with, row by row, for the divergence: as many as the logits, of the
+  // same type and vocabulary, without a guide. The constraints are applied to them as well.
+  const struct demask_logits *against;
+  // NULL, or room for the statistics of each row.
+  struct demask_row_statistics *rows;
+  // NULL, or room for the `n_top` largest logits of each row, the largest first (ties: the lowest
+  // id), those of row k from `k * n_top` on.
+  struct demask_top_token *top;
+  // How many of the largest logits are wanted; 0 by default. Not looked at without `top`.
+  size_t n_top;
+} demask_statistics;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -618,6 +683,31 @@ demask_status demask_draw(struct demask_context *context,
                           size_t n_draws,
                           int32_t *tokens,
                           uint8_t *row_state);
+
+// Fills `out` with the defaults: temperature 1, and nowhere to write. `struct_size` is
+// sizeof(demask_statistics).
+//
+// Errors: NULL, ALIGN, STRUCT.
+demask_status demask_statistics_init(struct demask_statistics *out, size_t struct_size);
+
+// Draws a token for each row of `logits` as demask_draw does, the same ones, and writes statistics
+// of the rows to the arrays that `statistics` names.
+//
+// `statistics` is required; the other arguments are those of demask_draw with one draw a row:
+// `constraints` may be NULL, `keys` has a key for each row, `tokens` gets `n_keys` tokens,
+// `row_state` is NULL or gets as many DEMASK_ROW_ numbers. At temperature 0 of `rule` and 1 of
+// `statistics` the probability is the confidence of the most likely token.
+//
+// Errors: those of demask_draw, also for the arrays of `statistics` and what they must fit.
+demask_status demask_draw_statistics(struct demask_context *context,
+                                     const struct demask_logits *logits,
+                                     const struct demask_draw_rule *rule,
+                                     const struct demask_constraints *constraints,
+                                     const struct demask_key *keys,
+                                     size_t n_keys,
+                                     const struct demask_statistics *statistics,
+                                     int32_t *tokens,
+                                     uint8_t *row_state);
 
 // Writes alpha(t), the probability that a token is clean at time `t`: from 1 at time 0 to 0 at the
 // last time of the schedule `noise`, which is 1, or INFINITY for the unit rate.

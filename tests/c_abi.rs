@@ -6,7 +6,7 @@
 use demask::policy::FilterOrder;
 use demask::{
     AllowedTokens, Canvas, Constraints, Draw, Finish, Key, Logits, LogitsData, Noise, Plan, Policy,
-    Sampler, Segment,
+    RowOutputs, RowStatistics, Sampler, Segment, Statistics, TopToken,
 };
 use std::fmt::Write as _;
 use std::path::Path;
@@ -30,7 +30,7 @@ fn c_programs_pass_and_draw_the_same_tokens() {
     assert_eq!(from_rust.lines().count(), 6 * 257, "six generations of 256 sequences");
     assert_same("first_hitting", &from_rust);
     let from_rust = draws::report();
-    assert_eq!(from_rust.lines().count(), 27, "three types with six filters, and nine more");
+    assert_eq!(from_rust.lines().count(), 52, "28 draws, and statistics of 24 rows");
     assert_same("draws", &from_rust);
 }
 
@@ -56,6 +56,7 @@ mod draws {
     const STRIDE: usize = 1010;
     const WORDS: usize = VOCAB.div_ceil(32);
     const MANY: usize = 5;
+    const TOP: usize = 3;
 
     pub(super) fn report() -> String {
         let mut state = 1u32;
@@ -128,6 +129,20 @@ mod draws {
         draw("guidance", &logits, &plain, &none, 1);
         draw("everything, several draws", &logits, &filters[5].1, &all, MANY);
 
+        let given: Vec<u32> = (0..ROWS as u32).map(|i| 40 * i).collect();
+        let wanted = Statistics { temperature: 1.25, given: &given, against: Some(guide) };
+        let mut statistics = [RowStatistics::BAD; ROWS];
+        let mut top = [TopToken::NONE; ROWS * TOP];
+        let into = RowOutputs { statistics: &mut statistics, top: &mut top };
+        let drawn =
+            sampler.draw_with_statistics(&logits, &filters[5].1, &all, &keys, &wanted, into);
+        let tokens: Vec<i32> =
+            drawn.expect("good arguments").iter().map(|drawn| drawn.token).collect();
+        lines += &line("with statistics", &tokens);
+        for (k, (row, top)) in statistics.iter().zip(top.chunks(TOP)).enumerate() {
+            lines += &described(k, row, top);
+        }
+
         let mut policy = Policy::random_order(1);
         policy.draw = filters[5].1;
         policy.draw.filter_order = FilterOrder::BeforeTemperature;
@@ -138,6 +153,25 @@ mod draws {
         let canvas = Canvas::new(&mut tokens, -1, &mut segments, &policies);
         sampler.step(&mut canvas.expect("it fits"), &logits).expect("good arguments");
         lines + &line("a step", &tokens)
+    }
+
+    /// The bits of a row's statistics.
+    fn described(k: usize, row: &RowStatistics, top: &[TopToken]) -> String {
+        let numbers = [
+            row.log_sum_exp,
+            row.entropy,
+            row.probability,
+            row.log_probability,
+            row.log_others,
+            row.margin,
+            row.given_log_probability,
+            row.divergence,
+            row.max.into(),
+        ];
+        let bits = |x: f64| format!(" {:016x}", x.to_bits());
+        let numbers: String = numbers.map(bits).concat();
+        let top = top.iter().map(|top| format!(" {}{}", top.token, bits(top.logit.into())));
+        format!("row {k}:{numbers} {}{}\n", row.argmax, top.collect::<String>())
     }
 
     fn line(name: &str, tokens: &[i32]) -> String {

@@ -8,7 +8,9 @@ use super::pointer::{self, Plain, c_struct};
 use super::rule::demask_draw_rule;
 use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_SHAPE, Refusal, demask_status};
 use super::step::state_number;
+use crate::draw::Drawn;
 use crate::rng::Key;
+use core::mem::MaybeUninit;
 
 /// What identifies the randomness of one draw. Two calls with the same key see the same random
 /// numbers, whoever else is in the batch, on whatever thread or level; two different keys never
@@ -74,14 +76,23 @@ pub unsafe extern "C" fn demask_draw(
             let tokens = pointer::slice_out(tokens, n_tokens)?;
             let states = pointer::optional_slice_out(row_state, n_keys)?;
             let drawn = context.sampler.draw_many(&logits, &draw, &constraints, keys, n_draws)?;
-            for (place, drawn) in tokens.iter_mut().zip(drawn) {
-                place.write(drawn.token);
-            }
-            // A row is bad for all of its draws, or for none.
-            for (place, drawn) in states.unwrap_or_default().iter_mut().zip(drawn.chunks(n_draws)) {
-                place.write(state_number(drawn[0].state));
-            }
+            write_tokens(tokens, drawn);
+            write_states(states, drawn, n_draws);
             Ok(())
         })
+    }
+}
+
+/// Writes what was drawn.
+pub(super) fn write_tokens(tokens: &mut [MaybeUninit<i32>], drawn: &[Drawn]) {
+    for (place, drawn) in tokens.iter_mut().zip(drawn) {
+        place.write(drawn.token);
+    }
+}
+
+/// Writes the states of the rows: a row is bad for all of its draws, or for none.
+pub(super) fn write_states(states: Option<&mut [MaybeUninit<u8>]>, drawn: &[Drawn], draws: usize) {
+    for (place, drawn) in states.unwrap_or_default().iter_mut().zip(drawn.chunks(draws)) {
+        place.write(state_number(drawn[0].state));
     }
 }

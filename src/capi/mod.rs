@@ -29,6 +29,7 @@ mod pointer;
 mod policy;
 mod rule;
 mod schedule;
+mod statistics;
 mod status;
 mod step;
 mod version;
