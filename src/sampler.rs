@@ -199,7 +199,6 @@ impl Sampler {
         self.call(logits, draw, constraints, keys, 1, Some(&statistics), into)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the one place where all of them are checked")]
     fn call<'a>(
         &mut self,
         logits: &Logits<'_>,
