@@ -15,8 +15,20 @@ fn main() {
 
 /// The files of src/capi that declare something, in the order of the header.
 #[cfg(feature = "header")]
-const DECLARING: [&str; 11] = [
-    "version", "status", "level", "context", "policy", "canvas", "logits", "plan", "step", "draw",
+const DECLARING: [&str; 14] = [
+    "version",
+    "status",
+    "level",
+    "context",
+    "rule",
+    "policy",
+    "canvas",
+    "logits",
+    "plan",
+    "step",
+    "constraints",
+    "draw",
+    "statistics",
     "schedule",
 ];
 

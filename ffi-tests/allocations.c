@@ -43,6 +43,12 @@ int main(void) {
   static double log_masked[SEGMENTS], times[SEGMENTS], events[POSITIONS];
   static float data[POSITIONS * VOCAB];
   static demask_key keys[POSITIONS];
+  static const uint32_t banned[3] = {1, 2, 3};
+  static const demask_token_bias bias[2] = {{250, 1.0f}, {7, -1.0f}};
+  static uint32_t allowed[(VOCAB + 31) / 32];
+  static demask_row_statistics described[POSITIONS];
+  static demask_top_token top[POSITIONS * 5];
+  memset(allowed, 0x5F, sizeof allowed);
   demask_options options;
   demask_context *context = NULL;
   size_t size = sizeof(demask_policy);
@@ -104,10 +110,42 @@ int main(void) {
     }
     CHECK(out.n_active == 0 && memchr(kinds, DEMASK_KIND_MASKED, sizeof kinds) == NULL);
     logits.n_rows = POSITIONS;
-    CHECK(demask_draw(context, &logits, 1.0f, 5, keys, POSITIONS, drawn, states) == DEMASK_OK);
+    demask_draw_rule rule;
+    demask_constraints constraints;
+    CHECK(demask_draw_rule_init(&rule, sizeof rule) == DEMASK_OK);
+    CHECK(demask_constraints_init(&constraints, sizeof constraints) == DEMASK_OK);
+    CHECK(demask_draw(context, &logits, &rule, NULL, keys, POSITIONS, 1, drawn, states) ==
+          DEMASK_OK);
+    /* All at once: filters, constraints, guidance and several draws. */
+    demask_logits guide = logits;
+    guide.n_rows = logits.n_rows = POSITIONS / 3;
+    logits.guide = &guide;
+    logits.guidance_scale = 1.5f;
+    rule.top_k = 50;
+    rule.top_p = 0.9f;
+    rule.min_p = 0.01f;
+    constraints.excluded = 5;
+    constraints.banned = banned;
+    constraints.n_banned = 3;
+    constraints.bias = bias;
+    constraints.n_bias = 2;
+    constraints.allowed = allowed;
+    CHECK(demask_draw(context, &logits, &rule, &constraints, keys, POSITIONS / 3, 3, drawn,
+                      states) == DEMASK_OK);
+    demask_statistics statistics;
+    CHECK(demask_statistics_init(&statistics, sizeof statistics) == DEMASK_OK);
+    statistics.given = masks;
+    statistics.against = &guide;
+    statistics.rows = described;
+    statistics.top = top;
+    statistics.n_top = 5;
+    CHECK(demask_draw_statistics(context, &logits, &rule, &constraints, keys, POSITIONS / 3,
+                                 &statistics, drawn, states) == DEMASK_OK);
+    logits.guide = NULL;
+    logits.n_rows = POSITIONS;
     CHECK(demask_hitting_times_next(keys, masks, events, POSITIONS) == DEMASK_OK);
     CHECK(demask_hitting_times_all(context, keys, 0.0, events, POSITIONS) == DEMASK_OK);
-    logits.dtype = 1;
+    logits.dtype = DEMASK_DTYPE_BF16 + 1;
     CHECK(demask_step(context, &canvas, &logits, &out) == DEMASK_ERR_ARGUMENT);
     CHECK(allocations == 0);
   }

@@ -169,13 +169,51 @@ static void hitting_times(void) {
 
 enum { DRAWS = 20000, MANY = 64, WIDE = 32768 };
 
-static void draws(void) {
+/* A draw of one token for each row, at a temperature and without an excluded token. */
+static demask_status plain_draw(demask_context *context, const demask_logits *logits,
+                                float temperature, int32_t excluded, const demask_key *keys,
+                                size_t n_keys, int32_t *tokens, uint8_t *row_state) {
+  demask_draw_rule rule = {.struct_size = sizeof rule, .temperature = temperature};
+  demask_constraints constraints = {.struct_size = sizeof constraints, .excluded = excluded};
+  return demask_draw(context, logits, &rule, excluded < 0 ? NULL : &constraints, keys, n_keys, 1,
+                     tokens, row_state);
+}
+
+/* Everything that a draw may be told, one by one: the tokens have the law that is left of weights
+ * 1, 2, 0, 3, 1. */
+static void draw_laws(void) {
   static uint32_t same_row[DRAWS];
   static demask_key keys[DRAWS];
-  static int32_t tokens[DRAWS], others[DRAWS];
-  static uint8_t states[DRAWS];
-  static float wide[MANY * WIDE];
-  const float row[] = {0.0f, (float)log(2.0), -INFINITY, (float)log(3.0), 0.0f, NAN};
+  static int32_t tokens[DRAWS], several[DRAWS];
+  const float row[] = {0.0f, (float)log(2.0), -INFINITY, (float)log(3.0), 0.0f};
+  const float zeros[5] = {0};
+  const uint32_t banned[] = {3}, allowed[] = {0x13};
+  const demask_token_bias bias[] = {{0, (float)log(4.0)}};
+  const struct {
+    float temperature;
+    uint32_t top_k;
+    float top_p, min_p;
+    uint32_t filter_order;
+    int32_t excluded;
+    int bans, biases, allows, guides;
+    double weights[5];
+  } laws[] = {
+      {1.0f, 0, 1.0f, 0.0f, 0, -1, 0, 0, 0, 0, {1, 2, 0, 3, 1}},
+      {1.0f, 0, 0.0f, 0.0f, 0, -1, 0, 0, 0, 0, {1, 2, 0, 3, 1}}, /* 0 filters nothing */
+      {0.5f, 0, 1.0f, 0.0f, 0, -1, 0, 0, 0, 0, {1, 4, 0, 9, 1}},
+      {1.0f, 2, 1.0f, 0.0f, 0, -1, 0, 0, 0, 0, {0, 2, 0, 3, 0}},
+      {1.0f, 3, 1.0f, 0.0f, 0, -1, 0, 0, 0, 0, {1, 2, 0, 3, 0}}, /* a tie: the lowest id */
+      {1.0f, 0, 0.6f, 0.0f, 0, -1, 0, 0, 0, 0, {0, 2, 0, 3, 0}},
+      {0.5f, 0, 0.5f, 0.0f, 0, -1, 0, 0, 0, 0, {0, 0, 0, 9, 0}},
+      {0.5f, 0, 0.5f, 0.0f, 1, -1, 0, 0, 0, 0, {0, 4, 0, 9, 0}}, /* filtered at temperature 1 */
+      {1.0f, 0, 1.0f, 0.5f, 0, -1, 0, 0, 0, 0, {0, 2, 0, 3, 0}},
+      {1.0f, 0, 1.0f, 0.0f, 0, 4, 0, 0, 0, 0, {1, 2, 0, 3, 0}},
+      {1.0f, 0, 1.0f, 0.0f, 0, -1, 1, 0, 0, 0, {1, 2, 0, 0, 1}},
+      {1.0f, 0, 1.0f, 0.0f, 0, -1, 0, 1, 0, 0, {4, 2, 0, 3, 1}},
+      {1.0f, 0, 1.0f, 0.0f, 0, -1, 0, 0, 1, 0, {1, 2, 0, 0, 1}},
+      {1.0f, 0, 1.0f, 0.0f, 0, -1, 0, 0, 0, 1, {1, 4, 0, 9, 1}}, /* scale 2, a flat guide */
+      {0.5f, 2, 1.0f, 0.0f, 0, 1, 1, 1, 1, 1, {16, 0, 0, 0, 1}}, /* the bias is not guided */
+  };
   demask_context *context = make(1, DEMASK_LEVEL_AUTO, DRAWS, 0);
   demask_logits logits = {.struct_size = sizeof logits,
                           .data = row,
@@ -184,40 +222,169 @@ static void draws(void) {
                           .row_stride = 5,
                           .row_index = same_row,
                           .data_rows = 1};
+  demask_logits guide = logits;
+  guide.data = zeros;
   for (uint32_t i = 0; i < DRAWS; ++i) keys[i].position = i;
-
-  /* Weights 1, 2, 0, 3, 1; then without the last; then squared. */
-  const double expected[3][5] = {
-      {1.0 / 7, 2.0 / 7, 0, 3.0 / 7, 1.0 / 7}, {1.0 / 6, 2.0 / 6, 0, 3.0 / 6, 0},
-      {1.0 / 15, 4.0 / 15, 0, 9.0 / 15, 1.0 / 15}};
-  for (int law = 0; law < 3; ++law) {
-    int counts[5] = {0};
-    CHECK(demask_draw(context, &logits, law == 2 ? 0.5f : 1.0f, law == 1 ? 4 : -1, keys, DRAWS,
-                      tokens, states) == DEMASK_OK);
-    for (int i = 0; i < DRAWS; ++i) {
-      CHECK(tokens[i] >= 0 && tokens[i] < 5 && states[i] == DEMASK_ROW_DRAWN);
-      ++counts[tokens[i]];
+  for (size_t i = 0; i < sizeof laws / sizeof *laws; ++i) {
+    demask_draw_rule rule;
+    demask_constraints constraints;
+    CHECK(demask_draw_rule_init(&rule, sizeof rule) == DEMASK_OK);
+    CHECK(rule.temperature == 1.0f && rule.top_k == 0 && rule.top_p == 1.0f && rule.min_p == 0.0f);
+    CHECK(rule.filter_order == DEMASK_FILTER_AFTER_TEMPERATURE);
+    CHECK(rule.method == DEMASK_METHOD_REJECTION);
+    rule.temperature = laws[i].temperature;
+    rule.top_k = laws[i].top_k;
+    rule.top_p = laws[i].top_p;
+    rule.min_p = laws[i].min_p;
+    rule.filter_order = laws[i].filter_order;
+    CHECK(demask_constraints_init(&constraints, sizeof constraints) == DEMASK_OK);
+    CHECK(constraints.excluded == -1 && constraints.n_banned == 0 && constraints.n_bias == 0);
+    CHECK(constraints.allowed == NULL);
+    constraints.excluded = laws[i].excluded;
+    constraints.banned = banned;
+    constraints.n_banned = laws[i].bans ? 1 : 0;
+    constraints.bias = bias;
+    constraints.n_bias = laws[i].biases ? 1 : 0;
+    constraints.allowed = laws[i].allows ? allowed : NULL;
+    logits.guide = laws[i].guides ? &guide : NULL;
+    logits.guidance_scale = 2.0f;
+    logits.n_rows = guide.n_rows = DRAWS;
+    CHECK(demask_draw(context, &logits, &rule, &constraints, keys, DRAWS, 1, tokens, NULL) ==
+          DEMASK_OK);
+    double counts[5] = {0}, total = 0.0;
+    for (int k = 0; k < DRAWS; ++k) {
+      CHECK(tokens[k] >= 0 && tokens[k] < 5);
+      ++counts[tokens[k]];
     }
-    for (int v = 0; v < 5; ++v) CHECK(within_5_sigma(counts[v], DRAWS, expected[law][v]));
+    for (int v = 0; v < 5; ++v) total += laws[i].weights[v];
+    for (int v = 0; v < 5; ++v)
+      CHECK(within_5_sigma(counts[v], DRAWS, laws[i].weights[v] / total));
+    /* Several draws a row: the first is the same, and all have the law. */
+    enum { EACH = 8, FEW = DRAWS / EACH };
+    logits.n_rows = guide.n_rows = FEW;
+    CHECK(demask_draw(context, &logits, &rule, &constraints, keys, FEW, EACH, several, NULL) ==
+          DEMASK_OK);
+    memset(counts, 0, sizeof counts);
+    for (int k = 0; k < FEW; ++k) {
+      CHECK(several[k * EACH] == tokens[k]);
+      for (int j = 0; j < EACH; ++j) ++counts[several[k * EACH + j]];
+    }
+    for (int v = 0; v < 5; ++v)
+      CHECK(within_5_sigma(counts[v], DRAWS, laws[i].weights[v] / total));
   }
-  CHECK(demask_draw(context, &logits, 1.0f, -1, keys, DRAWS, others, NULL) == DEMASK_OK);
-  CHECK(demask_draw(context, &logits, 1.0f, 5, keys, DRAWS, tokens, NULL) == DEMASK_OK);
-  CHECK(memcmp(tokens, others, sizeof tokens) == 0); /* a token past the vocabulary excludes none */
-  CHECK(demask_draw(context, &logits, 0.0f, -1, keys, DRAWS, tokens, NULL) == DEMASK_OK);
-  for (int i = 0; i < DRAWS; ++i) CHECK(tokens[i] == 3);
-  CHECK(demask_draw(context, &logits, 0.0f, 3, keys, 0, NULL, NULL) == DEMASK_ERR_SHAPE);
-  logits.n_rows = 0;
-  CHECK(demask_draw(context, &logits, 0.0f, 3, NULL, 0, NULL, NULL) == DEMASK_OK);
+  demask_destroy(context);
+}
 
-  /* A tie, and a NaN. */
+static int close_to(double a, double b) { return fabs(a - b) <= 2e-6 * fmax(1.0, fabs(b)); }
+
+/* A law of weights 1, 2, 0, 3, 1 beside one of 1, 1, 1, 1, 1; and a bad row. */
+static void statistics(void) {
+  enum { VOCAB = 5 };
+  const float ln2 = (float)log(2.0), ln3 = (float)log(3.0);
+  const float rows[2 * VOCAB] = {0.0f, ln2, -INFINITY, ln3, 0.0f, NAN, 0.0f, 0.0f, 0.0f, 0.0f};
+  const float zeros[2 * VOCAB] = {0};
+  const uint32_t given[2] = {1, 1};
+  demask_row_statistics described[2];
+  demask_top_token top[2 * 6];
+  int32_t tokens[2], others[2];
+  uint8_t states[2];
+  const demask_key keys[2] = {{.seed = 1}, {.seed = 2}};
+  demask_context *context = make(1, DEMASK_LEVEL_AUTO, 2, 0);
+  demask_logits logits = {.struct_size = sizeof logits,
+                          .data = rows,
+                          .n_rows = 2,
+                          .vocab = VOCAB,
+                          .row_stride = VOCAB};
+  demask_logits against = logits;
+  against.data = zeros;
+  demask_draw_rule rule;
+  demask_statistics wanted;
+  CHECK(demask_draw_rule_init(&rule, sizeof rule) == DEMASK_OK);
+  CHECK(demask_statistics_init(&wanted, sizeof wanted) == DEMASK_OK);
+  CHECK(wanted.temperature == 1.0f && wanted.given == NULL && wanted.against == NULL);
+  CHECK(wanted.rows == NULL && wanted.top == NULL && wanted.n_top == 0);
+  wanted.given = given;
+  wanted.against = &against;
+  wanted.rows = described;
+  wanted.top = top;
+  wanted.n_top = 6;
+  for (int greedy = 0; greedy < 2; ++greedy) {
+    if (greedy) rule.temperature = 0.0f;
+    CHECK(demask_draw_statistics(context, &logits, &rule, NULL, keys, 2, &wanted, tokens, states) ==
+          DEMASK_OK);
+    CHECK(states[0] == DEMASK_ROW_DRAWN && states[1] == DEMASK_ROW_BAD && tokens[1] == -1);
+    CHECK(demask_draw(context, &logits, &rule, NULL, keys, 2, 1, others, NULL) == DEMASK_OK);
+    CHECK(tokens[0] == others[0] && (!greedy || tokens[0] == 3));
+    const double weights[VOCAB] = {1, 2, 0, 3, 1};
+    double p = weights[tokens[0]] / 7.0, entropy = 0.0, divergence = 0.0;
+    for (int v = 0; v < VOCAB; ++v) {
+      double q = weights[v] / 7.0;
+      if (q > 0.0) entropy -= q * log(q);
+      if (q > 0.0) divergence += q * log(q * VOCAB);
+    }
+    CHECK(close_to(described[0].log_sum_exp, log(7.0)));
+    CHECK(close_to(described[0].entropy, entropy));
+    CHECK(close_to(described[0].probability, p) && close_to(described[0].log_probability, log(p)));
+    CHECK(close_to(described[0].log_others, log((1.0 - p) / p)));
+    CHECK(close_to(described[0].margin, 1.0 / 7.0));
+    CHECK(close_to(described[0].given_log_probability, log(2.0 / 7.0)));
+    CHECK(close_to(described[0].divergence, divergence));
+    CHECK(described[0].max == ln3 && described[0].argmax == 3);
+    CHECK(top[0].token == 3 && top[0].logit == ln3 && top[1].token == 1 && top[2].token == 0);
+    CHECK(top[3].token == 4 && top[5].token == -1 && top[5].logit == -INFINITY);
+    CHECK(isnan(described[1].log_sum_exp) && isnan(described[1].probability));
+    CHECK(isnan(described[1].max) && described[1].argmax == -1);
+    for (int j = 6; j < 12; ++j) CHECK(top[j].token == -1);
+  }
+  /* At another temperature than the draw's, and nothing that was not asked for. */
+  wanted.given = NULL;
+  wanted.against = NULL;
+  wanted.top = NULL;
+  wanted.temperature = 0.5f;
+  CHECK(demask_draw_statistics(context, &logits, &rule, NULL, keys, 2, &wanted, tokens, NULL) ==
+        DEMASK_OK);
+  CHECK(close_to(described[0].probability, 9.0 / 15.0));
+  CHECK(isnan(described[0].given_log_probability) && isnan(described[0].divergence));
+  demask_destroy(context);
+}
+
+static void draws(void) {
+  static demask_key keys[MANY];
+  static int32_t tokens[MANY], others[MANY];
+  static uint8_t states[MANY];
+  static float wide[MANY * WIDE];
+  const float row[] = {0.0f, 1.0f, -INFINITY, 3.0f, 0.0f, NAN};
+  demask_context *context = make(1, DEMASK_LEVEL_AUTO, MANY, 0);
+  demask_logits logits = {.struct_size = sizeof logits,
+                          .data = row,
+                          .n_rows = MANY,
+                          .vocab = 5,
+                          .row_stride = 5,
+                          .row_index = (const uint32_t[MANY]){0},
+                          .data_rows = 1};
+  for (uint32_t i = 0; i < MANY; ++i) keys[i].position = i;
+
+  CHECK(plain_draw(context, &logits, 1.0f, -1, keys, MANY, others, NULL) == DEMASK_OK);
+  CHECK(plain_draw(context, &logits, 1.0f, 5, keys, MANY, tokens, states) == DEMASK_OK);
+  CHECK(memcmp(tokens, others, sizeof tokens) == 0); /* a token past the vocabulary excludes none */
+  for (int i = 0; i < MANY; ++i) CHECK(states[i] == DEMASK_ROW_DRAWN);
+  CHECK(plain_draw(context, &logits, 0.0f, -1, keys, MANY, tokens, NULL) == DEMASK_OK);
+  for (int i = 0; i < MANY; ++i) CHECK(tokens[i] == 3);
+  CHECK(plain_draw(context, &logits, 0.0f, 3, keys, 0, NULL, NULL) == DEMASK_ERR_SHAPE);
+  logits.n_rows = 0;
+  CHECK(plain_draw(context, &logits, 0.0f, 3, NULL, 0, NULL, NULL) == DEMASK_OK);
+
+  /* A tie, and a NaN, which no number of draws makes good. */
   logits.row_index = NULL;
   logits.n_rows = 2;
-  logits.row_stride = 5;
   const float pair[] = {0.0f, 1.0f, 1.0f, 0.0f, 0.0f, 0.0f, NAN, 0.0f, 0.0f, 0.0f};
   logits.data = pair;
-  CHECK(demask_draw(context, &logits, 0.0f, -1, keys, 2, tokens, states) == DEMASK_OK);
-  CHECK(tokens[0] == 1 && states[0] == DEMASK_ROW_DRAWN); /* the lowest */
-  CHECK(tokens[1] == -1 && states[1] == DEMASK_ROW_BAD);
+  demask_draw_rule rule = {.struct_size = sizeof rule};
+  CHECK(demask_draw(context, &logits, &rule, NULL, keys, 2, 3, tokens, states) == DEMASK_OK);
+  for (int j = 0; j < 3; ++j) CHECK(tokens[j] == 1 && tokens[3 + j] == -1); /* the lowest */
+  CHECK(states[0] == DEMASK_ROW_DRAWN && states[1] == DEMASK_ROW_BAD);
+  CHECK(demask_draw(context, &logits, &rule, NULL, keys, 2, 1, tokens, NULL) == DEMASK_OK);
+  CHECK(tokens[0] == 1 && tokens[1] == -1);
   demask_destroy(context);
 
   /* Enough work for a pool; the same tokens on every number of threads. */
@@ -230,7 +397,7 @@ static void draws(void) {
   for (uint32_t threads = 1; threads <= 3; ++threads) {
     context = make(threads, DEMASK_LEVEL_AUTO, MANY, 0);
     int32_t *to = threads == 1 ? others : tokens;
-    CHECK(demask_draw(context, &much, 1.0f, -1, keys, MANY, to, NULL) == DEMASK_OK);
+    CHECK(plain_draw(context, &much, 1.0f, -1, keys, MANY, to, NULL) == DEMASK_OK);
     CHECK(memcmp(to, others, MANY * sizeof *to) == 0);
     demask_destroy(context);
   }
@@ -280,7 +447,7 @@ static void steps(void) {
       demask_logits row = logits;
       row.data = data + i * VOCAB;
       row.n_rows = 1;
-      CHECK(demask_draw(context, &row, 1.0f, MASK, &key, 1, &token, NULL) == DEMASK_OK);
+      CHECK(plain_draw(context, &row, 1.0f, MASK, &key, 1, &token, NULL) == DEMASK_OK);
       CHECK(drawn[i] == (moved ? token : -1));
       CHECK(states[i] ==
             (!moved ? DEMASK_ROW_SKIPPED : bad ? DEMASK_ROW_BAD : DEMASK_ROW_DRAWN));
@@ -386,6 +553,8 @@ int main(void) {
   policies();
   noise_schedules();
   hitting_times();
+  draw_laws();
+  statistics();
   draws();
   steps();
   plans();

@@ -28,7 +28,7 @@ struct later_policy {
 
 static struct world {
   demask_options options;
-  uint64_t after_options;
+  uint32_t after_options, more_after_options;
   demask_context *made;
   int32_t tokens[POSITIONS + 1];
   uint8_t kinds[POSITIONS];
@@ -46,6 +46,21 @@ static struct world {
   uint32_t row_index[ROWS + 1];
   demask_logits logits;
   uint64_t after_logits;
+  float guide_data[ROWS * VOCAB];
+  demask_logits guide;
+  uint64_t after_guide;
+  demask_draw_rule rule;
+  uint32_t after_rule, more_after_rule;
+  uint32_t banned[2], allowed[ROWS];
+  demask_token_bias bias[2];
+  demask_constraints constraints;
+  uint64_t after_constraints;
+  uint32_t given[ROWS];
+  demask_row_statistics described[ROWS + 1];
+  demask_top_token top[2 * ROWS + 1];
+  demask_statistics statistics;
+  uint64_t after_statistics;
+  size_t n_keys, n_draws;
   demask_step_out out;
   uint64_t after_out;
   int32_t drawn[ROWS + 1];
@@ -69,7 +84,9 @@ static void reset(void) {
   w.options.max_positions = POSITIONS;
   w.options.max_segments = SEGMENTS;
   w.options.max_policies = POLICIES;
-  w.after_options = w.after_canvas = w.after_plan = w.after_logits = w.after_out = 0;
+  w.after_options = w.more_after_options = w.after_rule = w.more_after_rule = 0;
+  w.after_canvas = w.after_plan = w.after_logits = w.after_guide = w.after_out = 0;
+  w.after_constraints = w.after_statistics = 0;
   for (int i = 0; i <= POSITIONS; ++i) w.tokens[i] = MASK;
   memset(w.kinds, DEMASK_KIND_MASKED, sizeof w.kinds);
   memset(w.segments, 0, sizeof w.segments);
@@ -121,6 +138,27 @@ static void reset(void) {
                              .row_stride = STRIDE,
                              .row_index = w.row_index,
                              .data_rows = ROWS};
+  for (int i = 0; i < ROWS * VOCAB; ++i) w.guide_data[i] = (float)(i % 5);
+  w.guide = (demask_logits){.struct_size = sizeof w.guide,
+                            .data = w.guide_data,
+                            .n_rows = ROWS,
+                            .vocab = VOCAB,
+                            .row_stride = VOCAB};
+  CHECK(demask_draw_rule_init(&w.rule, sizeof w.rule) == DEMASK_OK);
+  CHECK(demask_constraints_init(&w.constraints, sizeof w.constraints) == DEMASK_OK);
+  w.banned[0] = 1;
+  w.banned[1] = 2;
+  for (uint32_t i = 0; i < 2; ++i) w.bias[i] = (demask_token_bias){i, 0.5f};
+  for (int i = 0; i < ROWS; ++i) w.allowed[i] = 0xFu;
+  CHECK(demask_statistics_init(&w.statistics, sizeof w.statistics) == DEMASK_OK);
+  for (uint32_t i = 0; i < ROWS; ++i) w.given[i] = i % VOCAB;
+  w.statistics.given = w.given;
+  w.statistics.against = &w.guide;
+  w.statistics.rows = w.described;
+  w.statistics.top = w.top;
+  w.statistics.n_top = 2;
+  w.n_keys = ROWS;
+  w.n_draws = 1;
   w.out = (demask_step_out){.struct_size = sizeof w.out,
                             .tokens = w.drawn,
                             .row_state = w.row_state,
@@ -142,6 +180,25 @@ static void reset_planned(void) {
   CHECK(w.offsets[0] == 0 && w.offsets[1] == 1 && w.offsets[2] == 3);
   CHECK(w.rows[3] == 0x5A5A5A5A && w.offsets[3] == 0x5A5A5A5A && w.steps[2] == 0x5A5A5A5A);
   w.logits.n_rows = w.plan.n_rows;
+}
+
+/* As `reset`, and the logits are guided. */
+static void reset_guided(void) {
+  reset();
+  w.logits.guide = &w.guide;
+  w.logits.guidance_scale = 1.5f;
+}
+
+/* As `reset`, with constraints of every kind. */
+static void reset_constrained(void) {
+  reset();
+  w.constraints.excluded = 3;
+  w.constraints.banned = w.banned;
+  w.constraints.n_banned = 2;
+  w.constraints.bias = w.bias;
+  w.constraints.n_bias = 2;
+  w.constraints.allowed = w.allowed;
+  w.constraints.allowed_stride = 1;
 }
 
 /* Breaks a good world by `mistake`, makes `call`, and wants `status` and nothing changed. */
@@ -244,7 +301,13 @@ static void cases_of_policies(void) {
 
   CASE(reset, NOTHING, demask_policy_check(NULL), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_policy_check(ODD(demask_policy, first)), DEMASK_ERR_ALIGN);
-  CASE(reset, first->struct_size = 44, demask_policy_check(first), DEMASK_ERR_STRUCT);
+  CASE(reset, first->struct_size = 64, demask_policy_check(first), DEMASK_ERR_STRUCT);
+  CASE(reset, first->filter_order = 2, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->method = DEMASK_METHOD_RACE + 1, demask_policy_check(first),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->top_p = 1.5f, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->min_p = -0.5f, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->select = 3, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->update = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->noise = 3, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
@@ -274,6 +337,16 @@ static demask_status plan(void) { return demask_plan(context, &w.canvas, &w.plan
 static demask_status step(void) { return demask_step(context, &w.canvas, &w.logits, &w.out); }
 static demask_status step_planned(void) {
   return demask_step_planned(context, &w.canvas, &w.plan, &w.logits, &w.out);
+}
+
+static demask_status draw(void) {
+  return demask_draw(context, &w.logits, &w.rule, &w.constraints, w.keys, w.n_keys, w.n_draws,
+                     w.drawn, w.row_state);
+}
+
+static demask_status describe(void) {
+  return demask_draw_statistics(context, &w.logits, &w.rule, &w.constraints, w.keys, w.n_keys,
+                                &w.statistics, w.drawn, w.row_state);
 }
 
 /* A mistake in the canvas is told by each call that takes one. */
@@ -327,6 +400,8 @@ static void cases_of_canvases(void) {
   CANVAS_CASE(w.canvas.policy_size = sizeof(demask_policy) + 8, DEMASK_ERR_STRUCT);
   CANVAS_CASE(w.policies[1].struct_size = 0, DEMASK_ERR_STRUCT);
   CANVAS_CASE((use_later_structs(), w.later_policies[1].unknown = 1), DEMASK_ERR_STRUCT);
+  CANVAS_CASE(w.policies[1].method = DEMASK_METHOD_RACE + 1, DEMASK_ERR_ARGUMENT);
+  CANVAS_CASE(w.policies[1].top_p = NAN, DEMASK_ERR_ARGUMENT);
   CANVAS_CASE(w.policies[1].noise = 3, DEMASK_ERR_ARGUMENT);
   CANVAS_CASE(w.policies[1].steps = 0, DEMASK_ERR_ARGUMENT);
   CANVAS_CASE(w.policies[1].temperature = NAN, DEMASK_ERR_ARGUMENT);
@@ -339,8 +414,8 @@ static void cases_of_canvases(void) {
   context = narrow;
   CASE(reset, NOTHING, plan(), DEMASK_ERR_CAPACITY);
   CASE(reset, NOTHING, step(), DEMASK_ERR_CAPACITY);
-  CASE(reset, NOTHING, demask_draw(context, &w.logits, 1.0f, -1, w.keys, ROWS, w.drawn, NULL),
-       DEMASK_ERR_CAPACITY);
+  CASE(reset, NOTHING, draw(), DEMASK_ERR_CAPACITY);
+  CASE(reset, NOTHING, describe(), DEMASK_ERR_CAPACITY);
   context = whole;
   demask_destroy(narrow);
 
@@ -418,16 +493,16 @@ static void cases_of_plans(void) {
   do {                                                                                    \
     CASE(reset, mistake, step(), status);                                                 \
     CASE(reset_planned, mistake, step_planned(), status);                                 \
-    CASE(reset, mistake, demask_draw(context, &w.logits, 1.0f, -1, w.keys, ROWS, w.drawn, \
-                                     w.row_state), status);                               \
+    CASE(reset, mistake, draw(), status);                                                 \
+    CASE(reset, mistake, describe(), status);                                             \
   } while (0)
 
 static void cases_of_logits(void) {
   STRUCT_CASES(reset, logits, step());
   STRUCT_CASES(reset_planned, logits, step_planned());
-  STRUCT_CASES(reset, logits,
-               demask_draw(context, &w.logits, 1.0f, -1, w.keys, ROWS, w.drawn, w.row_state));
-  LOGITS_CASE(w.logits.dtype = 1, DEMASK_ERR_ARGUMENT);
+  STRUCT_CASES(reset, logits, draw());
+  LOGITS_CASE(w.logits.dtype = DEMASK_DTYPE_BF16 + 1, DEMASK_ERR_ARGUMENT);
+  LOGITS_CASE(w.logits.reserved = 1, DEMASK_ERR_ARGUMENT);
   LOGITS_CASE(w.logits.data = NULL, DEMASK_ERR_NULL);
   LOGITS_CASE(w.logits.data = ODD(float, w.data), DEMASK_ERR_ALIGN);
   LOGITS_CASE(w.logits.vocab = 0, DEMASK_ERR_SHAPE);
@@ -461,33 +536,182 @@ static void cases_of_reports(void) {
   CASE(reset_planned, w.out.tokens = ODD(int32_t, w.drawn), step_planned(), DEMASK_ERR_ALIGN);
 }
 
+/* A mistake in the guide is told by each call that takes logits. */
+#define GUIDE_CASE(mistake, status)                                                       \
+  do {                                                                                    \
+    CASE(reset_guided, mistake, step(), status);                                          \
+    CASE(reset_guided, mistake, draw(), status);                                          \
+  } while (0)
+
+static void cases_of_guides(void) {
+  STRUCT_CASES(reset_guided, guide, step());
+  STRUCT_CASES(reset_guided, guide, draw());
+  GUIDE_CASE(w.logits.guide = ODD(demask_logits, &w.guide), DEMASK_ERR_ALIGN);
+  GUIDE_CASE(w.logits.guide = &w.logits, DEMASK_ERR_SHAPE); /* itself */
+  GUIDE_CASE(w.guide.guide = &w.guide, DEMASK_ERR_SHAPE);
+  GUIDE_CASE(w.guide.dtype = DEMASK_DTYPE_F16, DEMASK_ERR_SHAPE);
+  GUIDE_CASE(w.guide.dtype = DEMASK_DTYPE_BF16 + 1, DEMASK_ERR_ARGUMENT);
+  GUIDE_CASE(w.guide.reserved = 1, DEMASK_ERR_ARGUMENT);
+  GUIDE_CASE(w.guide.data = NULL, DEMASK_ERR_NULL);
+  GUIDE_CASE(w.guide.data = ODD(float, w.guide_data), DEMASK_ERR_ALIGN);
+  GUIDE_CASE(w.guide.n_rows = ROWS - 1, DEMASK_ERR_SHAPE);
+  GUIDE_CASE(w.guide.n_rows = 0, DEMASK_ERR_SHAPE);
+  GUIDE_CASE(w.guide.vocab = VOCAB - 1, DEMASK_ERR_SHAPE);
+  GUIDE_CASE(w.guide.row_stride = VOCAB - 1, DEMASK_ERR_SHAPE);
+  GUIDE_CASE(w.guide.row_stride = SIZE_MAX / 2, DEMASK_ERR_SHAPE);
+  GUIDE_CASE(w.logits.guidance_scale = NAN, DEMASK_ERR_ARGUMENT);
+  GUIDE_CASE(w.logits.guidance_scale = INFINITY, DEMASK_ERR_ARGUMENT);
+}
+
+static void cases_of_rules(void) {
+  size_t size = sizeof w.rule;
+  CASE(reset, NOTHING, demask_draw_rule_init(NULL, size), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_draw_rule_init(ODD(demask_draw_rule, &w.rule), size),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_draw_rule_init(&w.rule, size - 4), DEMASK_ERR_STRUCT);
+  STRUCT_CASES(reset, rule, draw());
+  CASE(reset, w.rule.temperature = NAN, draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.rule.temperature = -1.0f, draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.rule.temperature = 1e-31f, draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.rule.top_p = NAN, draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.rule.top_p = -0.5f, draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.rule.top_p = 1.5f, draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.rule.min_p = NAN, draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.rule.min_p = -0.5f, draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.rule.min_p = 1.5f, draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, (w.rule.temperature = 0.0f, w.rule.top_p = 1.5f), draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.rule.filter_order = DEMASK_FILTER_BEFORE_TEMPERATURE + 1, draw(),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.rule.method = DEMASK_METHOD_RACE, draw(), DEMASK_ERR_ARGUMENT); /* not yet */
+  CASE(reset, w.rule.method = DEMASK_METHOD_RACE + 1, draw(), DEMASK_ERR_ARGUMENT);
+}
+
+static void cases_of_constraints(void) {
+  demask_constraints *constraints = &w.constraints;
+  size_t size = sizeof *constraints;
+  CASE(reset, NOTHING, demask_constraints_init(NULL, size), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_constraints_init(ODD(demask_constraints, constraints), size),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_constraints_init(constraints, size - 8), DEMASK_ERR_STRUCT);
+  STRUCT_CASES(reset_constrained, constraints, draw());
+  CASE(reset_constrained, constraints->banned = NULL, draw(), DEMASK_ERR_NULL);
+  CASE(reset_constrained, constraints->banned = ODD(uint32_t, w.banned), draw(),
+       DEMASK_ERR_ALIGN);
+  CASE(reset_constrained, constraints->n_banned = SIZE_MAX, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset_constrained, w.banned[1] = VOCAB, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset_constrained, constraints->bias = NULL, draw(), DEMASK_ERR_NULL);
+  CASE(reset_constrained, constraints->bias = ODD(demask_token_bias, w.bias), draw(),
+       DEMASK_ERR_ALIGN);
+  CASE(reset_constrained, constraints->n_bias = SIZE_MAX / 8, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset_constrained, w.bias[1].token = VOCAB, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset_constrained, w.bias[1].bias = NAN, draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_constrained, w.bias[1].bias = INFINITY, draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_constrained, constraints->allowed = ODD(uint32_t, w.allowed), draw(),
+       DEMASK_ERR_ALIGN);
+  CASE(reset_constrained, constraints->allowed_stride = SIZE_MAX / 4, draw(), DEMASK_ERR_SHAPE);
+  /* A stride that is shorter than a row of words. */
+  static const float wide[2 * 40];
+  CASE(reset_constrained,
+       (w.logits.data = wide, w.logits.vocab = w.logits.row_stride = 40, w.logits.row_index = NULL,
+        w.logits.n_rows = w.n_keys = 2),
+       draw(), DEMASK_ERR_SHAPE);
+}
+
 static void cases_of_draws(void) {
+#define DRAW(context, logits, rule, constraints, keys, tokens) \
+  demask_draw(context, logits, rule, constraints, keys, w.n_keys, w.n_draws, tokens, w.row_state)
   demask_logits *logits = &w.logits;
-  CASE(reset, NOTHING, demask_draw(NULL, logits, 1.0f, -1, w.keys, ROWS, w.drawn, w.row_state),
-       DEMASK_ERR_NULL);
-  CASE(reset, NOTHING, demask_draw(context, NULL, 1.0f, -1, w.keys, ROWS, w.drawn, w.row_state),
-       DEMASK_ERR_NULL);
-  CASE(reset, NOTHING, demask_draw(context, logits, NAN, -1, w.keys, ROWS, w.drawn, w.row_state),
-       DEMASK_ERR_ARGUMENT);
-  CASE(reset, NOTHING, demask_draw(context, logits, -1.0f, -1, w.keys, ROWS, w.drawn, NULL),
-       DEMASK_ERR_ARGUMENT);
-  CASE(reset, NOTHING, demask_draw(context, logits, 1.0f, -1, NULL, ROWS, w.drawn, NULL),
+  demask_draw_rule *rule = &w.rule;
+  demask_constraints *constraints = &w.constraints;
+  CASE(reset, NOTHING, DRAW(NULL, logits, rule, constraints, w.keys, w.drawn), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, DRAW(context, NULL, rule, constraints, w.keys, w.drawn), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, DRAW(context, logits, NULL, constraints, w.keys, w.drawn),
        DEMASK_ERR_NULL);
   CASE(reset, NOTHING,
-       demask_draw(context, logits, 1.0f, -1, ODD(demask_key, w.keys), ROWS, w.drawn, NULL),
+       DRAW(context, logits, ODD(demask_draw_rule, rule), constraints, w.keys, w.drawn),
        DEMASK_ERR_ALIGN);
-  CASE(reset, NOTHING, demask_draw(context, logits, 1.0f, -1, w.keys, ROWS, NULL, NULL),
+  CASE(reset, NOTHING,
+       DRAW(context, logits, rule, ODD(demask_constraints, constraints), w.keys, w.drawn),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, DRAW(context, logits, rule, NULL, NULL, w.drawn), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, DRAW(context, logits, rule, NULL, ODD(demask_key, w.keys), w.drawn),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, DRAW(context, logits, rule, NULL, w.keys, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, DRAW(context, logits, rule, NULL, w.keys, ODD(int32_t, w.drawn)),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, w.n_keys = ROWS - 1, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.n_keys = ROWS + 1, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.n_keys = SIZE_MAX, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.n_draws = 0, draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.n_draws = 2, draw(), DEMASK_ERR_CAPACITY);
+  CASE(reset, w.n_draws = SIZE_MAX / 4, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.n_draws = SIZE_MAX / 16, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset, (w.n_draws = 4, w.logits.n_rows = w.n_keys = 3), draw(), DEMASK_ERR_CAPACITY);
+#undef DRAW
+}
+
+static void cases_of_statistics(void) {
+#define DESCRIBE(context, logits, rule, constraints, keys, statistics, tokens)                  \
+  demask_draw_statistics(context, logits, rule, constraints, keys, w.n_keys, statistics, tokens, \
+                         w.row_state)
+  demask_statistics *statistics = &w.statistics;
+  demask_logits *logits = &w.logits;
+  demask_draw_rule *rule = &w.rule;
+  size_t size = sizeof *statistics;
+  CASE(reset, NOTHING, demask_statistics_init(NULL, size), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_statistics_init(ODD(demask_statistics, statistics), size),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_statistics_init(statistics, size - 8), DEMASK_ERR_STRUCT);
+  STRUCT_CASES(reset, statistics, describe());
+  STRUCT_CASES(reset, logits, describe());
+  STRUCT_CASES(reset, rule, describe());
+  STRUCT_CASES(reset, constraints, describe());
+  STRUCT_CASES(reset, guide, describe());
+
+  CASE(reset, NOTHING, DESCRIBE(NULL, logits, rule, NULL, w.keys, statistics, w.drawn),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, DESCRIBE(context, NULL, rule, NULL, w.keys, statistics, w.drawn),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, DESCRIBE(context, logits, NULL, NULL, w.keys, statistics, w.drawn),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, DESCRIBE(context, logits, rule, NULL, NULL, statistics, w.drawn),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, DESCRIBE(context, logits, rule, NULL, w.keys, NULL, w.drawn),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, DESCRIBE(context, logits, rule, NULL, w.keys, statistics, NULL),
        DEMASK_ERR_NULL);
   CASE(reset, NOTHING,
-       demask_draw(context, logits, 1.0f, -1, w.keys, ROWS, ODD(int32_t, w.drawn), NULL),
+       DESCRIBE(context, logits, rule, NULL, w.keys, ODD(demask_statistics, statistics), w.drawn),
        DEMASK_ERR_ALIGN);
-  CASE(reset, NOTHING, demask_draw(context, logits, 1.0f, -1, w.keys, 7, w.drawn, NULL),
-       DEMASK_ERR_SHAPE);
-  CASE(reset, NOTHING, demask_draw(context, logits, 1.0f, -1, w.keys, SIZE_MAX, w.drawn, NULL),
-       DEMASK_ERR_SHAPE);
   CASE(reset, NOTHING,
-       demask_draw(context, logits, 1.0f, -1, w.keys, ROWS + 1, w.drawn, NULL),
-       DEMASK_ERR_CAPACITY);
+       DESCRIBE(context, logits, rule, NULL, w.keys, statistics, ODD(int32_t, w.drawn)),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, w.n_keys = ROWS + 1, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.n_keys = SIZE_MAX, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.n_keys = SIZE_MAX / 64, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.rule.temperature = -1.0f, describe(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.rule.method = DEMASK_METHOD_RACE + 1, describe(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_constrained, w.banned[1] = VOCAB, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset_constrained, w.bias[1].bias = NAN, describe(), DEMASK_ERR_ARGUMENT);
+
+  CASE(reset, statistics->temperature = 0.0f, describe(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, statistics->temperature = -1.0f, describe(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, statistics->temperature = NAN, describe(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, statistics->given = ODD(uint32_t, w.given), describe(), DEMASK_ERR_ALIGN);
+  CASE(reset, w.given[ROWS - 1] = VOCAB, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, statistics->against = ODD(demask_logits, &w.guide), describe(), DEMASK_ERR_ALIGN);
+  CASE(reset, w.guide.data = NULL, describe(), DEMASK_ERR_NULL);
+  CASE(reset, w.guide.dtype = DEMASK_DTYPE_F16, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.guide.n_rows = ROWS - 1, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.guide.n_rows = 0, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.guide.vocab = VOCAB - 1, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.guide.guide = &w.logits, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, statistics->rows = ODD(demask_row_statistics, w.described), describe(),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, statistics->top = ODD(demask_top_token, w.top), describe(), DEMASK_ERR_ALIGN);
+  CASE(reset, statistics->n_top = SIZE_MAX / 2, describe(), DEMASK_ERR_SHAPE);
+  CASE(reset, statistics->n_top = SIZE_MAX / 64, describe(), DEMASK_ERR_SHAPE);
+#undef DESCRIBE
 }
 
 static void cases_of_schedules(void) {
@@ -575,7 +799,31 @@ static void good_worlds(void) {
     CHECK(w.segments[i].step == 0);
   }
   reset();
-  CHECK(demask_draw(context, &w.logits, 1.0f, -1, w.keys, ROWS, w.drawn, w.row_state) == DEMASK_OK);
+  CHECK(draw() == DEMASK_OK && w.drawn[ROWS] == 0x5A5A5A5A);
+  w.logits.n_rows = w.n_keys = 2;
+  w.n_draws = ROWS / 2;
+  CHECK(draw() == DEMASK_OK && w.drawn[ROWS] == 0x5A5A5A5A);
+  reset();
+  memset(&before.described, CANARY, sizeof before.described);
+  CHECK(describe() == DEMASK_OK && w.drawn[ROWS] == 0x5A5A5A5A && w.top[2 * ROWS].token == 0x5A5A5A5A);
+  CHECK(memcmp(&w.described[ROWS], &before.described[ROWS], sizeof *w.described) == 0);
+  w.statistics.given = NULL;
+  w.statistics.against = NULL;
+  w.statistics.top = NULL;
+  w.statistics.rows = NULL;
+  CHECK(describe() == DEMASK_OK);
+  reset_guided();
+  CHECK(draw() == DEMASK_OK && step() == DEMASK_OK);
+  reset_constrained();
+  CHECK(draw() == DEMASK_OK);
+  for (int i = 0; i < ROWS; ++i) CHECK(w.drawn[i] == 0); /* all that is left */
+  w.constraints.allowed_stride = 0;
+  CHECK(draw() == DEMASK_OK && w.drawn[0] == 0);
+  w.logits.n_rows = w.n_keys = 0; /* then the constraints are not looked at */
+  w.banned[0] = VOCAB;
+  w.guide.n_rows = 0;
+  CHECK(draw() == DEMASK_OK && describe() == DEMASK_OK);
+  reset();
   CHECK(demask_hitting_times_next(w.keys, w.masks, w.events, ROWS) == DEMASK_OK);
   CHECK(demask_hitting_times_all(context, w.keys, 0.0, w.events, ROWS) == DEMASK_OK);
   CHECK(w.drawn[ROWS] == 0x5A5A5A5A && w.masks[ROWS] == 0x5A5A5A5A);
@@ -591,8 +839,12 @@ int main(int argc, char **argv) {
   cases_of_canvases();
   cases_of_plans();
   cases_of_logits();
+  cases_of_guides();
   cases_of_reports();
+  cases_of_rules();
+  cases_of_constraints();
   cases_of_draws();
+  cases_of_statistics();
   cases_of_schedules();
   good_worlds(); /* a refusal leaves the context usable */
   demask_destroy(context);

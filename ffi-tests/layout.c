@@ -9,15 +9,25 @@ int main(void) {
   CHECK(sizeof(void *) == 8 && sizeof(size_t) == 8);
 
   SIZE(demask_status, 4);
-  SIZE(demask_options, 24);
+  SIZE(demask_options, 28);
   AT(demask_options, struct_size, 0);
   AT(demask_options, level, 4);
   AT(demask_options, threads, 8);
   AT(demask_options, max_positions, 12);
   AT(demask_options, max_segments, 16);
   AT(demask_options, max_policies, 20);
+  AT(demask_options, max_vocab, 24);
 
-  SIZE(demask_policy, 48);
+  SIZE(demask_draw_rule, 28);
+  AT(demask_draw_rule, struct_size, 0);
+  AT(demask_draw_rule, temperature, 4);
+  AT(demask_draw_rule, top_k, 8);
+  AT(demask_draw_rule, top_p, 12);
+  AT(demask_draw_rule, min_p, 16);
+  AT(demask_draw_rule, filter_order, 20);
+  AT(demask_draw_rule, method, 24);
+
+  SIZE(demask_policy, 72);
   AT(demask_policy, struct_size, 0);
   AT(demask_policy, select, 4);
   AT(demask_policy, update, 8);
@@ -26,8 +36,14 @@ int main(void) {
   AT(demask_policy, finish, 20);
   AT(demask_policy, steps, 24);
   AT(demask_policy, temperature, 28);
-  AT(demask_policy, start, 32);
-  AT(demask_policy, end, 40);
+  AT(demask_policy, top_k, 32);
+  AT(demask_policy, top_p, 36);
+  AT(demask_policy, min_p, 40);
+  AT(demask_policy, filter_order, 44);
+  AT(demask_policy, method, 48);
+  AT(demask_policy, reserved, 52);
+  AT(demask_policy, start, 56);
+  AT(demask_policy, end, 64);
 
   SIZE(demask_segment, 48);
   AT(demask_segment, begin, 0);
@@ -67,7 +83,7 @@ int main(void) {
   AT(demask_plan_buffers, n_rows, 72);
   AT(demask_plan_buffers, n_active, 80);
 
-  SIZE(demask_logits, 56);
+  SIZE(demask_logits, 72);
   AT(demask_logits, struct_size, 0);
   AT(demask_logits, dtype, 4);
   AT(demask_logits, data, 8);
@@ -76,6 +92,9 @@ int main(void) {
   AT(demask_logits, row_stride, 32);
   AT(demask_logits, row_index, 40);
   AT(demask_logits, data_rows, 48);
+  AT(demask_logits, guide, 56);
+  AT(demask_logits, guidance_scale, 64);
+  AT(demask_logits, reserved, 68);
 
   SIZE(demask_step_out, 48);
   AT(demask_step_out, struct_size, 0);
@@ -85,6 +104,45 @@ int main(void) {
   AT(demask_step_out, n_active, 24);
   AT(demask_step_out, n_revealed, 32);
   AT(demask_step_out, n_bad_rows, 40);
+
+  SIZE(demask_token_bias, 8);
+  AT(demask_token_bias, token, 0);
+  AT(demask_token_bias, bias, 4);
+
+  SIZE(demask_constraints, 56);
+  AT(demask_constraints, struct_size, 0);
+  AT(demask_constraints, excluded, 4);
+  AT(demask_constraints, banned, 8);
+  AT(demask_constraints, n_banned, 16);
+  AT(demask_constraints, bias, 24);
+  AT(demask_constraints, n_bias, 32);
+  AT(demask_constraints, allowed, 40);
+  AT(demask_constraints, allowed_stride, 48);
+
+  SIZE(demask_row_statistics, 72);
+  AT(demask_row_statistics, log_sum_exp, 0);
+  AT(demask_row_statistics, entropy, 8);
+  AT(demask_row_statistics, probability, 16);
+  AT(demask_row_statistics, log_probability, 24);
+  AT(demask_row_statistics, log_others, 32);
+  AT(demask_row_statistics, margin, 40);
+  AT(demask_row_statistics, given_log_probability, 48);
+  AT(demask_row_statistics, divergence, 56);
+  AT(demask_row_statistics, max, 64);
+  AT(demask_row_statistics, argmax, 68);
+
+  SIZE(demask_top_token, 8);
+  AT(demask_top_token, token, 0);
+  AT(demask_top_token, logit, 4);
+
+  SIZE(demask_statistics, 48);
+  AT(demask_statistics, struct_size, 0);
+  AT(demask_statistics, temperature, 4);
+  AT(demask_statistics, given, 8);
+  AT(demask_statistics, against, 16);
+  AT(demask_statistics, rows, 24);
+  AT(demask_statistics, top, 32);
+  AT(demask_statistics, n_top, 40);
 
   SIZE(demask_key, 24);
   AT(demask_key, seed, 0);

@@ -88,6 +88,19 @@
 // The most threads that a context may have.
 #define DEMASK_MAX_THREADS 1024
 
+// top_p and min_p look at the probabilities at the drawing temperature.
+#define DEMASK_FILTER_AFTER_TEMPERATURE 0
+
+// They look at those at temperature 1; the temperature acts on what is left.
+#define DEMASK_FILTER_BEFORE_TEMPERATURE 1
+
+// Rejection under the maxima of small cells: the fastest.
+#define DEMASK_METHOD_REJECTION 0
+
+// The exponential race: the law is the same, the tokens are others. This version refuses it with
+// DEMASK_ERR_ARGUMENT.
+#define DEMASK_METHOD_RACE 1
+
 // One position at a time, at its exact first-hitting time, uniform among the masked ones.
 #define DEMASK_SELECT_FIRST_HITTING 0
 
@@ -136,6 +149,12 @@
 // 32-bit floats.
 #define DEMASK_DTYPE_F32 0
 
+// IEEE 754 half precision, 2 bytes.
+#define DEMASK_DTYPE_F16 1
+
+// bfloat16: the upper 2 bytes of a 32-bit float.
+#define DEMASK_DTYPE_BF16 2
+
 // The largest vocabulary: 2^23 tokens.
 #define DEMASK_MAX_VOCAB 8388608
 
@@ -171,14 +190,47 @@ typedef struct demask_options {
   // 1, the default, draws on the caller's thread. More, up to DEMASK_MAX_THREADS, make a pool
   // that the context owns; it is used where the rows are worth it. Results do not depend on it.
   uint32_t threads;
-  // The most positions that the segments of one call have together, and the most rows of
+  // The most positions that the segments of one call have together, and the most tokens of one
   // demask_draw. 0 by default.
   uint32_t max_positions;
   // The most segments of one call. 1 by default.
   uint32_t max_segments;
   // The most policies of one call. 1 by default; 0 stands for max_segments.
   uint32_t max_policies;
+  // The widest rows of a call, in tokens, up to DEMASK_MAX_VOCAB; 0, the default, stands for
+  // 262144. Memory that no call needs is never touched.
+  uint32_t max_vocab;
 } demask_options;
+
+// How a token is drawn from its row: temperature and filters. A plain value: fill it with
+// demask_draw_rule_init, then change fields as wanted.
+//
+// The filters that are on are applied in this order, whatever the temperature does: top-k, then
+// top-p over the renormalised rest, then min-p relative to the largest logit. The most likely token
+// always stays.
+//
+// All zero but struct_size is the most likely token, without filters.
+typedef struct demask_draw_rule {
+  // sizeof(demask_draw_rule), as the caller was compiled.
+  uint32_t struct_size;
+  // Logits are divided by this: 0, or at least 1e-30; 1 by default. 0 takes the largest logit
+  // (ties: the lowest id), which no filter changes; INFINITY draws uniformly among the finite
+  // logits.
+  float temperature;
+  // Keeps the so many largest logits, exactly (ties: the lowest ids); 0, the default, keeps all.
+  uint32_t top_k;
+  // Keeps a token if the tokens with larger logits have less than this much probability
+  // together, so that equal logits are kept or dropped together. 0 to 1; 1, the default, keeps
+  // all, and 0 too.
+  float top_p;
+  // Keeps the tokens that are at least this times as likely as the most likely one. 0 to 1; 0,
+  // the default, keeps all.
+  float min_p;
+  // Which probabilities top_p and min_p look at: a DEMASK_FILTER_ number.
+  uint32_t filter_order;
+  // Where the randomness enters: a DEMASK_METHOD_ number.
+  uint32_t method;
+} demask_draw_rule;
 
 // A decoding rule: how a token is drawn, which positions move, what happens to them, when, and
 // when it ends. A plain value: fill it with demask_policy_first_hitting, demask_policy_euler or
@@ -202,6 +254,18 @@ typedef struct demask_policy {
   // Logits are divided by this: 0, or at least 1e-30. 0 takes the largest logit (ties: the
   // lowest id), INFINITY draws uniformly among the finite logits.
   float temperature;
+  // As in demask_draw_rule, as are the next four; 0 in each of them filters nothing.
+  uint32_t top_k;
+  // See demask_draw_rule.
+  float top_p;
+  // See demask_draw_rule.
+  float min_p;
+  // A DEMASK_FILTER_ number.
+  uint32_t filter_order;
+  // A DEMASK_METHOD_ number.
+  uint32_t method;
+  // Zero.
+  uint32_t reserved;
   // The time at which the time grid starts, above 0 and at most the last time of the noise
   // schedule. First-hitting starts from the log_masked of its segment instead.
   double start;
@@ -312,7 +376,7 @@ typedef struct demask_plan_buffers {
 typedef struct demask_logits {
   // sizeof(demask_logits), as the caller was compiled.
   uint32_t struct_size;
-  // The type of an element: DEMASK_DTYPE_F32.
+  // The type of an element: a DEMASK_DTYPE_ number.
   uint32_t dtype;
   // The first element of the first row, aligned to an element; 64 bytes are merely faster. May
   // be NULL if there are no rows.
@@ -328,6 +392,16 @@ typedef struct demask_logits {
   const uint32_t *row_index;
   // How many rows `data` has, if there is a `row_index`; otherwise it has `n_rows`.
   size_t data_rows;
+  // NULL, or the rows g of classifier-free guidance (unconditional): then a draw sees
+  // g + guidance_scale (z - g) for each row z here (conditional) and its row of the guide, and
+  // -INFINITY where z or g is. Of the same type, `n_rows` and `vocab`, and without a guide of its
+  // own. Costs a pass over a copy of the row in the context's own memory.
+  const struct demask_logits *guide;
+  // The scale of guidance, finite: 0 draws from the guide, 1 from these logits. LLaDA's cfg_scale
+  // is this less 1. Not looked at without a guide.
+  float guidance_scale;
+  // Zero.
+  uint32_t reserved;
 } demask_logits;
 
 // What a step reports. The pointers are set by the caller, the counts by the step.
@@ -349,6 +423,44 @@ typedef struct demask_step_out {
   size_t n_bad_rows;
 } demask_step_out;
 
+// What is added to the logits of a token. This struct never grows.
+typedef struct demask_token_bias {
+  // The token, below the vocabulary.
+  uint32_t token;
+  // What is added: not NaN, not INFINITY.
+  float bias;
+} demask_token_bias;
+
+// What is done to the logits of a call, once they are guided, before everything else: they are as
+// if it had been written into them, but the rows themselves are only read. The bias is added first,
+// then what is excluded, banned or not allowed becomes -INFINITY. The same for all rows but for the
+// allowed tokens.
+//
+// Call demask_constraints_init first, then set fields: all zero excludes token 0. All but
+// `excluded` cost a pass over a copy of the row in the context's own memory.
+typedef struct demask_constraints {
+  // sizeof(demask_constraints), as the caller was compiled.
+  uint32_t struct_size;
+  // One token that is never drawn, usually the mask token; -1, the default, or any other
+  // negative number for none. It may lie outside the vocabulary.
+  int32_t excluded;
+  // `n_banned` tokens below the vocabulary that are never drawn, in any order.
+  const uint32_t *banned;
+  // How many tokens are banned; 0 by default.
+  size_t n_banned;
+  // `n_bias` tokens with what is added to their logits. A token named twice gets both.
+  const struct demask_token_bias *bias;
+  // How many biases there are; 0 by default.
+  size_t n_bias;
+  // NULL, the default, allows all tokens. Otherwise a bit for each token of each row, as grammar
+  // engines make them: token v may be drawn from row k if bit v % 32 of word
+  // `k * allowed_stride + v / 32` is 1.
+  const uint32_t *allowed;
+  // The distance of the rows of `allowed` in words, at least vocab / 32 rounded up; 0 for one row
+  // of words that serves all rows of logits.
+  size_t allowed_stride;
+} demask_constraints;
+
 // What identifies the randomness of one draw. Two calls with the same key see the same random
 // numbers, whoever else is in the batch, on whatever thread or level; two different keys never
 // share any. This struct never grows.
@@ -362,6 +474,71 @@ typedef struct demask_key {
   // The position in the request, counted from its first token.
   uint32_t position;
 } demask_key;
+
+// Statistics of a row's law p = softmax(logits / temperature), at the temperature of
+// demask_statistics: of all tokens that the constraints leave, before any filter. Natural
+// logarithms, nats.
+//
+// Relative errors are below 2e-6 (absolute, where a value is below 1). The same bits at every level,
+// on any number of threads, in any batch. All numbers of a bad row are NaN, its argmax is -1. This
+// struct never grows.
+typedef struct demask_row_statistics {
+  // The logarithm of the sum of exp(logit / temperature).
+  double log_sum_exp;
+  // The entropy of p, the sum of -p ln p.
+  double entropy;
+  // p of the drawn token.
+  double probability;
+  // ln p of the drawn token.
+  double log_probability;
+  // ln((1 - p) / p) of the drawn token, by a sum over all other tokens: it orders tokens by their
+  // confidence (the lower, the surer) even where p rounds to 1. -INFINITY if there is no other
+  // token.
+  double log_others;
+  // p of the most likely token less p of the next one; 0 if two logits are equally large, 1 if
+  // there is only one token.
+  double margin;
+  // ln p of the token that was given for this row, -INFINITY if it cannot be drawn; NaN without
+  // one.
+  double given_log_probability;
+  // The sum of p ln(p / q), where q is the law of the row it is compared with; INFINITY where q
+  // lacks a token of p, NaN without such a row or if it is bad.
+  double divergence;
+  // The largest logit.
+  float max;
+  // Its token; ties: the lowest id.
+  int32_t argmax;
+} demask_row_statistics;
+
+// One of the largest logits of a row. This struct never grows.
+typedef struct demask_top_token {
+  // Its token; -1 if the row has no more, or is bad.
+  int32_t token;
+  // The logit; -INFINITY if the row has no more, or is bad.
+  float logit;
+} demask_top_token;
+
+// Which statistics are wanted of the rows of a call, and where they go. Call demask_statistics_init
+// first, then set fields; the arrays are the caller's.
+typedef struct demask_statistics {
+  // sizeof(demask_statistics), as the caller was compiled.
+  uint32_t struct_size;
+  // The temperature of the law that they are of, which may differ from that of the draw: at least
+  // 1e-30, INFINITY included; 1 by default.
+  float temperature;
+  // NULL, or a token for each row, below the vocabulary, whose probability is wanted as well.
+  const uint32_t *given;
+  // NULL, or rows to compare with, row by row, for the divergence: as many as the logits, of the
+  // same type and vocabulary, without a guide. The constraints are applied to them as well.
+  const struct demask_logits *against;
+  // NULL, or room for the statistics of each row.
+  struct demask_row_statistics *rows;
+  // NULL, or room for the `n_top` largest logits of each row, the largest first (ties: the lowest
+  // id), those of row k from `k * n_top` on.
+  struct demask_top_token *top;
+  // How many of the largest logits are wanted; 0 by default. Not looked at without `top`.
+  size_t n_top;
+} demask_statistics;
 
 #ifdef __cplusplus
 extern "C" {
@@ -394,11 +571,17 @@ demask_status demask_options_init(struct demask_options *out, size_t struct_size
 // Makes a context and writes it to `*out`. The caller owns it, and frees it with demask_destroy.
 //
 // Errors: NULL, ALIGN, STRUCT, ARGUMENT (an unknown level, threads outside 1 to
-// DEMASK_MAX_THREADS), LEVEL, RESOURCES.
+// DEMASK_MAX_THREADS, max_vocab above DEMASK_MAX_VOCAB), LEVEL, RESOURCES.
 demask_status demask_create(const struct demask_options *options, struct demask_context **out);
 
 // Frees a context. NULL is fine. Its threads, if it has any, end soon after.
 void demask_destroy(struct demask_context *context);
+
+// Fills `out` with the defaults: temperature 1, without filters. `struct_size` is
+// sizeof(demask_draw_rule).
+//
+// Errors: NULL, ALIGN, STRUCT.
+demask_status demask_draw_rule_init(struct demask_draw_rule *out, size_t struct_size);
 
 // Fills `out` with first-hitting: one position at a time, at its exact first-hitting time. The law
 // of the output has no error but the denoiser's (Zheng et al., arXiv 2409.02908). Temperature 1.
@@ -475,23 +658,56 @@ demask_status demask_step(struct demask_context *context,
                           const struct demask_logits *logits,
                           struct demask_step_out *out);
 
-// Draws a token for each row of `logits`, each with its own key: the categorical law
-// softmax(logits / temperature), without the token `excluded`.
+// Fills `out` with no constraints at all. `struct_size` is sizeof(demask_constraints).
 //
-// `temperature` is 0 (the largest logit; ties: the lowest id) or at least 1e-30. A negative
-// `excluded` excludes none. `keys` has `n_keys` keys, as many as `logits` has rows; at most
-// max_positions of the context. `tokens` gets as many tokens, -1 for a bad row. `row_state` is
-// NULL, or gets as many DEMASK_ROW_ numbers, DRAWN or BAD.
+// Errors: NULL, ALIGN, STRUCT.
+demask_status demask_constraints_init(struct demask_constraints *out, size_t struct_size);
+
+// Draws `n_draws` tokens for each row of `logits`, independently: the categorical law
+// softmax(logits / temperature) of the tokens that `constraints` and the filters of `rule` leave.
 //
-// Errors: NULL, STRUCT, SHAPE, ALIGN, ARGUMENT, CAPACITY.
+// `constraints` may be NULL: none. `keys` has `n_keys` keys, one for each row. `n_draws` is at
+// least 1; draw j of a row is the same however many are asked for. `tokens` gets
+// `n_keys * n_draws` tokens, those of row k from `k * n_draws` on, -1 for a bad row; they are at
+// most max_positions of the context. `row_state` is NULL, or gets `n_keys` DEMASK_ROW_ numbers,
+// DRAWN or BAD.
+//
+// Errors: NULL, STRUCT, SHAPE, ALIGN, ARGUMENT (`rule`, a bias or the guidance_scale out of range,
+// no draws), CAPACITY (more tokens than max_positions, rows wider than max_vocab).
 demask_status demask_draw(struct demask_context *context,
                           const struct demask_logits *logits,
-                          float temperature,
-                          int32_t excluded,
+                          const struct demask_draw_rule *rule,
+                          const struct demask_constraints *constraints,
                           const struct demask_key *keys,
                           size_t n_keys,
+                          size_t n_draws,
                           int32_t *tokens,
                           uint8_t *row_state);
+
+// Fills `out` with the defaults: temperature 1, and nowhere to write. `struct_size` is
+// sizeof(demask_statistics).
+//
+// Errors: NULL, ALIGN, STRUCT.
+demask_status demask_statistics_init(struct demask_statistics *out, size_t struct_size);
+
+// Draws a token for each row of `logits` as demask_draw does, the same ones, and writes statistics
+// of the rows to the arrays that `statistics` names.
+//
+// `statistics` is required; the other arguments are those of demask_draw with one draw a row:
+// `constraints` may be NULL, `keys` has a key for each row, `tokens` gets `n_keys` tokens,
+// `row_state` is NULL or gets as many DEMASK_ROW_ numbers. At temperature 0 of `rule` and 1 of
+// `statistics` the probability is the confidence of the most likely token.
+//
+// Errors: those of demask_draw, also for the arrays of `statistics` and what they must fit.
+demask_status demask_draw_statistics(struct demask_context *context,
+                                     const struct demask_logits *logits,
+                                     const struct demask_draw_rule *rule,
+                                     const struct demask_constraints *constraints,
+                                     const struct demask_key *keys,
+                                     size_t n_keys,
+                                     const struct demask_statistics *statistics,
+                                     int32_t *tokens,
+                                     uint8_t *row_state);
 
 // Writes alpha(t), the probability that a token is clean at time `t`: from 1 at time 0 to 0 at the
 // last time of the schedule `noise`, which is 1, or INFINITY for the unit rate.

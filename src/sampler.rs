@@ -155,7 +155,7 @@ impl Sampler {
         keys: &[Key],
         draws: usize,
     ) -> Result<&[Drawn], Error> {
-        self.call(logits, draw, constraints, keys, draws, None, RowOutputs::default())
+        self.call(logits, draw, constraints, keys, draws, None, RowOutputs::default)
     }
 
     /// Draws one token for each logits row as [`draw`](Self::draw) does, the same ones, and
@@ -175,18 +175,31 @@ impl Sampler {
         wanted: &Statistics<'_>,
         into: RowOutputs<'_>,
     ) -> Result<&[Drawn], Error> {
-        let statistics = StatisticsRule::new(wanted, logits)?;
         let rows = logits.rows();
         let (described, listed) = (into.statistics.len(), into.top.len());
         let fits = described == rows || described == 0;
         shape(fits, "statistics", described, "as many as the logits rows,", rows)?;
         let fits = listed == 0 || rows > 0 && listed.is_multiple_of(rows);
         shape(fits, "top tokens", listed, "a multiple of the logits rows,", rows)?;
+        self.draw_described(logits, draw, constraints, keys, wanted, || into)
+    }
+
+    /// As [`draw_with_statistics`](Self::draw_with_statistics), into outputs of the right lengths
+    /// that are asked for when nothing can be refused any more: memory of C is not touched before.
+    pub(crate) fn draw_described<'a>(
+        &mut self,
+        logits: &Logits<'_>,
+        draw: &Draw,
+        constraints: &Constraints<'_>,
+        keys: &[Key],
+        wanted: &Statistics<'_>,
+        into: impl FnOnce() -> RowOutputs<'a>,
+    ) -> Result<&[Drawn], Error> {
+        let statistics = StatisticsRule::new(wanted, logits)?;
         self.call(logits, draw, constraints, keys, 1, Some(&statistics), into)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the one place where all of them are checked")]
-    fn call(
+    fn call<'a>(
         &mut self,
         logits: &Logits<'_>,
         draw: &Draw,
@@ -194,7 +207,7 @@ impl Sampler {
         keys: &[Key],
         draws: usize,
         statistics: Option<&StatisticsRule<'_>>,
-        into: RowOutputs<'_>,
+        into: impl FnOnce() -> RowOutputs<'a>,
     ) -> Result<&[Drawn], Error> {
         let rules = &[DrawRule::new(draw)?];
         let (rows, vocab) = (logits.rows(), logits.vocab());
@@ -205,7 +218,7 @@ impl Sampler {
         self.filled = rows * draws;
         let batch =
             Batch { logits, constraints, keys, rows: &[], rules, rule_of: &[], draws, statistics };
-        let RowOutputs { statistics, top } = into;
+        let RowOutputs { statistics, top } = into();
         let out = Outputs { drawn: &mut drawn[..rows * draws], statistics, top };
         draw_batch(*level, threads, &batch, out, scratch);
         Ok(self.drawn())

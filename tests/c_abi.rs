@@ -1,9 +1,13 @@
-//! The C ABI from outside: `make -C ffi-tests check` passes, and a whole generation in C draws the
-//! same tokens as in Rust.
+//! The C ABI from outside: `make -C ffi-tests check` passes, and whole generations and draws of every
+//! kind in C give the same tokens as in Rust.
 
 #![cfg(target_os = "linux")]
 
-use demask::{Canvas, Finish, Logits, Noise, Plan, Policy, Sampler, Segment};
+use demask::policy::FilterOrder;
+use demask::{
+    AllowedTokens, Canvas, Constraints, Draw, Finish, Key, Logits, LogitsData, Noise, Plan, Policy,
+    RowOutputs, RowStatistics, Sampler, Segment, Statistics, TopToken,
+};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -22,16 +26,158 @@ fn c_programs_pass_and_draw_the_same_tokens() {
     assert!(check.status.success(), "a check of ffi-tests failed; see above");
     assert!(report.contains(" passed, 0 failed"), "the checks were not made");
 
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/tmp");
-    let program = target.join("ffi-tests/first_hitting-static");
-    let from_c = Command::new(program).output().expect("ffi-tests built it");
-    let from_c = String::from_utf8(from_c.stdout).expect("numbers and names");
     let from_rust = markov::report();
     assert_eq!(from_rust.lines().count(), 6 * 257, "six generations of 256 sequences");
+    assert_same("first_hitting", &from_rust);
+    let from_rust = draws::report();
+    assert_eq!(from_rust.lines().count(), 52, "28 draws, and statistics of 24 rows");
+    assert_same("draws", &from_rust);
+}
+
+/// A program of `ffi-tests` prints what Rust does.
+fn assert_same(name: &str, from_rust: &str) {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/tmp");
+    let program = target.join(format!("ffi-tests/{name}-static"));
+    let from_c = Command::new(program).output().expect("ffi-tests built it");
+    let from_c = String::from_utf8(from_c.stdout).expect("numbers and names");
     for (number, (c, rust)) in from_c.lines().zip(from_rust.lines()).enumerate() {
-        assert_eq!(c, rust, "line {number}");
+        assert_eq!(c, rust, "{name}, line {number}");
     }
-    assert_eq!(from_c, from_rust);
+    assert_eq!(from_c, from_rust, "{name}");
+}
+
+/// The draws of `ffi-tests/draws.c`, which says what they are.
+mod draws {
+    use super::*;
+    use demask::{bf16, f16};
+
+    const ROWS: usize = 24;
+    const VOCAB: usize = 1003;
+    const STRIDE: usize = 1010;
+    const WORDS: usize = VOCAB.div_ceil(32);
+    const MANY: usize = 5;
+    const TOP: usize = 3;
+
+    pub(super) fn report() -> String {
+        let mut state = 1u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state
+        };
+        let data: Vec<f32> = (0..ROWS * STRIDE).map(|_| (next() >> 25) as f32 / 8.0).collect();
+        let guide: Vec<f32> = (0..ROWS * VOCAB).map(|_| (next() >> 20) as f32 / 256.0).collect();
+        let words: Vec<u32> = (0..ROWS * WORDS).map(|_| next()).collect();
+        let halves: Vec<f16> = data.iter().map(|&x| f16::from_f32(x)).collect();
+        let brains: Vec<bf16> = data.iter().map(|&x| bf16::from_f32(x)).collect();
+        let banned: Vec<u32> = (0..VOCAB as u32).step_by(5).collect();
+        let bias: Vec<(u32, f32)> =
+            (0..VOCAB as u32).step_by(7).map(|v| (v, (v % 16) as f32 / 4.0 - 1.0)).collect();
+        let keys: Vec<Key> = (0..ROWS as u32)
+            .map(|position| Key { seed: 2024, stream: 7, step: 3, position })
+            .collect();
+        let logits = |data| Logits::new(data, ROWS, VOCAB, STRIDE, None).expect("they fit");
+        let plain = Draw::at(1.5);
+        let filters = [
+            ("plain", plain),
+            ("top-k", Draw { top_k: 40, ..plain }),
+            ("top-p", Draw { top_p: 0.75, ..plain }),
+            ("min-p", Draw { min_p: 0.25, ..plain }),
+            (
+                "top-p at 1",
+                Draw { top_p: 0.75, filter_order: FilterOrder::BeforeTemperature, ..plain },
+            ),
+            ("all filters", Draw { top_k: 40, top_p: 0.95, min_p: 0.03125, ..plain }),
+        ];
+        let mut sampler = Sampler::builder(ROWS * MANY, 1).build().expect("good arguments");
+        let mut lines = String::new();
+        let mut tokens = Vec::new();
+        let mut draw = |name: &str, logits: &_, draw: &_, constraints: &_, draws| {
+            let drawn = sampler.draw_many(logits, draw, constraints, &keys, draws);
+            tokens = drawn.expect("good arguments").iter().map(|drawn| drawn.token).collect();
+            lines += &line(name, &tokens);
+            tokens[0]
+        };
+        let types = [
+            ("f32", LogitsData::F32(&data)),
+            ("f16", LogitsData::F16(&halves)),
+            ("bf16", LogitsData::Bf16(&brains)),
+        ];
+        let mut first = 0;
+        for (of, data) in types {
+            for (filter, rule) in &filters {
+                let name = format!("{of}, {filter}");
+                first = draw(&name, &logits(data), rule, &Constraints::NONE, 1);
+            }
+        }
+
+        let mut logits = logits(LogitsData::F32(&data));
+        let mut excluded = Constraints::excluding(Some(first as u32));
+        let allowed = |stride| Some(AllowedTokens { words: &words, stride });
+        let none = Constraints::NONE;
+        draw("excluded", &logits, &plain, &excluded, 1);
+        draw("banned", &logits, &plain, &Constraints { banned: &banned, ..none }, 1);
+        draw("bias", &logits, &plain, &Constraints { bias: &bias, ..none }, 1);
+        draw("allowed", &logits, &plain, &Constraints { allowed: allowed(WORDS), ..none }, 1);
+        let shared = Constraints { allowed: allowed(0), ..none };
+        let last = draw("allowed, shared", &logits, &plain, &shared, 1);
+        excluded.excluded = Some(last as u32);
+        let all = Constraints { banned: &banned, bias: &bias, allowed: allowed(WORDS), ..excluded };
+        draw("all constraints", &logits, &plain, &all, 1);
+
+        let guide = Logits::f32(&guide, ROWS, VOCAB).expect("they fit");
+        logits = logits.guided(&guide, 1.75).expect("a fitting guide");
+        draw("guidance", &logits, &plain, &none, 1);
+        draw("everything, several draws", &logits, &filters[5].1, &all, MANY);
+
+        let given: Vec<u32> = (0..ROWS as u32).map(|i| 40 * i).collect();
+        let wanted = Statistics { temperature: 1.25, given: &given, against: Some(guide) };
+        let mut statistics = [RowStatistics::BAD; ROWS];
+        let mut top = [TopToken::NONE; ROWS * TOP];
+        let into = RowOutputs { statistics: &mut statistics, top: &mut top };
+        let drawn =
+            sampler.draw_with_statistics(&logits, &filters[5].1, &all, &keys, &wanted, into);
+        let tokens: Vec<i32> =
+            drawn.expect("good arguments").iter().map(|drawn| drawn.token).collect();
+        lines += &line("with statistics", &tokens);
+        for (k, (row, top)) in statistics.iter().zip(top.chunks(TOP)).enumerate() {
+            lines += &described(k, row, top);
+        }
+
+        let mut policy = Policy::random_order(1);
+        policy.draw = filters[5].1;
+        policy.draw.filter_order = FilterOrder::BeforeTemperature;
+        let mut tokens = [-1; ROWS];
+        let mut segments =
+            [Segment { end: ROWS as u32, seed: 2024, stream: 7, ..Segment::default() }];
+        let policies = [policy];
+        let canvas = Canvas::new(&mut tokens, -1, &mut segments, &policies);
+        sampler.step(&mut canvas.expect("it fits"), &logits).expect("good arguments");
+        lines + &line("a step", &tokens)
+    }
+
+    /// The bits of a row's statistics.
+    fn described(k: usize, row: &RowStatistics, top: &[TopToken]) -> String {
+        let numbers = [
+            row.log_sum_exp,
+            row.entropy,
+            row.probability,
+            row.log_probability,
+            row.log_others,
+            row.margin,
+            row.given_log_probability,
+            row.divergence,
+            row.max.into(),
+        ];
+        let bits = |x: f64| format!(" {:016x}", x.to_bits());
+        let numbers: String = numbers.map(bits).concat();
+        let top = top.iter().map(|top| format!(" {}{}", top.token, bits(top.logit.into())));
+        format!("row {k}:{numbers} {}{}\n", row.argmax, top.collect::<String>())
+    }
+
+    fn line(name: &str, tokens: &[i32]) -> String {
+        let texts: Vec<_> = tokens.iter().map(i32::to_string).collect();
+        format!("{name}: {}\n", texts.join(" "))
+    }
 }
 
 /// The generations of `ffi-tests/first_hitting.c`, which says what they are.

@@ -18,7 +18,7 @@ def steps(temperature):
     def confident(key, z):
         tokens = jax.random.categorical(key, z / temperature)
         p = jnp.take_along_axis(jax.nn.softmax(z), tokens[:, None], axis=-1)
-        return tokens, p
+        return tokens, p[:, 0]
 
     argmax = jax.jit(lambda z: z.argmax(-1))
 
@@ -30,6 +30,6 @@ def steps(temperature):
 
     return [
         Step("draw", "jax: categorical", done(categorical), prepare),
-        Step("draw + confidence", "jax: categorical, p", lambda z: done(confident)(z)[0], prepare),
+        Step("draw + confidence", "jax: categorical, p", done(confident), prepare),
         Step("greedy", "jax: argmax", lambda z: jax.block_until_ready(argmax(z)), prepare),
     ]

@@ -39,12 +39,16 @@ def steps(temperature):
     dist = lambda: llama.llama_sampler_init_dist(1)
     greedy = llama.llama_sampler_init_greedy()
     top_k, top_p = llama.llama_sampler_init_top_k(50), llama.llama_sampler_init_top_p(0.9, 1)
+    default = llama.llama_sampler_init_top_k(40), llama.llama_sampler_init_top_p(0.95, 1)
     # Temperature first, so that top-p sees the same probabilities as elsewhere.
     chains = [
         ("draw", "llama.cpp: temp, dist", chain(temp(), dist())),
         ("greedy", "llama.cpp: greedy", chain(greedy)),
         ("top-k 50", "llama.cpp: top-k, temp, dist", chain(top_k, temp(), dist())),
         ("top-p 0.9", "llama.cpp: temp, top-p, dist", chain(temp(), top_p, dist())),
+        # Order and values of its command line, which has min-p 0.05 after top-p.
+        ("top-k 40, top-p 0.95", "llama.cpp: top-k, top-p, temp, dist",
+         chain(*default, temp(), dist())),
     ]
     return [Step(task, name, run, np.asarray, one_thread=True, row_by_row=True)
             for task, name, run in chains]

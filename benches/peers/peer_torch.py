@@ -39,7 +39,7 @@ def steps(temperature, threads):
         p = F.softmax(z, dim=-1)
         x0_p = torch.gather(p, -1, tokens[:, None])[:, 0]
         torch.topk(x0_p, min(CONFIDENCE, len(x0_p)))
-        return tokens
+        return tokens, x0_p
 
     def llada(z):
         # the same, generate: remasking = low_confidence
@@ -48,6 +48,21 @@ def steps(temperature, threads):
     def llada_greedy(z):
         # the same at its default temperature, 0
         return confident(z, z.argmax(-1))
+
+    def gathered(z, tokens):
+        logit = torch.gather(z, -1, tokens[:, None])[:, 0]
+        return tokens, (logit - z.logsumexp(-1)).exp()
+
+    def nucleus_of_40(z):
+        # Filters at temperature 1 as in llama.cpp, and nothing sorted but what top-k leaves.
+        z, index = torch.topk(z, min(40, z.shape[-1]))
+        p = torch.softmax(z, -1)
+        z = z.masked_fill(p.cumsum(-1) - p >= 0.95, -torch.inf)
+        return index.gather(-1, torch.multinomial(torch.softmax(z / temperature, -1), 1))[:, 0]
+
+    def top_50(z):
+        z, index = torch.topk(z, min(50, z.shape[-1]))
+        return index.gather(-1, torch.multinomial(torch.softmax(z / temperature, -1), 1))[:, 0]
 
     def dream(z, top_p=None, top_k=None):
         # HKUNLP/Dream, generation_utils.py: sample_tokens
@@ -65,21 +80,27 @@ def steps(temperature, threads):
                               torch.finfo(z.dtype).min)
         return torch.multinomial(torch.softmax(z, -1), 1)[:, 0]
 
-    all_steps = [
-        Step("draw", "torch: softmax, multinomial", multinomial, torch.from_numpy),
-        Step("draw", "torch: MDLM", mdlm, torch.from_numpy),
-        Step("draw", "torch: exponential race", race, torch.from_numpy),
-        Step("draw", "torch: LLaDA's float64 Gumbel", gumbel64, torch.from_numpy),
-        Step("draw + confidence", "torch: LLaDA, low confidence", llada, torch.from_numpy),
-        Step("greedy", "torch: argmax", lambda z: z.argmax(-1), torch.from_numpy),
-        Step("greedy + confidence", "torch: LLaDA, temperature 0", llada_greedy, torch.from_numpy),
-        Step("top-k 50", "torch: Dream", lambda z: dream(z, top_k=50), torch.from_numpy),
-        Step("top-p 0.9", "torch: Dream", lambda z: dream(z, top_p=0.9), torch.from_numpy),
+    eager = [
+        ("draw", "torch: softmax, multinomial", multinomial),
+        ("draw", "torch: MDLM", mdlm),
+        ("draw", "torch: exponential race", race),
+        ("draw", "torch: LLaDA's float64 Gumbel", gumbel64),
+        ("draw + confidence", "torch: LLaDA, low confidence", llada),
+        ("draw + confidence", "torch: multinomial, logsumexp", lambda z: gathered(z, multinomial(z))),
+        ("greedy", "torch: argmax", lambda z: z.argmax(-1)),
+        ("greedy + confidence", "torch: LLaDA, temperature 0", llada_greedy),
+        ("greedy + confidence", "torch: argmax, logsumexp", lambda z: gathered(z, z.argmax(-1))),
+        ("top-k 50", "torch: Dream", lambda z: dream(z, top_k=50)),
+        ("top-k 50", "torch: topk, multinomial", top_50),
+        ("top-p 0.9", "torch: Dream", lambda z: dream(z, top_p=0.9)),
+        ("top-k 40, top-p 0.95", "torch: topk, cumsum, multinomial", nucleus_of_40),
     ]
-    for task, name, step in [
+    compiled = [
         ("draw", "torch.compile: MDLM", mdlm),
-        ("greedy + confidence", "torch.compile: argmax, p", llada_greedy),
-    ]:
-        compiled = torch.compile(step, dynamic=True)
-        all_steps.append(Step(task, name, compiled, torch.from_numpy))
-    return all_steps
+        ("draw + confidence", "torch.compile: MDLM, logsumexp", lambda z: gathered(z, mdlm(z))),
+        ("greedy + confidence", "torch.compile: LLaDA", llada_greedy),
+        ("greedy + confidence", "torch.compile: logsumexp", lambda z: gathered(z, z.argmax(-1))),
+    ]
+    all_steps = eager + [
+        (task, name, torch.compile(run, dynamic=True)) for task, name, run in compiled]
+    return [Step(task, name, run, torch.from_numpy) for task, name, run in all_steps]

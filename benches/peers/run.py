@@ -36,9 +36,14 @@ def arguments():
     parser.add_argument("--task", nargs="*", help="only these tasks, such as draw")
     parser.add_argument("--megabytes", type=int, default=512, help="size of the rows in memory")
     parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--quick", action="store_true",
+                        help="one repetition on 32 MB: that everything runs, not how fast")
     parser.add_argument("--library", help="the shared library; by default target/release")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.repetitions, options.megabytes = 1, 32
+    return options
 
 
 def rows_of(resident, vocab, megabytes):
@@ -88,29 +93,51 @@ def tail(x, freedom):
 
 
 def law(row, task):
-    z = row.astype(np.float64) / TEMPERATURE
-    p = np.exp(z - z.max())
-    order = np.argsort(-p, kind="stable")
-    if task.startswith("top-k"):
-        p[order[int(task.split()[1]):]] = 0
-    p /= p.sum()
-    if task.startswith("top-p"):
+    """The exact law of a task such as "top-p 0.9": softmax at the temperature of what is kept."""
+    z = row.astype(np.float64)
+    order = np.argsort(-z, kind="stable")
+    kept = np.ones(len(z), bool)
+    filters = dict(part.split() for part in task.split(", ") if part.startswith("top-"))
+    if "top-k" in filters:
+        kept[order[int(filters["top-k"]):]] = False
+    # Both filters are llama.cpp's default chain, which filters at temperature 1.
+    p = np.where(kept, np.exp((z - z.max()) / (1 if len(filters) == 2 else TEMPERATURE)), 0)
+    if "top-p" in filters:
+        p /= p.sum()
         before = np.cumsum(p[order]) - p[order]
-        p[order[before >= float(task.split()[1])]] = 0
+        kept[order[before >= float(filters["top-p"])]] = False
+    p = np.where(kept, np.exp((z - z.max()) / TEMPERATURE), 0)
     return p / p.sum()
+
+
+def confidence_is_right(logits, tokens, confidence):
+    """Whether the confidence of tokens is their probability at temperature 1, to 1e-4."""
+    z = logits.astype(np.float64)
+    z -= z.max(axis=-1, keepdims=True)
+    p = np.exp(z[np.arange(len(z)), tokens]) / np.exp(z).sum(axis=-1)
+    return np.allclose(np.asarray(confidence), p, rtol=1e-4, atol=1e-7)
 
 
 def check(step):
     """Whether the tokens of a step can be what it says: the argmax, or draws from the law (a
     chi-square test of 2^17 draws of one row; the p-value)."""
+
+    def run(logits):
+        result = step.run(step.prepare(logits))
+        if step.task.endswith("confidence"):
+            tokens, confidence = result
+            assert confidence_is_right(logits, np.asarray(tokens), confidence), "confidence is off"
+            result = tokens
+        return np.asarray(result)
+
     if step.task.startswith("greedy"):
         logits = make(64, 5003)
-        tokens = np.asarray(step.run(step.prepare(logits)))
+        tokens = run(logits)
         return 1.0 if np.array_equal(tokens, logits.argmax(axis=-1)) else 0.0
     row = make(1, 97)[0] / 2
     rows = 1 << 13 if step.row_by_row else 1 << 17
     block = np.ascontiguousarray(np.broadcast_to(row, (rows, len(row))))
-    tokens = np.asarray(step.run(step.prepare(block)))
+    tokens = run(block)
     expected = law(row, step.task) * rows
     counts = np.bincount(tokens, minlength=len(row)).astype(np.float64)
     if counts[expected == 0].any():
@@ -181,11 +208,13 @@ def measure(options, threads):
         try:
             p = check(step)
         except Exception as error:  # a peer that cannot run here, such as a compiler that is missing
+            if step in ours:
+                raise
             print(f"  {step.name} ({step.task}): skipped, {type(error).__name__}: "
                   f"{(str(error) or '?').splitlines()[0][:90]}")
             continue
         verdict = "" if p > 1e-6 else "  <- not the law it says"
-        print(f"  {step.task:<20} {step.name:<32} {p:.2g}{verdict}")
+        print(f"  {step.task:<20} {step.name:<35} {p:.2g}{verdict}")
         if step in ours:
             assert p > 1e-6, "demask's tokens do not follow the law"
         usable.append((step, p))
@@ -210,14 +239,14 @@ def case(options, threads, resident, logits, usable):
             one.repeat()
     ours = {one.step.task: one.median() for one, _ in timed if one.step.name == "demask"}
     print(f"\n{resident}, {threads} thread(s), f32, V = {vocab:,} x {rows:,} rows\n"
-          f"  {'task':<20} {'step':<32} {'ns/logit':>9} {'x demask':>9} {'spread':>7}")
+          f"  {'task':<20} {'step':<35} {'ns/logit':>9} {'x demask':>9} {'spread':>7}")
     lines = []
     order = list(dict.fromkeys(step.task for step, _ in usable))
     for one, p in sorted(timed, key=lambda pair: order.index(pair[0].step.task)):
         task, median = one.step.task, one.median()
         ratio = median / ours[task] if task in ours else None
         shown = "-" if ratio is None else f"{ratio:.3g}x"
-        print(f"  {task:<20} {one.step.name:<32} {median:>9.4g} {shown:>9} {one.spread():>6.0%}")
+        print(f"  {task:<20} {one.step.name:<35} {median:>9.4g} {shown:>9} {one.spread():>6.0%}")
         lines.append({
             "task": task, "step": one.step.name, "dtype": "f32", "threads": threads,
             "resident": resident, "vocab": vocab, "rows": rows, "ns_per_token": median,

@@ -40,7 +40,7 @@ pub struct demask_options {
     /// 1, the default, draws on the caller's thread. More, up to DEMASK_MAX_THREADS, make a pool
     /// that the context owns; it is used where the rows are worth it. Results do not depend on it.
     pub threads: u32,
-    /// The most positions that the segments of one call have together, and the most rows of
+    /// The most positions that the segments of one call have together, and the most tokens of one
     /// demask_draw. 0 by default.
     pub max_positions: u32,
     /// The most segments of one call. 1 by default.
@@ -51,7 +51,7 @@ pub struct demask_options {
     /// 262144. Memory that no call needs is never touched.
     pub max_vocab: u32,
 }
-c_struct!(demask_options: 28, grew from 24);
+c_struct!(demask_options: 28, grew from 28);
 
 /// Fills `out` with the defaults. `struct_size` is sizeof(demask_options).
 ///

@@ -43,18 +43,51 @@ pub struct demask_logits {
     pub row_index: *const u32,
     /// How many rows `data` has, if there is a `row_index`; otherwise it has `n_rows`.
     pub data_rows: usize,
+    /// NULL, or the rows g of classifier-free guidance (unconditional): then a draw sees
+    /// g + guidance_scale (z - g) for each row z here (conditional) and its row of the guide, and
+    /// -INFINITY where z or g is. Of the same type, `n_rows` and `vocab`, and without a guide of its
+    /// own. Costs a pass over a copy of the row in the context's own memory.
+    pub guide: *const demask_logits,
+    /// The scale of guidance, finite: 0 draws from the guide, 1 from these logits. LLaDA's cfg_scale
+    /// is this less 1. Not looked at without a guide.
+    pub guidance_scale: f32,
+    /// Zero.
+    pub reserved: u32,
 }
-c_struct!(demask_logits: 56, grew from 56);
+c_struct!(demask_logits: 72, grew from 72);
 
-/// Reads and checks the logits of a call.
+/// Reads and checks the logits of a call, and their guide.
 ///
 /// # Safety
 /// The caller's promise for `logits`, as long as the result lives.
 pub(super) unsafe fn read<'a>(logits: *const demask_logits) -> Result<Logits<'a>, Refusal> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's promise, here and below.
     let logits = unsafe { pointer::read(logits)? };
-    let demask_logits { n_rows, vocab, row_stride, .. } = logits;
-    if !matches!(logits.dtype, DEMASK_DTYPE_F32 | DEMASK_DTYPE_F16 | DEMASK_DTYPE_BF16) {
+    // SAFETY: as above.
+    let rows = unsafe { rows(&logits)? };
+    if logits.guide.is_null() || logits.n_rows == 0 {
+        return Ok(rows);
+    }
+    // SAFETY: as above.
+    let guide = unsafe { pointer::read(logits.guide)? };
+    // A guide that is guided, perhaps by itself, is not followed.
+    if !guide.guide.is_null() {
+        return Err(Refusal(DEMASK_ERR_SHAPE));
+    }
+    // SAFETY: as above.
+    let guide = unsafe { self::rows(&guide)? };
+    Ok(rows.guided(&guide, logits.guidance_scale)?)
+}
+
+/// The rows of some logits, without their guide.
+///
+/// # Safety
+/// The caller's promise for the pointers, as long as the result lives.
+unsafe fn rows<'a>(logits: &demask_logits) -> Result<Logits<'a>, Refusal> {
+    let demask_logits { n_rows, vocab, row_stride, .. } = *logits;
+    if !matches!(logits.dtype, DEMASK_DTYPE_F32 | DEMASK_DTYPE_F16 | DEMASK_DTYPE_BF16)
+        || logits.reserved != 0
+    {
         return Err(Refusal(DEMASK_ERR_ARGUMENT));
     }
     if n_rows == 0 {
@@ -63,7 +96,7 @@ pub(super) unsafe fn read<'a>(logits: *const demask_logits) -> Result<Logits<'a>
     let (index, rows) = if logits.row_index.is_null() {
         (None, n_rows)
     } else {
-        // SAFETY: as above.
+        // SAFETY: the caller's promise.
         (Some(unsafe { pointer::slice(logits.row_index, n_rows)? }), logits.data_rows)
     };
     let length = rows

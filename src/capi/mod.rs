@@ -18,14 +18,18 @@
 
 mod boundary;
 mod canvas;
+mod constraints;
 mod context;
 mod draw;
 mod level;
 mod logits;
+mod numbered;
 mod plan;
 mod pointer;
 mod policy;
+mod rule;
 mod schedule;
+mod statistics;
 mod status;
 mod step;
 mod version;

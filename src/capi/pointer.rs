@@ -240,6 +240,14 @@ pub(super) fn write_each<'a, T: Plain + 'a>(
     }
 }
 
+/// Writes `value` to all of `target`, which may be read from then on.
+pub(super) fn write_all<T: Plain>(target: &mut [MaybeUninit<T>], value: T) -> &mut [T] {
+    target.fill(MaybeUninit::new(value));
+    let target: *mut [MaybeUninit<T>] = target;
+    // SAFETY: all elements have just been written, and the borrow goes on.
+    unsafe { &mut *(target as *mut [T]) }
+}
+
 /// A single value to be written, which C need not have initialised.
 ///
 /// # Safety

@@ -1,9 +1,11 @@
 //! Policies as plain numbers.
 
 use super::boundary;
+use super::numbered::{Numbered, numbered};
 use super::pointer::{self, c_struct};
+use super::rule::demask_draw_rule;
 use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_STRUCT, Refusal, demask_status};
-use crate::policy::{Draw, Policy, Schedule, Stop};
+use crate::policy::{Policy, Schedule, Stop};
 use crate::schedule::{Noise, Sizes};
 use crate::select::Select;
 use crate::stop::Finish;
@@ -60,36 +62,26 @@ pub struct demask_policy {
     /// Logits are divided by this: 0, or at least 1e-30. 0 takes the largest logit (ties: the
     /// lowest id), INFINITY draws uniformly among the finite logits.
     pub temperature: f32,
+    /// As in demask_draw_rule, as are the next four; 0 in each of them filters nothing.
+    pub top_k: u32,
+    /// See demask_draw_rule.
+    pub top_p: f32,
+    /// See demask_draw_rule.
+    pub min_p: f32,
+    /// A DEMASK_FILTER_ number.
+    pub filter_order: u32,
+    /// A DEMASK_METHOD_ number.
+    pub method: u32,
+    /// Zero.
+    pub reserved: u32,
     /// The time at which the time grid starts, above 0 and at most the last time of the noise
     /// schedule. First-hitting starts from the log_masked of its segment instead.
     pub start: f64,
     /// The time at which the time grid ends, at least 0 and below start.
     pub end: f64,
 }
-c_struct!(demask_policy: 48, grew from 48);
+c_struct!(demask_policy: 72, grew from 72);
 
-/// A Rust enum and its numbers. Both directions name every variant, so that a variant without a
-/// number does not compile.
-pub(super) trait Numbered: Sized {
-    fn from_number(number: u32) -> Result<Self, Refusal>;
-    fn number(self) -> u32;
-}
-
-macro_rules! numbered {
-    ($name:ident: $($number:ident = $variant:ident),+) => {
-        impl Numbered for $name {
-            fn from_number(number: u32) -> Result<Self, Refusal> {
-                match number {
-                    $($number => Ok(Self::$variant),)+
-                    _ => Err(Refusal(DEMASK_ERR_ARGUMENT)),
-                }
-            }
-            fn number(self) -> u32 {
-                match self { $(Self::$variant => $number,)+ }
-            }
-        }
-    };
-}
 numbered!(Select:
     DEMASK_SELECT_FIRST_HITTING = FirstHitting,
     DEMASK_SELECT_BERNOULLI = Bernoulli,
@@ -108,8 +100,21 @@ numbered!(Finish:
 impl demask_policy {
     /// The policy of these numbers, its parameters not yet checked.
     fn policy(&self) -> Result<Policy, Refusal> {
+        let Self { temperature, top_k, top_p, min_p, filter_order, method, .. } = *self;
+        if self.reserved != 0 {
+            return Err(Refusal(DEMASK_ERR_ARGUMENT));
+        }
+        let rule = demask_draw_rule {
+            struct_size: size_of::<demask_draw_rule>() as u32,
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            filter_order,
+            method,
+        };
         Ok(Policy {
-            draw: Draw::at(self.temperature),
+            draw: rule.draw()?,
             select: Select::from_number(self.select)?,
             update: Update::from_number(self.update)?,
             schedule: Schedule {
@@ -129,6 +134,7 @@ impl demask_policy {
     }
 
     fn new(policy: &Policy, struct_size: usize) -> Self {
+        let rule = demask_draw_rule::new(&policy.draw, size_of::<demask_draw_rule>());
         Self {
             struct_size: u32::try_from(struct_size).unwrap_or(0),
             select: policy.select.number(),
@@ -137,7 +143,13 @@ impl demask_policy {
             sizes: policy.schedule.sizes.number(),
             finish: policy.stop.finish.number(),
             steps: policy.schedule.steps,
-            temperature: policy.draw.temperature,
+            temperature: rule.temperature,
+            top_k: rule.top_k,
+            top_p: rule.top_p,
+            min_p: rule.min_p,
+            filter_order: rule.filter_order,
+            method: rule.method,
+            reserved: 0,
             start: policy.schedule.start,
             end: policy.schedule.end,
         }
@@ -242,6 +254,7 @@ pub unsafe extern "C" fn demask_policy_grid_time(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::{Draw, FilterOrder};
 
     #[test]
     fn a_policy_survives_the_way_to_c_and_back() {
@@ -255,12 +268,13 @@ mod tests {
                 ];
                 for mut policy in presets {
                     policy.stop.finish = finish;
-                    policy.draw.temperature = 0.25;
+                    policy.draw = Draw { top_k: 7, top_p: 0.5, min_p: 0.125, ..Draw::at(0.25) };
+                    policy.draw.filter_order = FilterOrder::BeforeTemperature;
                     policy.schedule.end = 0.125;
                     let numbers = demask_policy::new(&policy, size);
                     assert_eq!(numbers.policy(), Ok(policy));
                     assert_eq!(numbers.element(size as u32), Ok(policy));
-                    assert_eq!(numbers.element(56), Err(Refusal(DEMASK_ERR_STRUCT)));
+                    assert_eq!(numbers.element(80), Err(Refusal(DEMASK_ERR_STRUCT)));
                 }
             }
         }
@@ -269,14 +283,17 @@ mod tests {
     #[test]
     fn a_number_that_is_not_listed_is_refused() {
         let good = demask_policy::new(&Policy::random_order(3), size_of::<demask_policy>());
-        let fields: [fn(&mut demask_policy) -> &mut u32; 5] = [
+        let fields: [fn(&mut demask_policy) -> &mut u32; 8] = [
             |p| &mut p.select,
             |p| &mut p.update,
             |p| &mut p.noise,
             |p| &mut p.sizes,
             |p| &mut p.finish,
+            |p| &mut p.filter_order,
+            |p| &mut p.method,
+            |p| &mut p.reserved,
         ];
-        let listed = [3, 1, 3, 1, 3];
+        let listed = [3, 1, 3, 1, 3, 2, 1, 1];
         for (field, listed) in fields.into_iter().zip(listed) {
             for number in [0, listed - 1, listed, u32::MAX] {
                 let mut policy = good;

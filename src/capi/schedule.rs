@@ -3,8 +3,8 @@
 use super::boundary;
 use super::context::demask_context;
 use super::draw::demask_key;
+use super::numbered::Numbered;
 use super::pointer;
-use super::policy::Numbered;
 use super::status::{DEMASK_ERR_ARGUMENT, Refusal, demask_status};
 use crate::rng::Purpose;
 use crate::schedule::{Noise, Sizes, hitting};
