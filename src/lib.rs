@@ -119,7 +119,7 @@ mod update;
 
 pub use canvas::{Canvas, PositionKind, Segment};
 pub use constraints::{AllowedTokens, Constraints};
-pub use draw::{Drawn, RowState, RowStatistics};
+pub use draw::{Drawn, RaceResult, RaceState, RowState, RowStatistics};
 pub use error::Error;
 pub use half::{bf16, f16};
 pub use lanes::Level;

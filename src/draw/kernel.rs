@@ -21,16 +21,20 @@
 //!    number of proposals is C·Σu/Σweight, at most 1.1·C for any row.
 //!
 //! With C = 1 the cells are the tokens and next to nothing is rejected: an inverse CDF.
+//!
+//! The other method, the exponential race, needs none of this: see [`race`](super::race).
 
 use super::element::Element;
 use super::envelope::{Ahead, Cells, Envelope, Scratch};
 use super::filter::{InNucleus, List, Nucleus, least_logit};
 use super::proposals::{Accepted, Target};
+use super::race::{DrawRaces, Kept};
 use super::row::Row;
 use super::{Batch, DrawRule, Drawn};
 use super::{short, stage};
 use crate::lanes::{Kernel, Lanes, Level, run};
 use crate::logits::{Guide, LogitsData};
+use crate::policy::DrawMethod;
 use crate::rng::{Key, Purpose};
 use core::ops::Range;
 
@@ -129,6 +133,11 @@ impl<E: Element, A: Element> Kernel for DrawRow<'_, E, A> {
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
         let Self { row, ahead, rule, key, cells, list, out } = self;
+        let racing = rule.method == DrawMethod::ExponentialRace;
+        if racing && rule.is_unfiltered(row.logits.len()) {
+            let (row, kept, max) = (&row, Kept::ALL, f32::INFINITY);
+            return s.call(DrawRaces { row, rule, top_p: 1.0, max, kept, key, out });
+        }
         let maxima = cells.maxima(row.vectors());
         let (max, nan) = row.maxima(s, maxima);
         if nan || max == f32::INFINITY || max == f32::NEG_INFINITY {
@@ -139,6 +148,10 @@ impl<E: Element, A: Element> Kernel for DrawRow<'_, E, A> {
         }
         if (rule.top_k as usize) < row.logits.len() {
             let count = list.filter(s, &row, maxima, max, rule);
+            if racing {
+                let (row, kept) = (&row, list.kept(count));
+                return s.call(DrawRaces { row, rule, top_p: 1.0, max, kept, key, out });
+            }
             let row = Row::new(list.values(count), usize::MAX);
             row.maxima(s, cells.maxima(row.vectors()));
             let (rule, least) = (&DrawRule { top_p: 1.0, ..*rule }, f32::NEG_INFINITY);
@@ -149,6 +162,10 @@ impl<E: Element, A: Element> Kernel for DrawRow<'_, E, A> {
             return;
         }
         let least = least_logit(rule, max);
+        if racing {
+            let (row, kept) = (&row, Kept::ALL.at_least(least));
+            return s.call(DrawRaces { row, rule, top_p: rule.top_p, max, kept, key, out });
+        }
         s.call(DrawPlain { row, ahead, rule, max, least, key, cells, out });
     }
 }
