@@ -2,15 +2,18 @@
 //! threads. The tests are listed by level.
 
 use demask::draw::{largest, weights};
-use demask::policy::FilterOrder;
-use demask::{Constraints, Draw, Drawn, Key, Level, Logits, LogitsData, Sampler, bf16, f16};
+use demask::policy::{DrawMethod, FilterOrder};
+use demask::{
+    Constraints, Draw, Drawn, Key, Level, Logits, LogitsData, RaceResult, Sampler, bf16, f16,
+};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() {
     type Test = fn(Level);
-    let tests: [(&str, Test); 4] = [
+    let tests: [(&str, Test); 5] = [
         ("rows_of_every_length", rows_of_every_length),
         ("every_type_and_filter", every_type_and_filter),
+        ("races_of_every_length_and_offset", races_of_every_length_and_offset),
         ("weights_and_maxima", weights_and_maxima),
         ("any_number_of_threads_and_any_batch", any_number_of_threads_and_any_batch),
     ];
@@ -80,6 +83,7 @@ fn rows_of_every_length(level: Level) {
 
 fn every_type_and_filter(level: Level) {
     let plain = Draw::at(0.9);
+    let race = Draw { method: DrawMethod::ExponentialRace, ..plain };
     let filters = [
         plain,
         Draw { top_k: 1, ..plain },
@@ -89,6 +93,10 @@ fn every_type_and_filter(level: Level) {
         Draw { min_p: 0.02, ..plain },
         Draw { top_k: 40, top_p: 0.95, min_p: 0.01, ..plain },
         Draw { top_p: 0.9, filter_order: FilterOrder::BeforeTemperature, ..plain },
+        race,
+        Draw { top_k: 20, ..race },
+        Draw { top_p: 0.7, ..race },
+        Draw { top_k: 40, top_p: 0.95, min_p: 0.01, ..race },
     ];
     for vocab in (1..=70).chain([127, 513, 2_049, 4_100, 16_400, 33_000]) {
         let rows = if vocab < 1_000 { 8 } else { 2 };
@@ -112,6 +120,42 @@ fn every_type_and_filter(level: Level) {
                     drawn.expect("a draw").to_vec()
                 };
                 assert_eq!(draws(Level::Baseline), draws(level), "V {vocab}, {draw:?}");
+            }
+        }
+    }
+}
+
+fn races_of_every_length_and_offset(level: Level) {
+    let around = [255, 256, 257, 4_095, 4_096, 4_097, 8_191, 8_192, 8_193, 12_300];
+    for vocab in (1..=70).chain(around) {
+        let rows = if vocab < 1_000 { 8 } else { 2 };
+        let data = logits(rows * vocab, vocab as u64);
+        let half: Vec<f16> = data.iter().map(|&x| f16::from_f32(x)).collect();
+        let brain: Vec<bf16> = data.iter().map(|&x| bf16::from_f32(x)).collect();
+        let keys: Vec<_> =
+            (0..rows as u64).map(|stream| Key { stream, ..Key::default() }).collect();
+        for view in [
+            Logits::f32(&data, rows, vocab).expect("a view"),
+            Logits::f16(&half, rows, vocab).expect("a view"),
+            Logits::bf16(&brain, rows, vocab).expect("a view"),
+        ] {
+            for offset in [0, 1, 31, 300, 4_090, 4_096] {
+                for temperature in [0.0, 1e-30, 0.9, f32::INFINITY] {
+                    let method = DrawMethod::ExponentialRace;
+                    let draw = Draw { method, ..Draw::at(temperature) };
+                    let excluded = Constraints::excluding(Some(offset as u32 + 2));
+                    let race = |level| {
+                        let sampler = Sampler::builder(rows, 1).level(level).build();
+                        let mut sampler = sampler.expect("a sampler");
+                        let raced = sampler.race_shard(&view, offset, &draw, &excluded, &keys);
+                        let bits = |x: &RaceResult| {
+                            (x.score.to_bits(), x.score_rest.to_bits(), x.token, x.state)
+                        };
+                        raced.expect("a race").iter().map(bits).collect::<Vec<_>>()
+                    };
+                    let what = format!("V {vocab}, from {offset}, T {temperature}");
+                    assert_eq!(race(Level::Baseline), race(level), "{what}");
+                }
             }
         }
     }
