@@ -224,7 +224,9 @@ fn beaten<L: Lanes>(
     // exponent's bias and a curve that is never below them (Schraudolph 1999). All of these are
     // exact; no bits at all come to less than the logarithm of any u.
     let log = s.mul(s.to_f32(s.float_bits(s.to_f32(high))), s.splat(1.0 / (1u32 << 23) as f32));
-    let ahead = s.mul(s.sub(x, s.splat(best.logit)), s.splat(temperature.high));
+    // Two logits may lie so far apart that their difference overflows, and still not matter.
+    let lead = s.max(s.sub(x, s.splat(best.logit)), s.splat(f32::MIN));
+    let ahead = s.mul(lead, s.splat(temperature.high));
     // A NaN, from ∞·0 at infinite temperature, does not rule out.
     s.or(s.greater(best.bar(s), s.sub(ahead, log)), s.greater(s.splat(least), x))
 }
@@ -514,5 +516,106 @@ impl<E: Element> Kernel for Largest<'_, E> {
             let score = f64::from(max + 0.0);
             RaceResult { score, score_rest: 0.0, token, state: RaceState::Drawn }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Best, Kept, MARGIN, Noise, RaceResult, beaten, high_bits};
+    use crate::draw::Temperature;
+    use crate::lanes::{Kernel, Lanes, Level, run};
+    use crate::rng::{Key, mix};
+
+    struct Beaten<'a>(&'a Best, Temperature, [f32; 16], [u32; 16]);
+
+    impl Kernel for Beaten<'_> {
+        type Output = u16;
+
+        #[inline(always)]
+        fn run<L: Lanes>(self, s: L) -> u16 {
+            let Self(best, temperature, x, high) = self;
+            let (x, high) = (s.load(&x), s.load_u32(&high));
+            s.bits(beaten(s, best, Kept::ALL.least, temperature, x, high))
+        }
+    }
+
+    #[test]
+    fn a_score_that_equals_the_best_is_never_ruled_out() {
+        let mut state = 5u64;
+        let mut next = || {
+            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            mix(state)
+        };
+        // Where the bar is as much too high, some must be, or nothing was tested.
+        let (mut lost, mut ties) = ([0; 2], 0);
+        for t in [1e-30f32, 1e-10, 1e-3, 0.3, 1.0, 7.0, 1e4, 1e10, 1e36, f32::MAX] {
+            let temperature = Temperature::new(t).expect("a fine temperature");
+            let scale = f64::from(temperature.high) + f64::from(temperature.low);
+            for round in 0..20_000 {
+                // E of the best, from 2^-80 to 56, and the least E of tokens with these high bits.
+                let log = (next() >> 40) as f64 / (1u64 << 24) as f64 * 86.0 - 80.0;
+                let high: [u32; 16] = core::array::from_fn(|k| match k {
+                    0 => 0,
+                    1..6 => 1 << (next() % 16),
+                    _ => (next() >> (48 + next() % 16)) as u32,
+                });
+                let reach = f64::from(t.min(1e30)) * 100.0;
+                let logit = (reach * [0.0, 1e-3, 1.0, 1e4, -1e6][round % 5]) as f32;
+                let (mut wins, mut close) = (0u16, 0);
+                let x = core::array::from_fn(|k| {
+                    let u = (f64::from(high[k]) * 2f64.powi(64) + 0.5) * 0.5f64.powi(80);
+                    let its = libm::log2(-libm::log1p(-u));
+                    // The least logit with which it ties or wins.
+                    let wanted = f64::from(logit) + (its - log) / scale;
+                    let mut x = wanted as f32;
+                    let lead = |x: f32| (f64::from(x) - f64::from(logit)) * scale - (its - log);
+                    if lead(x) < 0.0 {
+                        x = x.next_up();
+                    }
+                    // Not if that would be no finite logit.
+                    wins |= u16::from(x.is_finite() && lead(x) >= 0.0) << k;
+                    close += usize::from((0.0..1e-5).contains(&lead(x)));
+                    x
+                });
+                for (margin, count) in [1.1e-4, -1.1e-4].into_iter().zip(&mut lost) {
+                    let bar = (-log - 143.0 - margin) as f32;
+                    let best = Best { result: RaceResult::EMPTY, logit, bar };
+                    for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
+                        let beaten = run(level, Beaten(&best, temperature, x, high));
+                        *count += (beaten & wins).count_ones();
+                    }
+                }
+                ties += close;
+            }
+        }
+        assert!(MARGIN > 1.1e-4 && lost[0] == 0, "{} winners were ruled out", lost[0]);
+        assert!(lost[1] > 1_000 && ties > 1_000, "{} of {ties} with a bar too high", lost[1]);
+    }
+
+    #[test]
+    fn exponentials_are_exact_at_both_ends() {
+        // The words of tokens 0 to 2^20, and their integer with all other high bits.
+        let noise = Noise::new(Key { seed: 3, ..Key::default() }, 0);
+        let mut sum = 0.0;
+        for token in 0..1 << 20 {
+            for high in [0, 1, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF, token as u16] {
+                let e = noise.exponential(token, high);
+                let n = u128::from(high) << 64 | u128::from(noise.low_bits(token));
+                let unit = 0.5f64.powi(80);
+                let rest = (1u128 << 80) - 1 - n;
+                let exact = if n < rest {
+                    -(-(n as f64 + 0.5) * unit).ln_1p()
+                } else {
+                    -((rest as f64 + 0.5) * unit).ln()
+                };
+                assert!(e > 0.0 && e < 57.0 && (e / exact - 1.0).abs() < 1e-15, "{n:#x}: {e:e}");
+            }
+            sum += noise.exponential(token, token as u16);
+        }
+        let mean = sum / f64::from(1 << 20);
+        // Stratified over the high bits: far closer to 1 than a sample.
+        assert!((mean - 1.0).abs() < 1e-4, "mean {mean}");
+        assert_eq!([high_bits(0x8000_0000, 1), high_bits(0x8000_0000, 0)], [0, 0x8000]);
+        assert_eq!([high_bits(0x7FFF_8000, 1), high_bits(0x7FFF_8000, 0)], [0xFFFF, 0]);
     }
 }
