@@ -93,7 +93,7 @@ pub enum DrawMethod {
     /// temperatures (the token changes as little as it can), filters that must not change the
     /// noise. With a filter, it is the race among the tokens that are kept.
     ///
-    /// A draw reads the whole row, at two to three times the cost of a plain maximum of it; each
+    /// A draw reads the whole row, at three to five times the cost of a plain maximum of it; each
     /// of several draws from one row does so anew.
     ExponentialRace = 1,
 }

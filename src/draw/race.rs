@@ -260,9 +260,10 @@ impl<E: Element> Kernel for Race<'_, E> {
         let mut edge;
         while begin < end {
             let whole = begin.checked_sub(offset).and_then(|at| logits.get(at..at + GROUP));
-            let group = match whole.map(|tokens| tokens.as_chunks::<16>().0) {
-                Some(group) if let Ok(group) = <&[[E; 16]; 2 * WORDS]>::try_from(group) => group,
-                _ => {
+            let whole = whole.and_then(|tokens| tokens.as_chunks().0.try_into().ok());
+            let group: &[[E; 16]; 2 * WORDS] = match whole {
+                Some(group) => group,
+                None => {
                     // A cut group is filled up with −∞.
                     let (from, to) = (begin.max(offset), end.min(begin + GROUP));
                     edge = [[E::NEG_INFINITY; 16]; 2 * WORDS];
