@@ -582,7 +582,6 @@ static void cases_of_rules(void) {
   CASE(reset, (w.rule.temperature = 0.0f, w.rule.top_p = 1.5f), draw(), DEMASK_ERR_ARGUMENT);
   CASE(reset, w.rule.filter_order = DEMASK_FILTER_BEFORE_TEMPERATURE + 1, draw(),
        DEMASK_ERR_ARGUMENT);
-  CASE(reset, w.rule.method = DEMASK_METHOD_RACE, draw(), DEMASK_ERR_ARGUMENT); /* not yet */
   CASE(reset, w.rule.method = DEMASK_METHOD_RACE + 1, draw(), DEMASK_ERR_ARGUMENT);
 }
 

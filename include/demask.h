@@ -97,8 +97,8 @@
 // Rejection under the maxima of small cells: the fastest.
 #define DEMASK_METHOD_REJECTION 0
 
-// The exponential race: the law is the same, the tokens are others. This version refuses it with
-// DEMASK_ERR_ARGUMENT.
+// The keyed exponential race: the law is the same, the tokens are others; the noise of a token
+// depends on the key and its id alone. About three times slower.
 #define DEMASK_METHOD_RACE 1
 
 // One position at a time, at its exact first-hitting time, uniform among the masked ones.

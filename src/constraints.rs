@@ -47,13 +47,30 @@ impl<'a> Constraints<'a> {
         for &token in self.banned {
             shape((token as usize) < vocab, "banned token", token as usize, "below vocab,", vocab)?;
         }
-        for &(token, bias) in self.bias {
+        for &(token, _) in self.bias {
             shape((token as usize) < vocab, "biased token", token as usize, "below vocab,", vocab)?;
+        }
+        self.check_bias()?;
+        self.check_allowed(rows, vocab)
+    }
+
+    /// The check for rows of a shard, whose tokens may lie elsewhere.
+    pub(crate) fn check_shard(&self, rows: usize, end: usize) -> Result<(), Error> {
+        self.check_bias()?;
+        self.check_allowed(rows, end)
+    }
+
+    fn check_bias(&self) -> Result<(), Error> {
+        for &(_, bias) in self.bias {
             if bias.is_nan() || bias == f32::INFINITY {
                 let expected = "a number below +∞";
                 return Err(Error::Argument { name: "bias", value: bias.into(), expected });
             }
         }
+        Ok(())
+    }
+
+    fn check_allowed(&self, rows: usize, vocab: usize) -> Result<(), Error> {
         let Some(AllowedTokens { words, stride }) = self.allowed else { return Ok(()) };
         let width = vocab.div_ceil(32);
         let named = "stride of allowed tokens";

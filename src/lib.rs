@@ -120,6 +120,7 @@ mod update;
 pub use canvas::{Canvas, PositionKind, Segment};
 pub use constraints::{AllowedTokens, Constraints};
 pub use draw::{Drawn, RowState, RowStatistics, Statistics, TopToken};
+pub use draw::{RaceResult, RaceState};
 pub use error::Error;
 pub use half::{bf16, f16};
 pub use lanes::Level;

@@ -74,13 +74,28 @@ pub enum FilterOrder {
     BeforeTemperature,
 }
 
-/// Where the randomness of a draw enters. The law is the same.
+/// Where the randomness of a draw enters. The law is the same, the tokens are not. At temperature 0
+/// there is none, and no difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DrawMethod {
-    /// Rejection under the maxima of small cells: the fastest.
+    /// Rejection under the maxima of small cells: the fastest. Its random numbers choose among the
+    /// cells of the whole row.
     #[default]
-    Rejection,
+    Rejection = 0,
+    /// Every token v has noise of its own, E exponential with mean 1, and the largest
+    /// z/T − ln E wins (Gumbel-max; Yellott 1977). Ties of that sum, which are as good as
+    /// impossible: the lowest id.
+    ///
+    /// The noise is a function of the [`Key`](crate::Key), the number of the draw and the token's
+    /// id, and of nothing else. Use it where that matters: a row that is split over the vocabulary
+    /// ([`Sampler::race_shard`](crate::Sampler::race_shard)), draws coupled over steps, models or
+    /// temperatures (the token changes as little as it can), filters that must not change the
+    /// noise. With a filter, it is the race among the tokens that are kept.
+    ///
+    /// A draw reads the whole row, at three to five times the cost of a plain maximum of it; each
+    /// of several draws from one row does so anew.
+    ExponentialRace = 1,
 }
 
 impl Draw {

@@ -3,6 +3,7 @@
 //! Two calls with the same key see the same random numbers, whoever else is in the batch, on
 //! whatever thread or instruction set. Two different keys never share a generator state.
 
+use crate::lanes::Lanes;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
@@ -41,12 +42,14 @@ pub enum Purpose {
     Hit = 3,
     /// All first-hitting times of a segment at once; `position` is the lane.
     HitLane = 4,
+    /// The noise of every token of a position: the exponential race.
+    Race = 5,
 }
 
 /// SplitMix64's output function: a bijection of 64-bit words whose every output bit depends on
 /// every input bit.
 #[inline(always)]
-const fn mix(x: u64) -> u64 {
+pub(crate) const fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -94,6 +97,36 @@ impl Key {
             bytes.copy_from_slice(&word.to_le_bytes());
         }
         Xoshiro256PlusPlus::from_seed(seed)
+    }
+}
+
+/// Sixteen xoshiro128++ generators (Blackman and Vigna, "Scrambled linear pseudorandom number
+/// generators", 2021), one a lane.
+pub(crate) struct LaneGenerators<L: Lanes>([L::U; 4]);
+
+impl<L: Lanes> LaneGenerators<L> {
+    /// Those whose states are these words of the lanes, the low half of a word first.
+    #[inline(always)]
+    pub(crate) fn new(s: L, states: [[u64; 2]; 16]) -> Self {
+        let mut words = [[0; 16]; 4];
+        let [w0, w1, w2, w3] = &mut words;
+        for (lane, [a, b]) in states.into_iter().enumerate() {
+            (w0[lane], w1[lane]) = (a as u32, (a >> 32) as u32);
+            (w2[lane], w3[lane]) = (b as u32, (b >> 32) as u32);
+        }
+        Self([s.load_u32(w0), s.load_u32(w1), s.load_u32(w2), s.load_u32(w3)])
+    }
+
+    #[inline(always)]
+    pub(crate) fn next(&mut self, s: L) -> L::U {
+        let [s0, s1, s2, s3] = self.0;
+        let sum = s.add_u32(s0, s3);
+        let output = s.add_u32(s.xor(s.shl::<7>(sum), s.shr::<25>(sum)), s0);
+        let s2 = s.xor(s2, s0);
+        let s3 = s.xor(s3, s1);
+        let rotated = s.xor(s.shl::<11>(s3), s.shr::<21>(s3));
+        self.0 = [s.xor(s0, s3), s.xor(s1, s2), s.xor(s2, s.shl::<9>(s1)), rotated];
+        output
     }
 }
 

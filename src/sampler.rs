@@ -1,12 +1,14 @@
 //! What draws: its level, its threads and its memory.
 
 use crate::constraints::Constraints;
-use crate::draw::{Batch, DrawRule, Drawn, Outputs, RowStatistics, Scratch, Statistics};
-use crate::draw::{StatisticsRule, TopToken, draw_rows};
+use crate::draw::{
+    Batch, DrawRule, Drawn, Outputs, RaceResult, RowStatistics, Scratch, Statistics,
+};
+use crate::draw::{StatisticsRule, TopToken, draw_rows, race_rows};
 use crate::error::{Error, shape};
 use crate::lanes::Level;
 use crate::logits::Logits;
-use crate::policy::Draw;
+use crate::policy::{Draw, DrawMethod};
 use crate::rng::Key;
 use crate::step::Plan;
 use crate::threads::Threads;
@@ -27,6 +29,7 @@ pub struct Sampler {
     pub(crate) rule_of: Vec<u32>,
     pub(crate) rules: Vec<DrawRule>,
     pub(crate) drawn: Vec<Drawn>,
+    pub(crate) raced: Vec<RaceResult>,
     /// How many of `drawn` the last call filled.
     pub(crate) filled: usize,
     pub(crate) vocab: usize,
@@ -99,6 +102,7 @@ impl SamplerBuilder {
             rule_of: Vec::with_capacity(self.positions),
             rules: Vec::with_capacity(self.segments),
             drawn: vec![Drawn::BAD; self.positions],
+            raced: vec![RaceResult::EMPTY; self.positions],
             filled: 0,
             vocab,
         })
@@ -222,6 +226,80 @@ impl Sampler {
         let out = Outputs { drawn: &mut drawn[..rows * draws], statistics, top };
         draw_batch(*level, threads, &batch, out, scratch);
         Ok(self.drawn())
+    }
+
+    /// Races among the columns of one vocabulary shard: `logits` holds tokens `offset` to
+    /// `offset + logits.vocab()` of every row. The results of all shards of a row,
+    /// [merged](RaceResult::merge) in any order, are what [`draw`](Self::draw) draws from the whole
+    /// row, to the last bit, wherever the row is cut: a tensor-parallel engine sends 24 bytes a row
+    /// and shard instead of logits.
+    ///
+    /// Constraints are those of the whole row, the same for every shard: token ids, and the bits of
+    /// allowed tokens, count from the beginning of the vocabulary. Ids that lie in other shards are
+    /// passed over. At temperature 0 the results are the largest logits.
+    ///
+    /// ```
+    /// use demask::policy::DrawMethod;
+    /// use demask::{Constraints, Draw, Key, Logits, Sampler};
+    ///
+    /// # fn main() -> Result<(), demask::Error> {
+    /// let row = [0.5, 2.0, 1.0, -1.0, 1.5];
+    /// let draw = Draw { method: DrawMethod::ExponentialRace, ..Draw::at(0.8) };
+    /// let (none, keys) = (Constraints::NONE, [Key { seed: 7, ..Key::default() }]);
+    /// let mut sampler = Sampler::builder(1, 1).build()?;
+    /// let whole = sampler.draw(&Logits::f32(&row, 1, 5)?, &draw, &none, &keys)?[0];
+    /// let left = sampler.race_shard(&Logits::f32(&row[..3], 1, 3)?, 0, &draw, &none, &keys)?[0];
+    /// let right = sampler.race_shard(&Logits::f32(&row[3..], 1, 2)?, 3, &draw, &none, &keys)?[0];
+    /// assert_eq!(left.merge(right).drawn(), whole);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A `draw` whose method is not the exponential race, or with a filter, which needs the whole
+    /// row; `offset + vocab` above [`MAX_VOCAB`](crate::MAX_VOCAB); and as [`draw`](Self::draw).
+    pub fn race_shard(
+        &mut self,
+        logits: &Logits<'_>,
+        offset: usize,
+        draw: &Draw,
+        constraints: &Constraints<'_>,
+        keys: &[Key],
+    ) -> Result<&[RaceResult], Error> {
+        let rule = DrawRule::new(draw)?;
+        let whole_row = |on: bool, name, value: f32, expected| match on {
+            true => Err(Error::Argument { name, value: value.into(), expected }),
+            false => Ok(()),
+        };
+        let other = draw.method != DrawMethod::ExponentialRace;
+        whole_row(other, "method", f32::from(draw.method as u8), "1, the exponential race")?;
+        let expected = "0 for a shard, since it needs the whole row";
+        whole_row(draw.top_k != 0, "top_k", draw.top_k as f32, expected)?;
+        whole_row(draw.min_p != 0.0, "min_p", draw.min_p, expected)?;
+        let expected = "1 for a shard, since it needs the whole row";
+        whole_row(draw.top_p != 1.0, "top_p", draw.top_p, expected)?;
+        let (rows, vocab, bound) = (logits.rows(), logits.vocab(), crate::MAX_VOCAB);
+        let fits = offset <= bound - vocab;
+        shape(fits, "offset", offset, "such that offset + vocab is at most", bound)?;
+        shape(keys.len() == rows, "keys", keys.len(), "as many as the logits rows,", rows)?;
+        constraints.check_shard(rows, offset + vocab)?;
+        self.reserve(rows, vocab)?;
+        let Self { level, threads, raced, scratch, .. } = self;
+        let raced = &mut raced[..rows];
+        let batch = Batch {
+            logits,
+            constraints,
+            keys,
+            rows: &[],
+            rules: &[rule],
+            rule_of: &[],
+            draws: 1,
+            statistics: None,
+        };
+        threads.split(rows, &mut *raced, scratch, rows * vocab, |jobs, out, scratch| {
+            race_rows(*level, &batch, offset, jobs, out, scratch);
+        });
+        Ok(raced)
     }
 
     /// Refuses what the memory was not made for.

@@ -98,3 +98,10 @@ pub(crate) trait Split: Send + Sized {
     /// The outputs of the first `first` of `jobs` jobs, and those of the others.
     fn split_at(self, first: usize, jobs: usize) -> (Self, Self);
 }
+
+/// One output a job.
+impl<T: Send> Split for &mut [T] {
+    fn split_at(self, first: usize, _: usize) -> (Self, Self) {
+        self.split_at_mut(first)
+    }
+}

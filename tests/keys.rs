@@ -11,8 +11,14 @@ use demask::{
 use rand_xoshiro::rand_core::Rng;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-const PURPOSES: [Purpose; 5] =
-    [Purpose::Token, Purpose::Reveal, Purpose::Order, Purpose::Hit, Purpose::HitLane];
+const PURPOSES: [Purpose; 6] = [
+    Purpose::Token,
+    Purpose::Reveal,
+    Purpose::Order,
+    Purpose::Hit,
+    Purpose::HitLane,
+    Purpose::Race,
+];
 
 const fn key(seed: u64, stream: u64, step: u32, position: u32) -> Key {
     Key { seed, stream, step, position }
@@ -105,7 +111,7 @@ fn every_state_has_one_key() {
         }
     }
     for k in 0..100_000 {
-        let (key, purpose) = (words.next_key(), PURPOSES[k % 5]);
+        let (key, purpose) = (words.next_key(), PURPOSES[k % 6]);
         assert_eq!(invert(key.state(purpose)), (key, purpose as u64));
     }
 }
@@ -275,7 +281,7 @@ fn consecutive_keys_are_independent() {
         for n in 0..100_000 {
             let token = outputs(key(n), Purpose::Token);
             within.add(token[0], token[1]);
-            let other = outputs(key(n), PURPOSES[1 + n as usize % 4]);
+            let other = outputs(key(n), PURPOSES[1 + n as usize % 5]);
             purposes.add(token[0], other[0]);
         }
         within.assert_even(&format!("two outputs, by {field}"));

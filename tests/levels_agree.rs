@@ -4,16 +4,19 @@
 mod rows;
 
 use demask::draw::{largest, law};
-use demask::policy::FilterOrder;
-use demask::{Constraints, Draw, Drawn, Key, Level, Logits, LogitsData, Sampler, bf16, f16};
+use demask::policy::{DrawMethod, FilterOrder};
+use demask::{
+    Constraints, Draw, Drawn, Key, Level, Logits, LogitsData, RaceResult, Sampler, bf16, f16,
+};
 use libtest_mimic::{Arguments, Trial};
 use rows::{in_every_type, keys};
 
 fn main() {
     type Test = fn(Level);
-    let tests: [(&str, Test); 5] = [
+    let tests: [(&str, Test); 6] = [
         ("rows_of_every_length", rows_of_every_length),
         ("every_type_and_filter", every_type_and_filter),
+        ("races_of_every_length_and_offset", races_of_every_length_and_offset),
         ("laws_and_maxima", laws_and_maxima),
         ("any_number_of_threads_for_every_type_and_filter", any_number_of_threads_for_every_type),
         ("any_number_of_threads_and_any_batch", any_number_of_threads_and_any_batch),
@@ -90,8 +93,9 @@ fn rows_of_every_length(level: Level) {
 }
 
 /// Every filter alone, and some together.
-fn filters() -> [Draw; 8] {
+fn filters() -> [Draw; 12] {
     let plain = Draw::at(0.9);
+    let race = Draw { method: DrawMethod::ExponentialRace, ..plain };
     [
         plain,
         Draw { top_k: 1, ..plain },
@@ -101,6 +105,10 @@ fn filters() -> [Draw; 8] {
         Draw { min_p: 0.02, ..plain },
         Draw { top_k: 40, top_p: 0.95, min_p: 0.01, ..plain },
         Draw { top_p: 0.9, filter_order: FilterOrder::BeforeTemperature, ..plain },
+        race,
+        Draw { top_k: 20, ..race },
+        Draw { top_p: 0.7, ..race },
+        Draw { top_k: 40, top_p: 0.95, min_p: 0.01, ..race },
     ]
 }
 
@@ -133,6 +141,35 @@ fn every_type_and_filter(level: Level) {
     }
 }
 
+fn races_of_every_length_and_offset(level: Level) {
+    let around = [255, 256, 257, 4_095, 4_096, 4_097, 8_191, 8_192, 8_193, 12_300];
+    for vocab in (1..=70).chain(around) {
+        let rows = if vocab < 1_000 { 8 } else { 2 };
+        let data = logits(rows * vocab, vocab as u64);
+        in_every_type(&data, rows, vocab, |view, _| {
+            for offset in [0, 1, 31, 300, 4_090, 4_096] {
+                for temperature in [0.0, 1e-30, 0.9, f32::INFINITY] {
+                    let method = DrawMethod::ExponentialRace;
+                    let draw = Draw { method, ..Draw::at(temperature) };
+                    let excluded = Constraints::excluding(Some(offset as u32 + 2));
+                    let race = |level| {
+                        let sampler = Sampler::builder(rows, 1).level(level).build();
+                        let mut sampler = sampler.expect("a sampler");
+                        let raced =
+                            sampler.race_shard(view, offset, &draw, &excluded, &keys(rows, 1));
+                        let bits = |x: &RaceResult| {
+                            (x.score.to_bits(), x.score_rest.to_bits(), x.token, x.state)
+                        };
+                        raced.expect("a race").iter().map(bits).collect::<Vec<_>>()
+                    };
+                    let what = format!("V {vocab}, from {offset}, T {temperature}");
+                    assert_eq!(race(Level::Baseline), race(level), "{what}");
+                }
+            }
+        });
+    }
+}
+
 fn any_number_of_threads_for_every_type(level: Level) {
     // Rows enough for the pool.
     let (rows, vocab) = (131, 8_209);
@@ -155,7 +192,7 @@ fn laws_and_maxima(level: Level) {
     for vocab in [1, 15, 16, 17, 497, 1_000, 70_003] {
         let row = logits(vocab, 3);
         in_every_type(&row, 1, vocab, |view, _| {
-            for draw in &filters() {
+            for draw in filters().iter().filter(|draw| draw.method == DrawMethod::Rejection) {
                 let of = |level| law(level, view, draw, &Constraints::NONE);
                 assert!(of(level) == of(Level::Baseline), "V {vocab}, {draw:?}");
             }

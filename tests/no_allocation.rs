@@ -6,7 +6,7 @@
 
 mod rows;
 
-use demask::policy::FilterOrder;
+use demask::policy::{DrawMethod, FilterOrder};
 use demask::{
     AllowedTokens, Canvas, Constraints, Draw, Finish, Key, Logits, Noise, Plan, Policy,
     PositionKind, Sampler, Segment,
@@ -157,6 +157,12 @@ fn a_step_does_not_allocate() {
     }
     let logits = Logits::f32(&data, positions, vocab).expect("a view");
     sampler.draw(&logits, &Draw::at(0.7), &Constraints::NONE, &keys).expect("a draw");
+    let race = Draw { method: DrawMethod::ExponentialRace, ..Draw::at(0.7) };
+    let filtered = Draw { top_k: 20, top_p: 0.9, ..race };
+    sampler.draw(&logits, &race, &Constraints::NONE, &keys).expect("a draw");
+    sampler.draw(&logits, &filtered, &Constraints::NONE, &keys).expect("a draw");
+    let banned = Constraints { banned: &[3, 700], ..Constraints::NONE };
+    sampler.race_shard(&logits, 600, &race, &banned, &keys).expect("a race");
     let calls = CALLS.load(Relaxed) - before;
 
     assert_eq!((revealed, steps), (positions, length), "everything was revealed, by twelve hits");

@@ -3,6 +3,7 @@
 use crate::rivals::{self, Rival};
 use demask::Statistics;
 use demask::draw::oracle;
+use demask::policy::DrawMethod;
 use demask::{Constraints, Draw, Drawn, Key, Logits, RowOutputs, RowState, RowStatistics, Sampler};
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -92,6 +93,15 @@ pub(crate) const KERNELS: &[Kernel] = &[
             draw(s, logits, keys, &Draw { top_k: 50, top_p: 0.9, ..Draw::at(1.0) })
         }),
         check: |outcome, row| follows(outcome, &top_p(top_k(softmax(row, 1.0), 50), 0.9)),
+    },
+    Kernel {
+        name: "race",
+        every_shape: true,
+        work: Work::Library(|s, logits, keys| {
+            let method = DrawMethod::ExponentialRace;
+            draw(s, logits, keys, &Draw { method, ..Draw::at(1.0) })
+        }),
+        check: |outcome, row| follows(outcome, &softmax(row, 1.0)),
     },
     Kernel {
         name: "statistics + greedy",

@@ -293,7 +293,7 @@ mod tests {
             |p| &mut p.method,
             |p| &mut p.reserved,
         ];
-        let listed = [3, 1, 3, 1, 3, 2, 1, 1];
+        let listed = [3, 1, 3, 1, 3, 2, 2, 1];
         for (field, listed) in fields.into_iter().zip(listed) {
             for number in [0, listed - 1, listed, u32::MAX] {
                 let mut policy = good;

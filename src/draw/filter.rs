@@ -3,6 +3,7 @@
 use super::element::Element;
 use super::envelope::{GROUP, MAX_GROUPS};
 use super::masses::Masses;
+use super::race::Kept;
 use super::row::{Row, part};
 use super::{DrawRule, Temperature};
 use crate::lanes::math::weight;
@@ -110,6 +111,14 @@ impl List {
     /// The logits that are left after [`filter`](Self::filter).
     pub(super) fn values(&self, count: usize) -> &[f32] {
         &self.values[..count]
+    }
+
+    /// What is left after [`filter`](Self::filter), as a threshold: of equal logits the lowest ids
+    /// are kept.
+    pub(super) fn kept(&self, count: usize) -> Kept {
+        let least = self.values(count).iter().copied().fold(f32::INFINITY, f32::min);
+        let ties = (0..count).filter(|&place| self.values[place] == least);
+        Kept { least, last: ties.map(|place| self.token(place)).max().unwrap_or(0) }
     }
 
     /// A logit that at least `k` tokens reach: near the k-th largest if the row has many more cells.

@@ -21,11 +21,14 @@
 //!    number of proposals is C·Σu/Σweight, at most 1.1·C for any row.
 //!
 //! With C = 1 the cells are the tokens and next to nothing is rejected: an inverse CDF.
+//!
+//! The other method, the exponential race, needs none of this: see [`race`](super::race).
 
 use super::element::Element;
 use super::envelope::{Ahead, Cells, Envelope, Scratch};
 use super::filter::{InNucleus, List, Nucleus, Top, TopToken, least_logit};
 use super::proposals::{Accepted, Target};
+use super::race::{DrawRaces, Kept};
 use super::row::Row;
 use super::statistics::{Compare, GroupSums, StatisticsRule, Summary, Sweep};
 use super::{Batch, DrawRule, Drawn, Outputs, RowStatistics};
@@ -175,6 +178,10 @@ impl<E: Element, A: Element> Kernel for DrawRow<'_, E, A> {
     fn run<L: Lanes>(self, s: L) {
         let Self { row, other, ahead, rule, key, cells, list, described, drawn } = self;
         let Some(Described { wanted, given, out, top, sums }) = described else {
+            if rule.is_race() && rule.is_unfiltered(row.logits.len()) {
+                let (row, kept, max) = (&row, Kept::ALL, f32::INFINITY);
+                return s.call(DrawRaces { row, rule, top_p: 1.0, max, kept, key, out: drawn });
+            }
             let (max, nan) = row.maxima(s, cells.maxima(row.vectors()));
             return s.call(Choose { row: &row, max, nan, ahead, rule, key, cells, list, drawn });
         };
@@ -238,6 +245,10 @@ impl<E: Element, A: Element> Kernel for Choose<'_, E, A> {
         }
         if (rule.top_k as usize) < row.logits.len() {
             let count = list.filter(s, row, maxima, max, rule);
+            if rule.is_race() {
+                let kept = list.kept(count);
+                return s.call(DrawRaces { row, rule, top_p: 1.0, max, kept, key, out });
+            }
             let row = &Row::new(list.values(count), usize::MAX);
             row.maxima(s, cells.maxima(row.vectors()));
             let (rule, least) = (&DrawRule { top_p: 1.0, ..*rule }, f32::NEG_INFINITY);
@@ -248,6 +259,10 @@ impl<E: Element, A: Element> Kernel for Choose<'_, E, A> {
             return;
         }
         let least = least_logit(rule, max);
+        if rule.is_race() {
+            let kept = Kept::ALL.at_least(least);
+            return s.call(DrawRaces { row, rule, top_p: rule.top_p, max, kept, key, out });
+        }
         s.call(DrawPlain { row, ahead, rule, max, least, key, cells, out });
     }
 }

@@ -18,6 +18,7 @@ mod law;
 mod masses;
 pub mod oracle;
 mod proposals;
+mod race;
 mod row;
 mod short;
 mod stage;
@@ -26,7 +27,7 @@ mod statistics;
 use crate::constraints::Constraints;
 use crate::error::Error;
 use crate::logits::Logits;
-use crate::policy::{Draw, FilterOrder};
+use crate::policy::{Draw, DrawMethod, FilterOrder};
 use crate::rng::Key;
 use crate::threads::Split;
 
@@ -34,6 +35,8 @@ pub(crate) use envelope::Scratch;
 pub use filter::TopToken;
 pub(crate) use kernel::draw_rows;
 pub use law::{Law, law};
+pub(crate) use race::race_rows;
+pub use race::{RaceResult, RaceState};
 pub use row::largest;
 pub(crate) use statistics::StatisticsRule;
 pub use statistics::{RowStatistics, Statistics};
@@ -137,6 +140,7 @@ pub(crate) struct DrawRule {
     /// ln of min-p times its temperature: how far below the maximum a logit may be. −∞ if all are
     /// kept.
     pub(crate) depth: f64,
+    pub(crate) method: DrawMethod,
 }
 
 impl DrawRule {
@@ -147,11 +151,23 @@ impl DrawRule {
         top_k: u32::MAX,
         top_p: 1.0,
         depth: f64::NEG_INFINITY,
+        method: DrawMethod::Rejection,
     };
+
+    #[inline(always)]
+    fn is_race(&self) -> bool {
+        self.method == DrawMethod::ExponentialRace
+    }
 
     /// Whether all tokens of a row of `vocab` tokens are drawn from, by their weights.
     #[inline(always)]
     fn is_plain(&self, vocab: usize) -> bool {
+        self.method == DrawMethod::Rejection && self.is_unfiltered(vocab)
+    }
+
+    /// Whether all tokens of a row of `vocab` tokens are drawn from.
+    #[inline(always)]
+    fn is_unfiltered(&self, vocab: usize) -> bool {
         !self.temperature.greedy
             && self.top_k as usize >= vocab
             && self.top_p == 1.0
@@ -188,6 +204,7 @@ impl DrawRule {
             top_k: if draw.top_k == 0 { u32::MAX } else { draw.top_k },
             top_p: draw.top_p.into(),
             depth: if depth.is_nan() { f64::NEG_INFINITY } else { depth },
+            method: draw.method,
         })
     }
 }

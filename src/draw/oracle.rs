@@ -2,6 +2,9 @@
 
 use super::RowStatistics;
 use crate::policy::{Draw, FilterOrder};
+use crate::rng::{Key, Purpose, mix};
+use rand_xoshiro::Xoshiro128PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 /// The categorical law softmax(z/T) of a row, without the token `excluded`; `None` for a row that
 /// holds NaN or +∞, or has no finite logit left.
@@ -82,6 +85,65 @@ pub fn inverse_cdf(law: &[f64], u: f64) -> Option<usize> {
             p > 0.0 && sum > u
         })
         .or(last)
+}
+
+/// The exponential variables of tokens 0 to `vocab`, in the race for draw `draw` of a key, each from
+/// the 80 bits that are its own.
+#[must_use]
+pub fn race_noise(vocab: usize, key: Key, draw: u32) -> Vec<f64> {
+    let [a, b, c, d] = key.draw_state(Purpose::Race, draw);
+    let mut all = vec![0.0; vocab];
+    for (superblock, noise) in all.chunks_mut(4_096).enumerate() {
+        let mut generators: Vec<_> = (0..16)
+            .map(|lane| {
+                let place = (16 * superblock + lane) as u64;
+                let words = [mix(a ^ place), mix(b ^ place)];
+                let mut seed = [0; 16];
+                seed[..8].copy_from_slice(&words[0].to_le_bytes());
+                seed[8..].copy_from_slice(&words[1].to_le_bytes());
+                Xoshiro128PlusPlus::from_seed(seed)
+            })
+            .collect();
+        let mut word = [0; 16];
+        for (i, exponential) in noise.iter_mut().enumerate() {
+            let lane = i % 16;
+            if i % 32 < 16 {
+                word[lane] = generators[lane].next_u32();
+            }
+            let half = if i % 32 < 16 { word[lane] & 0xFFFF } else { word[lane] >> 16 };
+            let token = (4_096 * superblock + i) as u64;
+            let bits = u128::from(half ^ 0x8000) << 64 | u128::from(mix(mix(c ^ token) ^ d));
+            let unit = 0.5f64.powi(80);
+            *exponential = if bits < 1 << 79 {
+                -(-(bits as f64 + 0.5) * unit).ln_1p()
+            } else {
+                -((((1u128 << 80) - 1 - bits) as f64 + 0.5) * unit).ln()
+            };
+        }
+    }
+    all
+}
+
+/// The winner of the exponential race with this noise: the largest z/T − ln E among the tokens that
+/// `runs` says; ties: the lowest id. `None` if no token runs whose logit is not −∞.
+#[must_use]
+pub fn race(
+    row: &[f32],
+    temperature: f64,
+    noise: &[f64],
+    runs: impl Fn(usize) -> bool,
+) -> Option<usize> {
+    let running = || (0..row.len()).filter(|&i| row[i] > f32::NEG_INFINITY && runs(i));
+    let max = running().map(|i| f64::from(row[i])).fold(f64::NEG_INFINITY, f64::max);
+    let score = |i: usize| (f64::from(row[i]) - max) / temperature - noise[i].ln();
+    let mut best: Option<(usize, f64)> = None;
+    for i in running() {
+        let score = score(i);
+        if best.is_none_or(|(_, most)| score > most) {
+            best = Some((i, score));
+        }
+    }
+    best.map(|(i, _)| i)
 }
 
 /// The statistics of a row's law softmax(z/T), T above 0 or +∞, without the token `excluded`;

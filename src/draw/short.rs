@@ -153,11 +153,11 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
             }
             let mut maxima = [0.0; 16];
             let mut bad = 0u32;
-            for i in 0..end - begin {
+            for (i, top) in maxima[..end - begin].iter_mut().enumerate() {
                 let mut sums = Sums(&mut cells.rows[i * height..][..height]);
                 let (max, nan) = sums.fill(s, batch, &row(begin + i), begin);
-                bad |= u32::from(nan | (max == f32::INFINITY) | (max == f32::NEG_INFINITY)) << i;
-                maxima[i] = rule.temperature.reference(max);
+                bad |= u32::from(nan | !max.is_finite()) << i;
+                *top = rule.temperature.reference(max);
             }
             let (mut proposals, mut logits) = ([Proposal::default(); 16], [0.0; 16]);
             for i in 0..end - begin {

@@ -27,6 +27,21 @@ pub(super) fn write<L: Lanes, E: Element>(
     row: usize,
     out: &mut [f32],
 ) {
+    write_columns(s, batch, data, guide, row, 0, out);
+}
+
+/// The same for rows that hold the columns from `offset` on. Tokens of constraints that lie
+/// elsewhere are passed over.
+#[inline(always)]
+pub(super) fn write_columns<L: Lanes, E: Element>(
+    s: L,
+    batch: &Batch<'_>,
+    data: &[E],
+    guide: &[E],
+    row: usize,
+    offset: usize,
+    out: &mut [f32],
+) {
     let vocab = out.len();
     let start = batch.logits.start(row);
     let plain = &data[start..start + vocab];
@@ -43,7 +58,9 @@ pub(super) fn write<L: Lanes, E: Element>(
             x = s.select(banned, floor, guided);
         }
         if let Some(words) = words {
-            let bits = words[v / 2] >> (v % 2 * 16);
+            let first = offset + 16 * v;
+            let high = words.get(first / 32 + 1).map_or(0, |&word| u64::from(word));
+            let bits = (high << 32 | u64::from(words[first / 32])) >> (first % 32);
             x = s.select(s.mask(bits as u16), x, floor);
         }
         if let Ok(whole) = <&mut [f32; 16]>::try_from(&mut *out) {
@@ -55,15 +72,17 @@ pub(super) fn write<L: Lanes, E: Element>(
         }
     }
     for &(token, bias) in batch.constraints.bias {
-        let x = &mut out[token as usize];
         // A token that is out stays out, and a NaN stays one.
-        if *x != f32::NEG_INFINITY {
+        if let Some(x) = out.get_mut((token as usize).wrapping_sub(offset))
+            && *x != f32::NEG_INFINITY
+        {
             *x += bias;
         }
     }
     for &token in batch.constraints.banned {
-        let x = &mut out[token as usize];
-        if !x.is_nan() {
+        if let Some(x) = out.get_mut((token as usize).wrapping_sub(offset))
+            && !x.is_nan()
+        {
             *x = f32::NEG_INFINITY;
         }
     }

@@ -210,6 +210,10 @@ impl Lanes for Avx2 {
         both!(_mm256_xor_si256, a, b)
     }
     #[inline(always)]
+    fn min_i16(self, a: Self::U, b: Self::U) -> Self::U {
+        both!(_mm256_min_epi16, a, b)
+    }
+    #[inline(always)]
     fn shl<const N: u32>(self, a: Self::U) -> Self::U {
         // SAFETY: `self` proves that the CPU has AVX2.
         let count = unsafe { _mm_cvtsi32_si128(N.cast_signed()) };

@@ -175,6 +175,10 @@ impl Lanes for Avx512 {
         one!(_mm512_xor_si512, a, b)
     }
     #[inline(always)]
+    fn min_i16(self, a: __m512i, b: __m512i) -> __m512i {
+        one!(_mm512_min_epi16, a, b)
+    }
+    #[inline(always)]
     fn running_sums(self, a: __m512i) -> __m512i {
         let zero = self.splat_u32(0);
         let a = self.add_u32(a, one!(_mm512_alignr_epi32::<15>, a, zero));

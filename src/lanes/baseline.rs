@@ -2,7 +2,7 @@
 
 use super::{Kernel, Lanes};
 use half::{bf16, f16};
-use wide::{f32x16, i32x16, u32x16};
+use wide::{f32x16, i16x32, i32x16, u32x16};
 
 /// The baseline level. Always available.
 #[derive(Clone, Copy, Debug)]
@@ -177,6 +177,11 @@ impl Lanes for Baseline {
     #[inline(always)]
     fn xor(self, a: u32x16, b: u32x16) -> u32x16 {
         a ^ b
+    }
+    #[inline(always)]
+    fn min_i16(self, a: u32x16, b: u32x16) -> u32x16 {
+        let (a, b): (i16x32, i16x32) = (bytemuck::must_cast(a), bytemuck::must_cast(b));
+        bytemuck::must_cast(a.min(b))
     }
     #[inline(always)]
     fn shl<const N: u32>(self, a: u32x16) -> u32x16 {

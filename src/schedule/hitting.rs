@@ -7,7 +7,7 @@
 
 use crate::lanes::math::exponential as exponential_lanes;
 use crate::lanes::{Kernel, Lanes, Level, run};
-use crate::rng::{Key, Purpose};
+use crate::rng::{Key, LaneGenerators, Purpose};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
 
@@ -48,7 +48,7 @@ impl Kernel for AllEvents<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let mut rng = LaneGenerators::new(s, self.key);
+        let mut rng = LaneGenerators::new(s, lane_states(self.key));
         let mut log_masked = self.log_masked;
         let mut masks = self.events.len() as f64;
         for group in self.events.chunks_mut(16) {
@@ -64,32 +64,10 @@ impl Kernel for AllEvents<'_> {
     }
 }
 
-/// Sixteen xoshiro128++ generators (Blackman and Vigna, "Scrambled linear pseudorandom number
-/// generators", 2021), one a lane.
-struct LaneGenerators<L: Lanes>([L::U; 4]);
-
-impl<L: Lanes> LaneGenerators<L> {
-    #[inline(always)]
-    fn new(s: L, key: Key) -> Self {
-        let mut words = [[0; 16]; 4];
-        let [w0, w1, w2, w3] = &mut words;
-        for lane in 0..16 {
-            let [a, b, ..] = Key { position: lane as u32, ..key }.state(Purpose::HitLane);
-            (w0[lane], w1[lane]) = (a as u32, (a >> 32) as u32);
-            (w2[lane], w3[lane]) = (b as u32, (b >> 32) as u32);
-        }
-        Self([s.load_u32(w0), s.load_u32(w1), s.load_u32(w2), s.load_u32(w3)])
-    }
-
-    #[inline(always)]
-    fn next(&mut self, s: L) -> L::U {
-        let [s0, s1, s2, s3] = self.0;
-        let sum = s.add_u32(s0, s3);
-        let output = s.add_u32(s.xor(s.shl::<7>(sum), s.shr::<25>(sum)), s0);
-        let s2 = s.xor(s2, s0);
-        let s3 = s.xor(s3, s1);
-        let rotated = s.xor(s.shl::<11>(s3), s.shr::<21>(s3));
-        self.0 = [s.xor(s0, s3), s.xor(s1, s2), s.xor(s2, s.shl::<9>(s1)), rotated];
-        output
-    }
+/// The states of the 16 generators of a segment.
+fn lane_states(key: Key) -> [[u64; 2]; 16] {
+    core::array::from_fn(|lane| {
+        let [a, b, ..] = Key { position: lane as u32, ..key }.state(Purpose::HitLane);
+        [a, b]
+    })
 }
