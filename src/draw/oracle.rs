@@ -1,5 +1,6 @@
 //! What is right, slowly and obviously, in f64. For tests and benchmarks.
 
+use super::RowStatistics;
 use crate::policy::{Draw, FilterOrder};
 
 /// The categorical law softmax(z/T) of a row, without the token `excluded`; `None` for a row that
@@ -81,4 +82,180 @@ pub fn inverse_cdf(law: &[f64], u: f64) -> Option<usize> {
             p > 0.0 && sum > u
         })
         .or(last)
+}
+
+/// The statistics of a row's law softmax(z/T), T above 0 or +∞, without the token `excluded`;
+/// `token` is the drawn one, below the length of the row. `None` for the rows for which
+/// [`probabilities`] has none.
+///
+/// What belongs to another row or token is NaN: `given_log_probability` and `divergence`, see
+/// [`divergence`]. A token of probability 0 has `log_others` +∞.
+#[must_use]
+pub fn statistics(
+    row: &[f32],
+    temperature: f64,
+    excluded: Option<u32>,
+    token: usize,
+) -> Option<RowStatistics> {
+    let Exponents { exponents, argmax, log_sum } = Exponents::new(row, temperature, excluded)?;
+    let without = |skipped: usize| {
+        let all = exponents.iter().copied().enumerate();
+        all.filter(move |&(i, _)| i != skipped).map(|(_, e)| e)
+    };
+    let largest = |skipped| without(skipped).fold(f64::NEG_INFINITY, f64::max);
+    let surprises = exponents.iter().filter(|e| e.is_finite()).map(|e| log_sum - e);
+    let max_of_others = largest(token);
+    let others =
+        sum(without(token).map(|e| if e.is_finite() { (e - max_of_others).exp() } else { 0.0 }));
+    let log_probability = exponents[token] - log_sum;
+    let max = row[argmax];
+    let reference = if temperature == f64::INFINITY { 0.0 } else { f64::from(max) / temperature };
+    Some(RowStatistics {
+        log_sum_exp: reference + log_sum,
+        entropy: sum(surprises.map(|surprise| surprise * (-surprise).exp())),
+        probability: log_probability.exp(),
+        log_probability,
+        log_others: if exponents[token] == f64::NEG_INFINITY {
+            f64::INFINITY
+        } else {
+            max_of_others - exponents[token] + others.ln()
+        },
+        margin: -largest(argmax).exp_m1() * (-log_sum).exp(),
+        given_log_probability: f64::NAN,
+        divergence: f64::NAN,
+        max,
+        argmax: argmax as i32,
+    })
+}
+
+/// Σ p ln(p/q), where p is the law softmax(z/T) of `row` and q that of `other`, which is as long,
+/// both without the token `excluded`. +∞ if some q is 0 where p is not; `None` if [`probabilities`]
+/// has none for one of them.
+#[must_use]
+pub fn divergence(
+    row: &[f32],
+    other: &[f32],
+    temperature: f64,
+    excluded: Option<u32>,
+) -> Option<f64> {
+    assert_eq!(row.len(), other.len(), "rows of one vocabulary");
+    let ours = Exponents::new(row, temperature, excluded)?;
+    let theirs = Exponents::new(other, temperature, excluded)?;
+    let terms = ours.exponents.iter().zip(&theirs.exponents).map(|(a, b)| {
+        let (log_p, log_q) = (a - ours.log_sum, b - theirs.log_sum);
+        let (p, q) = (log_p.exp(), log_q.exp());
+        // p ln(p/q) − p + q, which is never negative and has the same sum, so that nothing cancels
+        // between tokens where the laws are close.
+        let ratio = log_p - log_q;
+        if p == 0.0 {
+            q
+        } else if ratio.abs() > 0.1 {
+            p * ratio - p + q
+        } else {
+            // p·(r − 1 + exp(−r)) = p·(r²/2! − r³/3! + …), to 1e-17.
+            let series = (2..12).rev().fold(0.0, |tail, n| (1.0 - tail) * ratio / f64::from(n));
+            p * ratio * series
+        }
+    });
+    Some(sum(terms))
+}
+
+/// A row relative to its largest logit: (z − max)/T, −∞ for tokens of probability 0.
+struct Exponents {
+    exponents: Vec<f64>,
+    /// The lowest token of the largest logit, whose exponent is 0.
+    argmax: usize,
+    /// ln of the sum of all exp(exponent).
+    log_sum: f64,
+}
+
+impl Exponents {
+    fn new(row: &[f32], temperature: f64, excluded: Option<u32>) -> Option<Self> {
+        assert!(temperature > 0.0, "no exponents at temperature 0");
+        let law = probabilities(row, temperature, excluded)?;
+        let counts = |i: usize| Some(i) != excluded.map(|id| id as usize) && row[i].is_finite();
+        let tokens = || (0..law.len()).filter(|&i| counts(i));
+        let max = tokens().map(|i| row[i]).fold(f32::NEG_INFINITY, f32::max);
+        let argmax = tokens().find(|&i| row[i] == max)?;
+        let exponent = |i: usize| {
+            let below = f64::from(row[i]) - f64::from(max);
+            if counts(i) { below / temperature } else { f64::NEG_INFINITY }
+        };
+        let exponents: Vec<f64> = (0..law.len()).map(exponent).collect();
+        // The largest is 1: what is added to it keeps its digits.
+        let others = exponents.iter().enumerate().filter(|&(i, _)| i != argmax);
+        let log_sum = sum(others.map(|(_, e)| e.exp())).ln_1p();
+        Some(Self { exponents, argmax, log_sum })
+    }
+}
+
+/// A compensated sum (Neumaier 1974).
+fn sum(terms: impl Iterator<Item = f64>) -> f64 {
+    let (mut sum, mut lost) = (0.0f64, 0.0);
+    for term in terms {
+        let next = sum + term;
+        if next.is_finite() {
+            let (large, small) = if sum.abs() >= term.abs() { (sum, term) } else { (term, sum) };
+            lost += (large - next) + small;
+        }
+        sum = next;
+    }
+    sum + lost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{divergence, statistics};
+
+    fn near(a: f64, b: f64) {
+        assert!((a - b).abs() <= 1e-14 * b.abs(), "{a} for {b}");
+    }
+
+    #[test]
+    fn statistics_of_rows_that_are_known() {
+        let never = f32::NEG_INFINITY;
+        let row = [0.0, 2f32.ln(), never, 1e30];
+        let ours = statistics(&row, 1.0, Some(3), 0).expect("a good row");
+        let two = f64::from(2f32.ln()).exp();
+        near(ours.log_sum_exp, (1.0 + two).ln());
+        near(ours.probability, 1.0 / (1.0 + two));
+        near(ours.log_others, two.ln());
+        near(ours.margin, (two - 1.0) / (1.0 + two));
+        near(ours.entropy, (1.0 + two).ln() - two / (1.0 + two) * two.ln());
+        assert_eq!((ours.argmax, ours.max), (1, row[1]));
+
+        // Where p rounds to 1.
+        let ours = statistics(&[0.0, -60.0, -60.0], 1.0, None, 0).expect("a good row");
+        near(ours.log_others, 2f64.ln() - 60.0);
+        near(ours.log_probability, -2.0 * (-60f64).exp());
+        near(ours.entropy, 2.0 * (-60f64).exp() * 61.0);
+        assert!(ours.margin == 1.0);
+
+        let alone = statistics(&[never, -7.0], 0.5, None, 1).expect("a good row");
+        assert_eq!((alone.log_sum_exp, alone.entropy, alone.margin), (-14.0, 0.0, 1.0));
+        assert_eq!((alone.probability, alone.log_others), (1.0, f64::NEG_INFINITY));
+        let banned = statistics(&[never, -7.0], f64::INFINITY, None, 0).expect("a good row");
+        assert_eq!((banned.probability, banned.log_others), (0.0, f64::INFINITY));
+        assert_eq!(banned.log_sum_exp, 0.0);
+        assert_eq!(statistics(&[1.0, 1.0], 1.0, None, 0).expect("a good row").margin, 0.0);
+        for bad in [[f32::NAN, 0.0], [f32::INFINITY, 0.0], [never; 2]] {
+            assert_eq!(statistics(&bad, 1.0, None, 0), None);
+        }
+    }
+
+    #[test]
+    fn divergences_that_are_known() {
+        let close = divergence(&[1e-9, 0.0], &[0.0, 0.0], 1.0, None).expect("good rows");
+        let exact = f64::from(1e-9f32).powi(2) / 8.0;
+        assert!((close / exact - 1.0).abs() < 1e-6, "{close} for {exact}");
+        let far = divergence(&[1.0, 0.0], &[0.0, 3.0], 2.0, None).expect("good rows");
+        let (p, q) = (1.0 / (1.0 + (-0.5f64).exp()), 1.0 / (1.0 + 1.5f64.exp()));
+        near(far, p * (p / q).ln() + (1.0 - p) * ((1.0 - p) / (1.0 - q)).ln());
+        let never = f32::NEG_INFINITY;
+        assert_eq!(divergence(&[0.0, 0.0], &[0.0, never], 1.0, None), Some(f64::INFINITY));
+        let narrow = divergence(&[0.0, never], &[0.0, 0.0], 1.0, None).expect("good rows");
+        near(narrow, 2f64.ln());
+        assert_eq!(divergence(&[5.0, 0.0], &[5.0, 0.0], 1.0, Some(0)), Some(0.0));
+        assert_eq!(divergence(&[0.0], &[f32::NAN], 1.0, None), None);
+    }
 }
