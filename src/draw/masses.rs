@@ -81,7 +81,7 @@ fn tree<L: Lanes>(s: L, x: [L::F; GROUP]) -> L::F {
 
 /// The sum of 16 lanes in f64, as a tree.
 #[inline(always)]
-fn sum_lanes<L: Lanes>(s: L, x: L::F) -> f64 {
+pub(super) fn sum_lanes<L: Lanes>(s: L, x: L::F) -> f64 {
     let mut lanes = [0.0; 16];
     s.store(x, &mut lanes);
     let mut sums = lanes.map(f64::from);

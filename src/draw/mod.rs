@@ -9,15 +9,18 @@
 //! Rows are drawn by [`Sampler::draw`](crate::Sampler::draw) and by the steps of a sampler; this
 //! module holds what they return, and the [`oracle`].
 
+mod block;
 mod element;
 mod envelope;
 mod filter;
 mod kernel;
 mod law;
 mod masses;
+mod merge;
 pub mod oracle;
 mod proposals;
 mod row;
+pub mod shard;
 mod short;
 mod stage;
 mod statistics;

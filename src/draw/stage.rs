@@ -27,11 +27,33 @@ pub(super) fn write<L: Lanes, E: Element>(
     row: usize,
     out: &mut [f32],
 ) {
-    let vocab = out.len();
-    let start = batch.logits.start(row);
-    let plain = &data[start..start + vocab];
+    write_part(s, batch, data, guide, Part { row, column: 0, first: 0 }, out);
+}
+
+/// A part of a row: where it begins among the row's logits, and which token stands there, as the
+/// constraints count tokens. They differ where the rows are shards of a vocabulary.
+pub(super) struct Part {
+    pub(super) row: usize,
+    pub(super) column: usize,
+    pub(super) first: usize,
+}
+
+/// Writes part of a row, as it is to be drawn from, to `out`.
+#[inline(always)]
+pub(super) fn write_part<L: Lanes, E: Element>(
+    s: L,
+    batch: &Batch<'_>,
+    data: &[E],
+    guide: &[E],
+    part: Part,
+    out: &mut [f32],
+) {
+    let Part { row, column, first } = part;
+    let width = out.len();
+    let plain = &data[batch.logits.start(row) + column..][..width];
     let words = batch.constraints.allowed_words(row);
-    let guide = batch.logits.guide().map(|by| (&guide[by.start(row)..][..vocab], by.scale()));
+    let guide =
+        batch.logits.guide().map(|by| (&guide[by.start(row) + column..][..width], by.scale()));
     let floor = s.splat(f32::NEG_INFINITY);
     for (v, out) in out.chunks_mut(16).enumerate() {
         let tokens = 16 * v..16 * v + out.len();
@@ -43,7 +65,9 @@ pub(super) fn write<L: Lanes, E: Element>(
             x = s.select(banned, floor, guided);
         }
         if let Some(words) = words {
-            let bits = words[v / 2] >> (v % 2 * 16);
+            let (word, bit) = ((first + 16 * v) / 32, (first + 16 * v) % 32);
+            let next = words.get(word + 1).map_or(0, |&next| u64::from(next) << 32);
+            let bits = (u64::from(words[word]) | next) >> bit;
             x = s.select(s.mask(bits as u16), x, floor);
         }
         if let Ok(whole) = <&mut [f32; 16]>::try_from(&mut *out) {
@@ -55,14 +79,18 @@ pub(super) fn write<L: Lanes, E: Element>(
         }
     }
     for &(token, bias) in batch.constraints.bias {
-        let x = &mut out[token as usize];
+        let Some(x) = (token as usize).checked_sub(first).and_then(|at| out.get_mut(at)) else {
+            continue;
+        };
         // A token that is out stays out, and a NaN stays one.
         if *x != f32::NEG_INFINITY {
             *x += bias;
         }
     }
     for &token in batch.constraints.banned {
-        let x = &mut out[token as usize];
+        let Some(x) = (token as usize).checked_sub(first).and_then(|at| out.get_mut(at)) else {
+            continue;
+        };
         if !x.is_nan() {
             *x = f32::NEG_INFINITY;
         }
