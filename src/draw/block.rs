@@ -6,7 +6,7 @@
 use super::Temperature;
 use super::element::Element;
 use super::masses::sum_lanes;
-use crate::lanes::math::weight;
+use crate::lanes::math::{fast_weight, weight};
 use crate::lanes::{Kernel, Lanes};
 use bytemuck::{Pod, Zeroable};
 
@@ -57,11 +57,12 @@ impl<E: Element> Kernel for Block<'_, E> {
 
         // The two largest of each lane, then of all.
         let (mut first, mut next, mut nan) = (never, never, s.no_lane());
-        for vector in vectors {
-            let x = E::load(s, vector);
-            next = s.max(next, s.min(first, x));
-            first = s.max(first, x);
-            nan = s.or(nan, s.unordered(x, x));
+        for pair in vectors.as_chunks::<2>().0 {
+            let (x, y) = (E::load(s, &pair[0]), E::load(s, &pair[1]));
+            let (low, high) = (s.min(x, y), s.max(x, y));
+            next = s.max(next, s.max(low, s.min(first, high)));
+            first = s.max(first, high);
+            nan = s.or(nan, s.unordered(x, y));
         }
         // Adding 0 makes −0 a +0, of which a maximum may return either.
         let max = s.largest(first) + 0.0;
@@ -77,7 +78,15 @@ impl<E: Element> Kernel for Block<'_, E> {
             return BlockRecord { others, moment, max, second, argmax: id, block };
         }
 
-        let (largest, reference) = (s.splat(max), s.splat(second));
+        // The least logit that is no farther below than the weight allows, as it is subtracted; −∞
+        // is never one.
+        let floor = temperature.floor.max(f32::MIN);
+        let mut least = second + floor;
+        if least - second < floor {
+            least = least.next_up();
+        }
+        let least = s.splat(least.max(f32::MIN));
+        let (largest, reference) = (s.splat(max), s.splat(second.max(f32::MIN)));
         let high = s.splat(temperature.high);
         let (mut sums, mut moments) = ([zero; 4], [zero; 4]);
         let mut argmax = 0;
@@ -85,20 +94,19 @@ impl<E: Element> Kernel for Block<'_, E> {
             let x = E::load(s, vector);
             let holders = s.bits(s.equal(x, largest));
             argmax = if holders == 0 { argmax } else { 16 * k as u32 + holders.trailing_zeros() };
+            let below = s.sub(s.min(s.max(x, least), reference), reference);
+            let w = fast_weight(s, below, temperature);
             // Alone above the second largest there is the largest.
-            let w = weight(s, x, reference, temperature);
             let w = s.select(s.greater(x, reference), zero, w);
-            // Where w is 0 the distance can be infinite.
-            let distance = s.mul(s.sub(reference, x), high);
-            let distance = s.select(s.greater(w, zero), distance, zero);
+            let w = s.select(s.greater(least, x), zero, w);
             sums[k % 4] = s.add(sums[k % 4], w);
-            moments[k % 4] = s.fma(w, distance, moments[k % 4]);
+            moments[k % 4] = s.fma(w, s.mul(below, high), moments[k % 4]);
         }
         let fold = |x: [L::F; 4]| sum_lanes(s, s.add(s.add(x[0], x[1]), s.add(x[2], x[3])));
         // A largest logit that is not alone has been counted with its equals, as exactly 1.
-        let tied = second == max && max > f32::NEG_INFINITY;
-        let others = fold(sums) - f64::from(u8::from(tied));
-        let moment = fold(moments);
+        let tied = f64::from(u8::from(second == max));
+        let others = if second == f32::NEG_INFINITY { 0.0 } else { fold(sums) - tied };
+        let moment = 0.0 - fold(moments);
         BlockRecord { others, moment, max, second, argmax: id + argmax, block }
     }
 }

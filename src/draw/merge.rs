@@ -192,7 +192,7 @@ impl ShardMerge {
         temperature: Temperature,
     ) {
         self.gather(shards, k, temperature);
-        let merged = Row::new(&self.records, shards[0].temperature());
+        let merged = Row::new(&self.records, &mut self.masses, shards[0].temperature());
         let Some((row, mut statistics)) = merged else {
             self.rows.push(Row::BAD);
             self.statistics.push(RowStatistics::BAD);
@@ -209,7 +209,9 @@ impl ShardMerge {
         self.rows.push(row);
         self.statistics.push(statistics);
         let Some(key) = key else { return };
-        let block = self.choose(&row, first_uniform(key));
+        // The last mass exceeds the bound, since the number is below 1 by 2^-53 or more.
+        let bound = first_uniform(key) * self.masses.last().map_or(0.0, |&mass| mass);
+        let block = self.masses.partition_point(|&mass| mass <= bound);
         let held = shards.iter().any(|shard| shard.extent().blocks().contains(&block));
         self.blocks.push(if held { block as u32 } else { NO_BLOCK });
         self.drawn.push(Drawn::BAD);
@@ -245,20 +247,6 @@ impl ShardMerge {
         cut(&mut self.records, shards[0].vocab().div_ceil(BLOCK));
     }
 
-    /// The block that holds `uniform` of the mass of the row under way.
-    fn choose(&mut self, row: &Row, uniform: f64) -> usize {
-        self.masses.clear();
-        let mut sum = 0.0;
-        for record in &self.records {
-            let alone = if row.is_ahead(record) { 1.0 } else { row.weight(record.max) };
-            sum += alone + record.others * row.weight(record.second);
-            self.masses.push(sum);
-        }
-        // The last sum exceeds the bound, since `uniform` is below 1 by 2^-53 or more.
-        let bound = uniform * sum;
-        self.masses.partition_point(|&mass| mass <= bound)
-    }
-
     /// Notes the token of row `k` and its statistics.
     fn draw(&mut self, k: usize, drawn: ShardToken) {
         let (row, statistics) = (&self.rows[k], &mut self.statistics[k]);
@@ -274,8 +262,13 @@ impl Row {
     const BAD: Self =
         Self { max: f64::NAN, argmax: 0, inverse: 0.0, others: 0.0, shift: 0.0, log_sum: 0.0 };
 
-    /// Sums the records of a row; `None` for a bad one.
-    fn new(records: &[BlockRecord], temperature: f32) -> Option<(Self, RowStatistics)> {
+    /// Sums the records of a row; `None` for a bad one. `masses` become the running sums of the
+    /// masses of its blocks.
+    fn new(
+        records: &[BlockRecord],
+        masses: &mut Vec<f64>,
+        temperature: f32,
+    ) -> Option<(Self, RowStatistics)> {
         let (mut max, mut second, mut argmax) = (f32::NEG_INFINITY, f32::NEG_INFINITY, 0);
         for record in records {
             if record.max.is_nan() {
@@ -300,20 +293,23 @@ impl Row {
         let mut row = Self { max, argmax, inverse, others: 0.0, shift, log_sum: 0.0 };
         // Σ weight · (max − z)/T: nothing is subtracted from it, so that the entropy keeps its
         // digits.
-        let (mut others, mut spread) = (0.0, 0.0);
+        let (mut others, mut spread, mut sum) = (0.0, 0.0, 0.0);
         let mut add = |logit: f32, mass: f64, moment: f64| {
             let weight = row.weight(logit);
-            if weight > 0.0 {
-                let distance = (row.max - f64::from(logit)) * row.inverse;
-                others += weight * mass;
-                spread += weight * (mass * distance + moment);
+            if weight == 0.0 {
+                return 0.0;
             }
+            let distance = (row.max - f64::from(logit)) * row.inverse;
+            others += weight * mass;
+            spread += weight * (mass * distance + moment);
+            weight * mass
         };
+        masses.clear();
         for record in records {
-            if !row.is_ahead(record) {
-                add(record.max, 1.0, 0.0);
-            }
-            add(record.second, record.others, record.moment * LN_2);
+            let is_ahead = record.argmax as usize == argmax;
+            let largest = if is_ahead { 1.0 } else { add(record.max, 1.0, 0.0) };
+            sum += largest + add(record.second, record.others, record.moment * LN_2);
+            masses.push(sum);
         }
         row.others = others;
         let unshift = libm::exp(-row.shift);
@@ -328,11 +324,6 @@ impl Row {
             ..RowStatistics::BAD
         };
         Some((row, statistics))
-    }
-
-    /// Whether the largest logit is that of this block.
-    fn is_ahead(&self, record: &BlockRecord) -> bool {
-        record.argmax as usize == self.argmax
     }
 
     /// exp((logit − max)/T + shift), but for the largest logit itself.
