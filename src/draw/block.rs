@@ -90,25 +90,33 @@ impl<E: Element> Kernel for Block<'_, E> {
         let high = s.splat(temperature.high);
         let (mut sums, mut moments) = ([zero; 4], [zero; 4]);
         let mut argmax = 0;
-        for (k, vector) in vectors.iter().enumerate().rev() {
-            let x = E::load(s, vector);
-            let holders = s.bits(s.equal(x, largest));
-            argmax = if holders == 0 { argmax } else { 16 * k as u32 + holders.trailing_zeros() };
-            let below = s.sub(s.min(s.max(x, least), reference), reference);
-            let w = fast_weight(s, below, temperature);
-            // Alone above the second largest there is the largest.
-            let w = s.select(s.greater(x, reference), zero, w);
-            let w = s.select(s.greater(least, x), zero, w);
-            sums[k % 4] = s.add(sums[k % 4], w);
-            moments[k % 4] = s.fma(w, s.mul(below, high), moments[k % 4]);
+        for (k, four) in vectors.as_chunks::<4>().0.iter().enumerate().rev() {
+            for (j, vector) in four.iter().enumerate().rev() {
+                let x = E::load(s, vector);
+                let holders = s.bits(s.equal(x, largest));
+                let id = (64 * k + 16 * j) as u32 + holders.trailing_zeros();
+                argmax = if holders == 0 { argmax } else { id };
+                let below = s.sub(s.min(s.max(x, least), reference), reference);
+                let w = fast_weight(s, below, temperature);
+                // Alone above the second largest there is the largest.
+                let w = s.select(s.greater(x, reference), zero, w);
+                let w = s.select(s.greater(least, x), zero, w);
+                sums[j] = s.add(sums[j], w);
+                moments[j] = s.fma(w, s.mul(below, high), moments[j]);
+            }
         }
-        let fold = |x: [L::F; 4]| sum_lanes(s, s.add(s.add(x[0], x[1]), s.add(x[2], x[3])));
         // A largest logit that is not alone has been counted with its equals, as exactly 1.
         let tied = f64::from(u8::from(second == max));
-        let others = if second == f32::NEG_INFINITY { 0.0 } else { fold(sums) - tied };
-        let moment = 0.0 - fold(moments);
+        let others = if second == f32::NEG_INFINITY { 0.0 } else { total(s, sums) - tied };
+        let moment = 0.0 - total(s, moments);
         BlockRecord { others, moment, max, second, argmax: id + argmax, block }
     }
+}
+
+/// The sum of all lanes.
+#[inline(always)]
+fn total<L: Lanes>(s: L, [a, b, c, d]: [L::F; 4]) -> f64 {
+    sum_lanes(s, s.add(s.add(a, b), s.add(c, d)))
 }
 
 /// Chooses a token of a block by its weight, given a number strictly between 0 and 1; `None` if no
