@@ -67,7 +67,8 @@ impl<E: Element> Kernel for Block<'_, E> {
         // Adding 0 makes −0 a +0, of which a maximum may return either.
         let max = s.largest(first) + 0.0;
         let holders = s.equal(first, s.splat(max));
-        let second = if s.bits(holders).count_ones() > 1 {
+        let mut lanes = s.bits(holders);
+        let second = if lanes.count_ones() > 1 {
             max
         } else {
             s.largest(s.max(next, s.select(holders, never, first))) + 0.0
@@ -89,13 +90,13 @@ impl<E: Element> Kernel for Block<'_, E> {
         let (largest, reference) = (s.splat(max), s.splat(second.max(f32::MIN)));
         let high = s.splat(temperature.high);
         let (mut sums, mut moments) = ([zero; 4], [zero; 4]);
-        let mut argmax = 0;
-        for (k, four) in vectors.as_chunks::<4>().0.iter().enumerate().rev() {
+        // Of each lane the first vector that holds the largest logit, if it does.
+        let (mut places, mut place) = (zero, s.splat((BLOCK / 16) as f32));
+        for four in vectors.as_chunks::<4>().0.iter().rev() {
             for (j, vector) in four.iter().enumerate().rev() {
                 let x = E::load(s, vector);
-                let holders = s.bits(s.equal(x, largest));
-                let id = (64 * k + 16 * j) as u32 + holders.trailing_zeros();
-                argmax = if holders == 0 { argmax } else { id };
+                place = s.sub(place, s.splat(1.0));
+                places = s.select(s.equal(x, largest), place, places);
                 let below = s.sub(s.min(s.max(x, least), reference), reference);
                 let w = fast_weight(s, below, temperature);
                 // Alone above the second largest there is the largest.
@@ -109,6 +110,14 @@ impl<E: Element> Kernel for Block<'_, E> {
         let tied = f64::from(u8::from(second == max));
         let others = if second == f32::NEG_INFINITY { 0.0 } else { total(s, sums) - tied };
         let moment = 0.0 - total(s, moments);
+        let mut vectors = [0.0; 16];
+        s.store(places, &mut vectors);
+        let mut argmax = BLOCK as u32;
+        while lanes != 0 {
+            let lane = lanes.trailing_zeros();
+            argmax = argmax.min(16 * vectors[lane as usize] as u32 + lane);
+            lanes &= lanes - 1;
+        }
         BlockRecord { others, moment, max, second, argmax: id + argmax, block }
     }
 }
@@ -159,4 +168,111 @@ impl<E: Element> Kernel for Choose<'_, E> {
 /// to 1.
 pub(super) fn uniform(word: u64) -> f64 {
     ((word >> 12) as f64 + 0.5) * 0.5f64.powi(52)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BLOCK, Block, BlockLogits, Choose, uniform};
+    use crate::draw::{Temperature, oracle};
+    use crate::lanes::{Level, run};
+
+    /// A block of `len` tokens, with ties and −∞.
+    fn logits(len: usize, spread: f32, seed: u64) -> BlockLogits<f32> {
+        let mut logits = [f32::NEG_INFINITY; BLOCK];
+        for (i, logit) in logits[..len].iter_mut().enumerate() {
+            let x = (i as u64 + 1).wrapping_mul(2 * seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let x = (x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            *logit = match x >> 60 {
+                0 => f32::NEG_INFINITY,
+                1 => spread / 4.0,
+                2 => -0.0,
+                _ => ((x >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * spread,
+            };
+        }
+        logits
+    }
+
+    fn levels() -> impl Iterator<Item = Level> {
+        Level::ALL.into_iter().filter(|level| level.is_available())
+    }
+
+    #[test]
+    fn records_of_every_length_match_plain_sums() {
+        for len in (0..=70).chain([128, 129, 255, 256]) {
+            for t in [1e-30, 1e-3, 0.1, 1.0, 10.0, 1e3, f32::INFINITY] {
+                for (seed, spread) in [1e-3, 1.0, 30.0, 3e4].into_iter().enumerate() {
+                    let logits = &logits(len, spread, (len * 4 + seed) as u64);
+                    let temperature = Temperature::new(t).expect("a temperature");
+                    let block = || Block { logits, block: 3, temperature };
+                    let ours = run(Level::Baseline, block());
+                    for level in levels() {
+                        let other = run(level, block());
+                        assert_eq!(
+                            bytemuck::bytes_of(&ours),
+                            bytemuck::bytes_of(&other),
+                            "{level}"
+                        );
+                    }
+                    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    let first = logits.iter().position(|&x| x == max).expect("a maximum");
+                    let others = || logits.iter().enumerate().filter(|&(i, _)| i != first);
+                    let second = others().map(|(_, &x)| x).fold(f32::NEG_INFINITY, f32::max);
+                    assert_eq!((ours.max, ours.second), (max, second));
+                    assert_eq!((ours.argmax as usize, ours.block), (3 * BLOCK + first, 3));
+                    let (mut mass, mut moment) = (0.0, 0.0);
+                    for (_, &x) in others().filter(|(_, x)| x.is_finite()) {
+                        let y = (f64::from(second) - f64::from(x)) / f64::from(t);
+                        mass += (-y).exp();
+                        moment += if y < 700.0 { (-y).exp() * y } else { 0.0 };
+                    }
+                    // A moment counts beside the mass, so that is what its error is relative to.
+                    let near =
+                        |ours: f64, exact: f64| (ours - exact).abs() <= 1.5e-6 * exact.max(mass);
+                    assert!(near(ours.others, mass), "{len} at T {t}: {} for {mass}", ours.others);
+                    let bits = moment * core::f64::consts::LOG2_E;
+                    assert!(near(ours.moment, bits), "{len} at T {t}: {} for {bits}", ours.moment);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn choices_follow_the_running_sum() {
+        let temperature = Temperature::new(0.8).expect("a temperature");
+        for len in [1, 2, 17, 100, 256] {
+            let logits = &logits(len, 8.0, len as u64);
+            let Some(law) = oracle::probabilities(logits, f64::from(0.8f32), None) else {
+                assert_eq!(
+                    run(Level::Baseline, Choose { logits, temperature, uniform: 0.5 }),
+                    None
+                );
+                continue;
+            };
+            let mut sum = 0.0;
+            for (i, p) in law.iter().enumerate().filter(|&(_, &p)| p > 0.0) {
+                for (at, expected) in [(sum + p * 1e-2 + 1e-6, i), (sum + p * 0.99 - 1e-6, i)] {
+                    for level in levels().filter(|_| *p > 1e-5) {
+                        let chosen = run(level, Choose { logits, temperature, uniform: at });
+                        assert_eq!(chosen, Some(expected), "{at} of {len}, {level}");
+                    }
+                }
+                sum += p;
+            }
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_unit_interval_choose_tokens_that_weigh() {
+        let (least, most) = (uniform(0), uniform(u64::MAX));
+        assert!(0.0 < least && most < 1.0);
+        let temperature = Temperature::new(1.0).expect("a temperature");
+        let mut logits = [f32::NEG_INFINITY; BLOCK];
+        logits[30..200].fill(-7.0);
+        // So far below that it weighs nothing.
+        (logits[20], logits[220]) = (-1e3, -1e3);
+        for level in levels() {
+            let choose = |uniform| run(level, Choose { logits: &logits, temperature, uniform });
+            assert_eq!((choose(least), choose(most)), (Some(30), Some(199)));
+        }
+    }
 }
