@@ -266,7 +266,7 @@ fn statistics_match_the_oracle() {
                 for _ in 0..vocab / 10 {
                     row[next() as usize % vocab] = f32::NEG_INFINITY;
                 }
-                if next() % 4 == 0 {
+                if next().is_multiple_of(4) {
                     let at = next() as usize % vocab;
                     row[at] = row[next() as usize % vocab] + 50.0;
                 }
@@ -342,6 +342,31 @@ fn constraints_count_tokens_in_the_whole_vocabulary() {
             }
         }
     }
+}
+
+#[test]
+fn guided_rows_can_be_split() {
+    let vocab = 700;
+    let (data, guide) = (normal_row(vocab, 2.0, 0.0, 5), normal_row(vocab, 2.0, 0.0, 6));
+    let (data, guide) = (LogitsData::F32(&data), LogitsData::F32(&guide));
+    let mut sampler = Sampler::builder(1, 1).build().expect("a sampler");
+    let mut merge = ShardMerge::new(sampler.level(), 1, vocab).expect("a merge");
+    let mut merged = |edges: &[usize]| {
+        let mut all = Vec::new();
+        for edge in edges.windows(2) {
+            let view = columns(data, 1, vocab, edge[0], edge[1]);
+            let guide = columns(guide, 1, vocab, edge[0], edge[1]);
+            let view = view.guided(&guide, 1.5).expect("guided logits");
+            let (shard, none) = (Shard { offset: edge[0], vocab }, Constraints::NONE);
+            let mut records = ShardRecords::with_capacity(1, vocab);
+            sampler.shard_records(&view, shard, 1.0, &none, &[9], &mut records).expect("records");
+            all.push(records);
+        }
+        bits(&merge.merge(&all.iter().collect::<Vec<_>>(), &[]).expect("a merge")[0])
+    };
+    let whole = merged(&[0, vocab]);
+    assert_eq!(merged(&[0, 5, 301, 640, vocab]), whole);
+    assert_ne!(f64::from_bits(whole[1]), 0.0);
 }
 
 /// The chance that a chi-square as large as this one, or larger, is drawn under the law.
