@@ -1,6 +1,6 @@
 //! The merge of shards' records: statistics of whole rows, and the block of each draw.
 
-use super::block::{BLOCK, Block, BlockLogits, BlockRecord, Choose};
+use super::record::{BLOCK, Block, BlockLogits, BlockRecord, Choose};
 use super::shard::{ShardRecords, ShardToken, first_uniform, second_uniform, temperature};
 use super::{Drawn, RowState, RowStatistics, Temperature};
 use crate::error::{Error, shape};

@@ -9,7 +9,6 @@
 //! Rows are drawn by [`Sampler::draw`](crate::Sampler::draw) and by the steps of a sampler; this
 //! module holds what they return, and the [`oracle`].
 
-mod block;
 mod element;
 mod envelope;
 mod filter;
@@ -19,6 +18,7 @@ mod masses;
 mod merge;
 pub mod oracle;
 mod proposals;
+mod record;
 mod row;
 pub mod shard;
 mod short;

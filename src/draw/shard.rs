@@ -67,10 +67,10 @@
 //! # }
 //! ```
 
-use super::block::{self, Block, BlockLogits, Choose};
 use super::element::Element;
 use super::envelope::Scratch;
 use super::kernel::run_batch;
+use super::record::{self, Block, BlockLogits, Choose};
 use super::stage::{self, Part};
 use super::{Batch, Temperature};
 use crate::error::{Error, shape};
@@ -81,8 +81,8 @@ use bytemuck::{Pod, Zeroable};
 use core::ops::Range;
 use rand_xoshiro::rand_core::Rng;
 
-pub use super::block::{BLOCK, BlockRecord};
 pub use super::merge::{NO_BLOCK, ShardMerge};
+pub use super::record::{BLOCK, BlockRecord};
 
 /// Where the columns of a view of logits stand in the vocabulary: they are the tokens from `offset`
 /// on, as many as the view has.
@@ -386,7 +386,7 @@ impl<E: Element> Kernel for WriteRows<'_, E> {
             if staged {
                 let logits = &mut scratch.staged[..width];
                 let part = Part { row: k, column: 0, first: extent.offset };
-                stage::write_part(s, batch, data, guide, part, logits);
+                s.call(Stage { batch, data, guide, part, out: &mut *logits });
                 s.call(WriteRow { logits: &*logits, shard, given, words });
             } else {
                 let logits = &data[batch.logits.start(k)..][..width];
@@ -444,18 +444,38 @@ impl<E: Element> Kernel for WriteRow<'_, E> {
     }
 }
 
-/// A copy of the block that begins at a column of a row, without the excluded column, and −∞ past
-/// the end of the row.
-#[inline(always)]
-fn padded<E: Element>(row: &[E], column: usize, excluded: usize) -> BlockLogits<E> {
-    let mut copy = [E::NEG_INFINITY; BLOCK];
-    let row = &row[column..row.len().min(column + BLOCK)];
-    copy[..row.len()].copy_from_slice(row);
+/// Copies part of a row as the constraints and the guide change it: a kernel of its own, since it is
+/// large and needed in two places.
+struct Stage<'a, E> {
+    batch: &'a Batch<'a>,
+    data: &'a [E],
+    guide: &'a [E],
+    part: Part,
+    out: &'a mut [f32],
+}
+
+impl<E: Element> Kernel for Stage<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) {
+        let Self { batch, data, guide, part, out } = self;
+        stage::write_part(s, batch, data, guide, part, out);
+    }
+}
+
+/// The exact values of the block that begins at a column of a row, without the excluded column, and
+/// −∞ past the end of the row.
+fn padded<E: Element>(row: &[E], column: usize, excluded: usize) -> BlockLogits<f32> {
+    let mut copy = [f32::NEG_INFINITY; BLOCK];
+    for (copy, x) in copy.iter_mut().zip(&row[column..]) {
+        *copy = x.to_f32();
+    }
     // A NaN makes the row bad even there.
     if let Some(x) = copy.get_mut(excluded.wrapping_sub(column))
-        && !x.to_f32().is_nan()
+        && !x.is_nan()
     {
-        *x = E::NEG_INFINITY;
+        *x = f32::NEG_INFINITY;
     }
     copy
 }
@@ -485,21 +505,17 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
             let (first, column) = (block * BLOCK, block * BLOCK - extent.offset);
             let excluded = shard.excluded();
             let uniform = second_uniform(&batch.keys[k]);
-            let (chosen, logit) = if stage::needed(batch) {
+            let logits = &if stage::needed(batch) {
                 let mut staged = [f32::NEG_INFINITY; BLOCK];
                 let part = Part { row: k, column, first };
-                let end = width.min(column + BLOCK);
-                stage::write_part(s, batch, data, guide, part, &mut staged[..end - column]);
-                let logits = &padded(&staged, 0, excluded.wrapping_sub(column));
-                let chosen = s.call(Choose { logits, temperature, uniform });
-                (chosen, chosen.map(|at| logits[at]))
+                let out = &mut staged[..BLOCK.min(width - column)];
+                s.call(Stage { batch, data, guide, part, out });
+                padded(&staged, 0, excluded.wrapping_sub(column))
             } else {
-                let row = &data[batch.logits.start(k)..][..width];
-                let logits = &padded(row, column, excluded);
-                let chosen = s.call(Choose { logits, temperature, uniform });
-                (chosen, chosen.map(|at| logits[at].to_f32()))
+                padded(&data[batch.logits.start(k)..][..width], column, excluded)
             };
-            if let (Some(at), Some(logit)) = (chosen, logit) {
+            if let Some(at) = s.call(Choose { logits, temperature, uniform }) {
+                let logit = logits[at];
                 // A vocabulary has at most 2^23 tokens.
                 *out = ShardToken { token: (first + at) as i32, logit };
             }
@@ -509,12 +525,12 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
 
 /// The number that chooses the block of a row.
 pub(super) fn first_uniform(key: &Key) -> f64 {
-    block::uniform(key.generator(Purpose::Token).next_u64())
+    record::uniform(key.generator(Purpose::Token).next_u64())
 }
 
 /// The number that chooses the token in its block.
 pub(super) fn second_uniform(key: &Key) -> f64 {
     let mut rng = key.generator(Purpose::Token);
     rng.next_u64();
-    block::uniform(rng.next_u64())
+    record::uniform(rng.next_u64())
 }

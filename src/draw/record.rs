@@ -130,13 +130,13 @@ fn total<L: Lanes>(s: L, [a, b, c, d]: [L::F; 4]) -> f64 {
 
 /// Chooses a token of a block by its weight, given a number strictly between 0 and 1; `None` if no
 /// token weighs anything, or one is NaN or +∞.
-pub(super) struct Choose<'a, E> {
-    pub(super) logits: &'a BlockLogits<E>,
+pub(super) struct Choose<'a> {
+    pub(super) logits: &'a BlockLogits<f32>,
     pub(super) temperature: Temperature,
     pub(super) uniform: f64,
 }
 
-impl<E: Element> Kernel for Choose<'_, E> {
+impl Kernel for Choose<'_> {
     type Output = Option<usize>;
 
     #[inline(always)]
@@ -145,12 +145,12 @@ impl<E: Element> Kernel for Choose<'_, E> {
         let vectors = logits.as_chunks::<16>().0;
         let mut max = s.splat(f32::NEG_INFINITY);
         for vector in vectors {
-            max = s.max(max, E::load(s, vector));
+            max = s.max(max, s.load(vector));
         }
         let max = s.splat(s.largest(max) + 0.0);
         let mut weights = [[0.0; 16]; BLOCK / 16];
         for (vector, weights) in vectors.iter().zip(&mut weights) {
-            s.store(weight(s, E::load(s, vector), max, temperature), weights);
+            s.store(weight(s, s.load(vector), max, temperature), weights);
         }
         // The sum is taken twice in one order: its last partial sum is the total, which the bound
         // stays below, and a weight of 0 leaves the sum where it did not exceed the bound.
