@@ -1,6 +1,7 @@
 //! What draws: its level, its threads and its memory.
 
 use crate::constraints::Constraints;
+use crate::draw::shard::{Shard, ShardBatch, ShardRecords, ShardToken};
 use crate::draw::{
     Batch, DrawRule, Drawn, Outputs, RaceResult, RowStatistics, Scratch, Statistics,
 };
@@ -302,6 +303,68 @@ impl Sampler {
         Ok(raced)
     }
 
+    /// Computes the records of rows of which only the columns of `shard` are here: the first round
+    /// for a vocabulary that is spread over several machines, see [`shard`](crate::draw::shard).
+    ///
+    /// `constraints` count tokens in the whole vocabulary and must be the same for every shard.
+    /// `given`, none or one token for each row and the same for every shard, asks for the
+    /// log-probability of these tokens; a negative one stands for none.
+    ///
+    /// # Errors
+    /// A shard that does not lie in its vocabulary, a temperature below 1e-30 (that of 0 is
+    /// refused, since the largest logit does not depend on it), constraints or given tokens that do
+    /// not fit, or more than the sampler or `records` were made for.
+    pub fn shard_records(
+        &mut self,
+        logits: &Logits<'_>,
+        shard: Shard,
+        temperature: f32,
+        constraints: &Constraints<'_>,
+        given: &[i32],
+        records: &mut ShardRecords,
+    ) -> Result<(), Error> {
+        let (rows, vocab) = (logits.rows(), logits.vocab());
+        let batch = shard_batch(logits, constraints, &[]);
+        let batch = ShardBatch::new(batch, shard, temperature)?;
+        self.reserve(0, vocab)?;
+        let out = batch.prepare(given, temperature, records)?;
+        let Self { level, threads, scratch, .. } = self;
+        threads.split(rows, out, scratch, rows * vocab, |jobs, out, scratch| {
+            batch.write_records(*level, given, jobs, out, scratch);
+        });
+        Ok(())
+    }
+
+    /// Draws the tokens of the rows whose block, as [`ShardMerge::blocks`] says, lies in this
+    /// shard: the second round, with the same logits, shard, temperature, constraints and keys as
+    /// in the first. The other rows get [`ShardToken::NONE`].
+    ///
+    /// [`ShardMerge::blocks`]: crate::draw::shard::ShardMerge::blocks
+    ///
+    /// # Errors
+    /// As [`shard_records`](Self::shard_records); another number of keys, blocks or tokens than
+    /// rows.
+    pub fn shard_tokens(
+        &mut self,
+        logits: &Logits<'_>,
+        shard: Shard,
+        temperature: f32,
+        constraints: &Constraints<'_>,
+        keys: &[Key],
+        blocks: &[u32],
+        tokens: &mut [ShardToken],
+    ) -> Result<(), Error> {
+        let rows = logits.rows();
+        for (name, length) in
+            [("keys", keys.len()), ("blocks", blocks.len()), ("tokens", tokens.len())]
+        {
+            shape(length == rows, name, length, "as many as the logits rows,", rows)?;
+        }
+        let batch = ShardBatch::new(shard_batch(logits, constraints, keys), shard, temperature)?;
+        batch.draw_tokens(self.level, blocks, tokens);
+        Ok(())
+    }
+
     /// Refuses what the memory was not made for.
     pub(crate) fn reserve(&self, rows: usize, vocab: usize) -> Result<(), Error> {
         let over = |name, value: usize, bound: usize| {
@@ -315,6 +378,16 @@ impl Sampler {
         }
         Ok(())
     }
+}
+
+/// Rows without rules.
+fn shard_batch<'a>(
+    logits: &'a Logits<'a>,
+    constraints: &'a Constraints<'a>,
+    keys: &'a [Key],
+) -> Batch<'a> {
+    let (rows, rules, rule_of, statistics) = (&[], &[], &[], None);
+    Batch { logits, constraints, keys, rows, rules, rule_of, draws: 1, statistics }
 }
 
 /// Draws the rows of a batch on as many threads as they are worth.

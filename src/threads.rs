@@ -99,9 +99,9 @@ pub(crate) trait Split: Send + Sized {
     fn split_at(self, first: usize, jobs: usize) -> (Self, Self);
 }
 
-/// One output a job.
+/// As many outputs for each job.
 impl<T: Send> Split for &mut [T] {
-    fn split_at(self, first: usize, _: usize) -> (Self, Self) {
-        self.split_at_mut(first)
+    fn split_at(self, first: usize, jobs: usize) -> (Self, Self) {
+        self.split_at_mut(self.len() / jobs * first)
     }
 }

@@ -6,9 +6,10 @@
 
 mod rows;
 
+use demask::draw::shard::{Shard, ShardMerge, ShardRecords, ShardToken};
 use demask::policy::{DrawMethod, FilterOrder};
 use demask::{
-    AllowedTokens, Canvas, Constraints, Draw, Finish, Key, Logits, Noise, Plan, Policy,
+    AllowedTokens, Canvas, Constraints, Draw, Finish, Key, Logits, LogitsData, Noise, Plan, Policy,
     PositionKind, Sampler, Segment,
 };
 use rows::{in_every_type, levels, stepped_row};
@@ -132,6 +133,10 @@ fn a_step_does_not_allocate() {
         .collect();
     let mut sampler = Sampler::builder(positions, segments).build().expect("a sampler");
     let mut plan = Plan::with_capacity(positions, segments);
+    let mut records = [ShardRecords::with_capacity(4, 270), ShardRecords::with_capacity(4, 30)];
+    let mut received = ShardRecords::with_capacity(4, 270);
+    let mut merge = ShardMerge::new(sampler.level(), 4, vocab).expect("a merge");
+    let mut drawn = [[ShardToken::NONE; 4]; 2];
 
     let before = CALLS.load(Relaxed);
     assert!(before > 0, "the allocator is counted");
@@ -163,6 +168,26 @@ fn a_step_does_not_allocate() {
     sampler.draw(&logits, &filtered, &Constraints::NONE, &keys).expect("a draw");
     let banned = Constraints { banned: &[3, 700], ..Constraints::NONE };
     sampler.race_shard(&logits, 600, &race, &banned, &keys).expect("a race");
+    for (banned, given) in [(&[][..], &[][..]), (&[3], &[7, 8, 9, 299])] {
+        let constraints = Constraints { banned, ..Constraints::NONE };
+        let shards = [(0, 270), (270, 30)].map(|(offset, width)| {
+            let data = LogitsData::F32(&data[offset..]);
+            let view = Logits::new(data, 4, width, vocab, None).expect("a view");
+            (view, Shard { offset, vocab })
+        });
+        for ((view, shard), records) in shards.iter().zip(&mut records) {
+            let made = sampler.shard_records(view, *shard, 0.7, &constraints, given, records);
+            made.expect("records");
+        }
+        received.read(records[0].as_bytes()).expect("records that were sent");
+        merge.merge(&[&received, &records[1]], &keys[..4]).expect("a merge");
+        for ((view, shard), drawn) in shards.iter().zip(&mut drawn) {
+            let (keys, blocks) = (&keys[..4], merge.blocks());
+            let made = sampler.shard_tokens(view, *shard, 0.7, &constraints, keys, blocks, drawn);
+            made.expect("tokens");
+        }
+        merge.finish(&[&drawn[0], &drawn[1]]).expect("a finish");
+    }
     let calls = CALLS.load(Relaxed) - before;
 
     assert_eq!((revealed, steps), (positions, length), "everything was revealed, by twelve hits");

@@ -86,10 +86,12 @@ pub(super) fn sum_lanes<L: Lanes>(s: L, x: L::F) -> f64 {
     let mut lanes = [0.0; 16];
     s.store(x, &mut lanes);
     let mut sums = lanes.map(f64::from);
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            sums[i] += sums[i + half];
-        }
+    // Loops of fixed length, which the compiler turns into vectors.
+    for i in 0..8 {
+        sums[i] += sums[i + 8];
     }
-    sums[0]
+    for i in 0..4 {
+        sums[i] += sums[i + 4];
+    }
+    (sums[0] + sums[2]) + (sums[1] + sums[3])
 }

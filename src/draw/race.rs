@@ -21,7 +21,8 @@ use super::envelope::{Cells, Scratch};
 use super::filter::{InNucleus, Nucleus};
 use super::kernel::run_batch;
 use super::row::Row;
-use super::{Batch, DrawRule, Drawn, RowState, Temperature, stage};
+use super::stage::{self, Part};
+use super::{Batch, DrawRule, Drawn, RowState, Temperature};
 use crate::lanes::{Kernel, Lanes, Level, run};
 use crate::logits::{Guide, LogitsData};
 use crate::rng::{Key, LaneGenerators, Purpose, mix};
@@ -470,7 +471,8 @@ impl<E: Element> Kernel for RaceRows<'_, E> {
             let kept = Kept::ALL;
             *out = if staged {
                 let logits = &mut copy[..vocab];
-                stage::write_columns(s, batch, data, guide, batch.row(k), offset, logits);
+                let part = Part { row: batch.row(k), column: 0, first: offset };
+                stage::write_part(s, batch, data, guide, part, logits);
                 let logits = &*logits;
                 if temperature.greedy {
                     s.call(Largest { logits, offset, excluded, cells })

@@ -27,26 +27,33 @@ pub(super) fn write<L: Lanes, E: Element>(
     row: usize,
     out: &mut [f32],
 ) {
-    write_columns(s, batch, data, guide, row, 0, out);
+    write_part(s, batch, data, guide, Part { row, column: 0, first: 0 }, out);
 }
 
-/// The same for rows that hold the columns from `offset` on. Tokens of constraints that lie
-/// elsewhere are passed over.
+/// A part of a row: where it begins among the row's logits, and which token stands there, as the
+/// constraints count tokens. They differ where the rows are shards of a vocabulary.
+pub(super) struct Part {
+    pub(super) row: usize,
+    pub(super) column: usize,
+    pub(super) first: usize,
+}
+
+/// Writes part of a row, as it is to be drawn from, to `out`.
 #[inline(always)]
-pub(super) fn write_columns<L: Lanes, E: Element>(
+pub(super) fn write_part<L: Lanes, E: Element>(
     s: L,
     batch: &Batch<'_>,
     data: &[E],
     guide: &[E],
-    row: usize,
-    offset: usize,
+    part: Part,
     out: &mut [f32],
 ) {
-    let vocab = out.len();
-    let start = batch.logits.start(row);
-    let plain = &data[start..start + vocab];
+    let Part { row, column, first } = part;
+    let width = out.len();
+    let plain = &data[batch.logits.start(row) + column..][..width];
     let words = batch.constraints.allowed_words(row);
-    let guide = batch.logits.guide().map(|by| (&guide[by.start(row)..][..vocab], by.scale()));
+    let guide =
+        batch.logits.guide().map(|by| (&guide[by.start(row) + column..][..width], by.scale()));
     let floor = s.splat(f32::NEG_INFINITY);
     for (v, out) in out.chunks_mut(16).enumerate() {
         let tokens = 16 * v..16 * v + out.len();
@@ -58,9 +65,9 @@ pub(super) fn write_columns<L: Lanes, E: Element>(
             x = s.select(banned, floor, guided);
         }
         if let Some(words) = words {
-            let first = offset + 16 * v;
-            let high = words.get(first / 32 + 1).map_or(0, |&word| u64::from(word));
-            let bits = (high << 32 | u64::from(words[first / 32])) >> (first % 32);
+            let (word, bit) = ((first + 16 * v) / 32, (first + 16 * v) % 32);
+            let next = words.get(word + 1).map_or(0, |&next| u64::from(next) << 32);
+            let bits = (u64::from(words[word]) | next) >> bit;
             x = s.select(s.mask(bits as u16), x, floor);
         }
         if let Ok(whole) = <&mut [f32; 16]>::try_from(&mut *out) {
@@ -73,14 +80,14 @@ pub(super) fn write_columns<L: Lanes, E: Element>(
     }
     for &(token, bias) in batch.constraints.bias {
         // A token that is out stays out, and a NaN stays one.
-        if let Some(x) = out.get_mut((token as usize).wrapping_sub(offset))
+        if let Some(x) = out.get_mut((token as usize).wrapping_sub(first))
             && *x != f32::NEG_INFINITY
         {
             *x += bias;
         }
     }
     for &token in batch.constraints.banned {
-        if let Some(x) = out.get_mut((token as usize).wrapping_sub(offset))
+        if let Some(x) = out.get_mut((token as usize).wrapping_sub(first))
             && !x.is_nan()
         {
             *x = f32::NEG_INFINITY;

@@ -446,7 +446,8 @@ impl Summary {
             margin: -libm::expm1(self.below(self.second)) / self.mass,
             given_log_probability: given.map_or(f64::NAN, |given| below(given) - log_mass),
             divergence: f64::NAN,
-            max: self.max,
+            // Of two zeros a maximum may be either.
+            max: self.max + 0.0,
             argmax: self.argmax as i32,
         }
     }
