@@ -5,7 +5,6 @@
 //! rejected later, with full precision.
 
 use super::Temperature;
-use super::element::Element;
 use super::filter::List;
 use super::statistics::GroupSums;
 use crate::lanes::Lanes;
@@ -67,22 +66,6 @@ impl Cells {
     }
 }
 
-/// The row after this one: its beginning is fetched while this row's is computed with, so that
-/// memory is never idle.
-pub(super) struct Ahead<'a, E>(pub(super) &'a [E]);
-
-impl<E: Element> Ahead<'_, E> {
-    /// Asks for the next `lines` lines of the cache.
-    #[inline(always)]
-    pub(super) fn fetch<L: Lanes>(&mut self, s: L, lines: usize) {
-        for _ in 0..lines {
-            let Some((line, rest)) = self.0.split_at_checked(64 / size_of::<E>()) else { return };
-            s.prefetch(&line[0]);
-            self.0 = rest;
-        }
-    }
-}
-
 /// The bounds of all cells as running sums, in this order: lane by lane, and within a lane vector
 /// by vector.
 pub(super) struct Envelope<'a> {
@@ -103,13 +86,11 @@ impl<'a> Envelope<'a> {
         max: f32,
         lower: f32,
         temperature: Temperature,
-        ahead: &mut Ahead<'_, impl Element>,
     ) -> Self {
         let rows = &mut cells.rows;
         let mut sums = s.splat_u32(0);
         if lower == f32::NEG_INFINITY {
             for row in &mut rows[1..=vectors] {
-                ahead.fetch(s, 2);
                 let maximum = s.float_from_bits(s.load_u32(row));
                 sums = s.add_u32(sums, weight_bound(s, maximum, max, temperature));
                 s.store_u32(sums, row);
@@ -190,7 +171,7 @@ impl<'a> Envelope<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ahead, Cells, Envelope, GROUP, MAX_GROUPS, MAX_ROWS, Temperature};
+    use super::{Cells, Envelope, GROUP, MAX_GROUPS, MAX_ROWS, Temperature};
     use crate::lanes::baseline::Baseline;
 
     fn cells() -> Cells {
@@ -210,15 +191,7 @@ mod tests {
             }
             let maxima = cells.maxima(vectors).to_vec();
             let temperature = Temperature::new(1.0).expect("a fine temperature");
-            let envelope = Envelope::new(
-                Baseline,
-                &mut cells,
-                vectors,
-                0.0,
-                lower,
-                temperature,
-                &mut Ahead::<f32>(&[]),
-            );
+            let envelope = Envelope::new(Baseline, &mut cells, vectors, 0.0, lower, temperature);
             let total = u128::from(envelope.lanes[16]);
             // The least word that falls on unit `unit` of the total, and the one before it.
             let word = |unit: u64| (u128::from(unit) << 64).div_ceil(total) as u64;
@@ -244,15 +217,8 @@ mod tests {
         let vectors = GROUP * MAX_GROUPS;
         cells.maxima(vectors).as_flattened_mut().fill(0f32.to_bits());
         let temperature = Temperature::new(1.0).expect("a fine temperature");
-        let envelope = Envelope::new(
-            Baseline,
-            &mut cells,
-            vectors,
-            0.0,
-            f32::NEG_INFINITY,
-            temperature,
-            &mut Ahead::<f32>(&[]),
-        );
+        let envelope =
+            Envelope::new(Baseline, &mut cells, vectors, 0.0, f32::NEG_INFINITY, temperature);
         let count = (vectors * 16) as u64;
         assert_eq!(envelope.lanes[16], count * u64::from(envelope.rows[1][0]));
     }

@@ -24,6 +24,8 @@ const TOPS: usize = GROUP * MAX_GROUPS;
 pub(super) struct List {
     /// A logit in its order, the largest first, and its token, as one number.
     keys: Box<[u64]>,
+    /// A copy, to find the last that stays.
+    ranked: Box<[u64]>,
     /// The logits of what is left.
     values: Box<[f32]>,
     tops: [[u32; 16]; TOPS],
@@ -42,8 +44,8 @@ fn float(order: u32) -> f32 {
 
 impl List {
     pub(super) fn new(vocab: usize) -> Self {
-        let (keys, values) = (vec![0; vocab].into(), vec![0.0; vocab].into());
-        Self { keys, values, tops: [[0; 16]; TOPS] }
+        let (keys, ranked) = (vec![0; vocab].into(), vec![0; vocab].into());
+        Self { keys, ranked, values: vec![0.0; vocab].into(), tops: [[0; 16]; TOPS] }
     }
 
     /// The token of place `place` of the list.
@@ -90,7 +92,7 @@ impl List {
         count
     }
 
-    /// Lists the `k` largest logits that are not −∞, in any order; returns how many there are.
+    /// Lists the `k` largest logits that are not −∞, in the order of their cells; returns how many there are.
     #[inline(always)]
     fn largest<L: Lanes, E: Element>(
         &mut self,
@@ -102,10 +104,20 @@ impl List {
     ) -> usize {
         let bar = self.bar(s, maxima, k, max);
         let count = self.gather(s, row, maxima, bar, k);
-        if count > k {
-            self.keys[..count].select_nth_unstable(k - 1);
+        if count <= k {
+            return count;
         }
-        count.min(k)
+        // In the order that they were found in: a selection leaves another with every release of
+        // the standard library.
+        let ranked = &mut self.ranked[..count];
+        ranked.copy_from_slice(&self.keys[..count]);
+        let (_, &mut last, _) = ranked.select_nth_unstable(k - 1);
+        let mut kept = 0;
+        for place in 0..count {
+            self.keys[kept] = self.keys[place];
+            kept += usize::from(self.keys[place] <= last);
+        }
+        kept
     }
 
     /// The logits that are left after [`filter`](Self::filter).

@@ -25,7 +25,7 @@
 //! The other method, the exponential race, needs none of this: see [`race`](super::race).
 
 use super::element::Element;
-use super::envelope::{Ahead, Cells, Envelope, Scratch};
+use super::envelope::{Cells, Envelope, Scratch};
 use super::filter::{InNucleus, List, Nucleus, Top, TopToken, least_logit};
 use super::proposals::{Accepted, Target};
 use super::race::{DrawRaces, Kept};
@@ -113,10 +113,9 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
             return s.call(short::DrawRows { batch, data, excluded, jobs, out, cells, list });
         }
         let Outputs { drawn, statistics, top } = out;
-        let (last, width) = (jobs.end - 1, top.len() / jobs.len());
+        let width = top.len() / jobs.len();
         for ((i, k), drawn) in jobs.enumerate().zip(drawn.chunks_mut(batch.draws)) {
             let (key, rule) = (&batch.keys[k], batch.rule(k));
-            let ahead = Ahead(if k < last { logits(k + 1) } else { &[] });
             let described = batch.statistics.map(|wanted| Described {
                 wanted,
                 given: wanted.given_of(batch.row(k)),
@@ -139,10 +138,10 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
                     &*compared
                 });
                 let row = Row::new(&*copy, excluded);
-                s.call(DrawRow { row, other, ahead, rule, key, cells, list, described, drawn });
+                s.call(DrawRow { row, other, rule, key, cells, list, described, drawn });
             } else {
                 let (row, other) = (Row::new(logits(k), excluded), other.map(|(_, row)| row));
-                s.call(DrawRow { row, other, ahead, rule, key, cells, list, described, drawn });
+                s.call(DrawRow { row, other, rule, key, cells, list, described, drawn });
             }
         }
     }
@@ -158,11 +157,10 @@ pub(super) struct Described<'a> {
 }
 
 /// Draws as many tokens of a row as `out` holds.
-pub(super) struct DrawRow<'a, E, A> {
+pub(super) struct DrawRow<'a, E> {
     pub(super) row: Row<'a, E>,
     /// The row that it is compared with.
     pub(super) other: Option<&'a [E]>,
-    pub(super) ahead: Ahead<'a, A>,
     pub(super) rule: &'a DrawRule,
     pub(super) key: &'a Key,
     pub(super) cells: &'a mut Cells,
@@ -171,19 +169,19 @@ pub(super) struct DrawRow<'a, E, A> {
     pub(super) drawn: &'a mut [Drawn],
 }
 
-impl<E: Element, A: Element> Kernel for DrawRow<'_, E, A> {
+impl<E: Element> Kernel for DrawRow<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let Self { row, other, ahead, rule, key, cells, list, described, drawn } = self;
+        let Self { row, other, rule, key, cells, list, described, drawn } = self;
         let Some(Described { wanted, given, out, top, sums }) = described else {
             if rule.is_race() && rule.is_unfiltered(row.logits.len()) {
                 let (row, kept, max) = (&row, Kept::ALL, f32::INFINITY);
                 return s.call(DrawRaces { row, rule, top_p: 1.0, max, kept, key, out: drawn });
             }
             let (max, nan) = row.maxima(s, cells.maxima(row.vectors()));
-            return s.call(Choose { row: &row, max, nan, ahead, rule, key, cells, list, drawn });
+            return s.call(Choose { row: &row, max, nan, rule, key, cells, list, drawn });
         };
         let temperature = wanted.temperature();
         let sweep = Sweep { row: &row, temperature, cells: &mut *cells, sums: &mut *sums };
@@ -203,7 +201,7 @@ impl<E: Element, A: Element> Kernel for DrawRow<'_, E, A> {
             Some(argmax) if rule.temperature.greedy => drawn.fill(Drawn::token(argmax)),
             _ => {
                 let (row, cells, drawn) = (&row, &mut *cells, &mut *drawn);
-                s.call(Choose { row, max, nan, ahead, rule, key, cells, list, drawn });
+                s.call(Choose { row, max, nan, rule, key, cells, list, drawn });
             }
         }
         let Some(out) = out else { return };
@@ -218,11 +216,10 @@ impl<E: Element, A: Element> Kernel for DrawRow<'_, E, A> {
 }
 
 /// Draws from a row whose cells have their maxima.
-struct Choose<'a, E, A> {
+struct Choose<'a, E> {
     row: &'a Row<'a, E>,
     max: f32,
     nan: bool,
-    ahead: Ahead<'a, A>,
     rule: &'a DrawRule,
     key: &'a Key,
     cells: &'a mut Cells,
@@ -230,12 +227,12 @@ struct Choose<'a, E, A> {
     drawn: &'a mut [Drawn],
 }
 
-impl<E: Element, A: Element> Kernel for Choose<'_, E, A> {
+impl<E: Element> Kernel for Choose<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let Self { row, max, nan, ahead, rule, key, cells, list, drawn: out } = self;
+        let Self { row, max, nan, rule, key, cells, list, drawn: out } = self;
         let maxima = cells.maxima(row.vectors());
         if nan || !max.is_finite() {
             return out.fill(Drawn::BAD);
@@ -252,7 +249,7 @@ impl<E: Element, A: Element> Kernel for Choose<'_, E, A> {
             let row = &Row::new(list.values(count), usize::MAX);
             row.maxima(s, cells.maxima(row.vectors()));
             let (rule, least) = (&DrawRule { top_p: 1.0, ..*rule }, f32::NEG_INFINITY);
-            s.call(DrawPlain { row, ahead, rule, max, least, key, cells, out: &mut *out });
+            s.call(DrawPlain { row, rule, max, least, key, cells, out: &mut *out });
             for drawn in out {
                 *drawn = Drawn::token(list.token(drawn.token as usize));
             }
@@ -263,14 +260,13 @@ impl<E: Element, A: Element> Kernel for Choose<'_, E, A> {
             let kept = Kept::ALL.at_least(least);
             return s.call(DrawRaces { row, rule, top_p: rule.top_p, max, kept, key, out });
         }
-        s.call(DrawPlain { row, ahead, rule, max, least, key, cells, out });
+        s.call(DrawPlain { row, rule, max, least, key, cells, out });
     }
 }
 
 /// Draws from a row whose cells have their maxima, among the logits of at least `least`.
-struct DrawPlain<'a, E, A> {
+struct DrawPlain<'a, E> {
     row: &'a Row<'a, E>,
-    ahead: Ahead<'a, A>,
     rule: &'a DrawRule,
     max: f32,
     least: f32,
@@ -279,12 +275,12 @@ struct DrawPlain<'a, E, A> {
     out: &'a mut [Drawn],
 }
 
-impl<E: Element, A: Element> Kernel for DrawPlain<'_, E, A> {
+impl<E: Element> Kernel for DrawPlain<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let Self { row, mut ahead, rule, max, mut least, key, cells, out } = self;
+        let Self { row, rule, max, mut least, key, cells, out } = self;
         let temperature = rule.temperature;
         let (mut top_p, mut reach) = (rule.top_p, least);
         if top_p < 1.0 && rule.filter_temperature != temperature {
@@ -297,7 +293,7 @@ impl<E: Element, A: Element> Kernel for DrawPlain<'_, E, A> {
             least = least.max(s.call(Nucleus { row, max, rule }));
             top_p = 1.0;
         }
-        let envelope = Envelope::new(s, cells, row.vectors(), max, reach, temperature, &mut ahead);
+        let envelope = Envelope::new(s, cells, row.vectors(), max, reach, temperature);
         let target = Target { envelope, max, least, temperature };
         for (j, out) in out.iter_mut().enumerate() {
             let mut rng = key.draw_generator(Purpose::Token, j as u32);
@@ -312,10 +308,7 @@ impl<E: Element, A: Element> Kernel for DrawPlain<'_, E, A> {
                     proposals = match row.size {
                         1 => row.propose::<L, 1>(s, &target, &mut rng),
                         2..16 if first => row.propose::<L, 4>(s, &target, &mut rng),
-                        _ => {
-                            ahead.fetch(s, 64);
-                            row.propose::<L, 16>(s, &target, &mut rng)
-                        }
+                        _ => row.propose::<L, 16>(s, &target, &mut rng),
                     };
                     first = false;
                     continue;

@@ -1,7 +1,7 @@
 //! The law that the kernels' own arithmetic implies, by counting random words. For tests.
 
 use super::element::Element;
-use super::envelope::{Ahead, Cells, Envelope, Scratch};
+use super::envelope::{Cells, Envelope, Scratch};
 use super::filter::{InNucleus, List, Nucleus, least_logit};
 use super::kernel::run_batch;
 use super::proposals::{OFFSET_BITS, Target, bar};
@@ -167,9 +167,8 @@ impl<E: Element> Kernel for Shares<'_, E> {
     fn run<L: Lanes>(self, s: L) -> Vec<f64> {
         let Self { row, rule, max, least, reach, cells } = self;
         let (vectors, temperature) = (row.vectors(), rule.temperature);
-        let mut ahead = Ahead::<f32>(&[]);
         let max = temperature.reference(max);
-        let envelope = Envelope::new(s, cells, vectors, max, reach, temperature, &mut ahead);
+        let envelope = Envelope::new(s, cells, vectors, max, reach, temperature);
         let target = Target { envelope, max, least, temperature };
         let mut weights = vec![0.0; row.logits.len()];
         for (begin, weights) in (0..).step_by(16).zip(weights.chunks_mut(16)) {

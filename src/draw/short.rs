@@ -5,7 +5,7 @@
 //! of one token, chosen by their bounds, accepted one by one.
 
 use super::element::Element;
-use super::envelope::{Ahead, Cells, MAX_ROWS};
+use super::envelope::{Cells, MAX_ROWS};
 use super::filter::List;
 use super::kernel::DrawRow;
 use super::proposals::bar;
@@ -132,10 +132,9 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
             if !rule.is_plain(vocab) {
                 let out = &mut out[begin - first..][..1];
                 let (row, key) = (row(begin), &batch.keys[begin]);
-                let ahead = Ahead::<E>(&[]);
                 let (cells, list) = (&mut *cells, &mut *list);
                 let (other, described, drawn) = (None, None, out);
-                s.call(DrawRow { row, other, ahead, rule, key, cells, list, described, drawn });
+                s.call(DrawRow { row, other, rule, key, cells, list, described, drawn });
                 begin += 1;
                 continue;
             }

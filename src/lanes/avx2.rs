@@ -244,11 +244,6 @@ impl Lanes for Avx2 {
         self.float_bits(both!(_mm256_blendv_ps, low, high, upper))
     }
     #[inline(always)]
-    fn prefetch<T>(self, x: &T) {
-        // SAFETY: every x86-64 has SSE; a prefetch does not fault.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>((&raw const *x).cast()) }
-    }
-    #[inline(always)]
     fn largest(self, x: Self::F) -> f32 {
         // SAFETY: `self` proves that the CPU has AVX2.
         unsafe {

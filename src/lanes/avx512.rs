@@ -213,11 +213,6 @@ impl Lanes for Avx512 {
         one!(_mm512_permutexvar_epi32, index, table)
     }
     #[inline(always)]
-    fn prefetch<T>(self, x: &T) {
-        // SAFETY: every x86-64 has SSE; a prefetch does not fault.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>((&raw const *x).cast()) }
-    }
-    #[inline(always)]
     fn largest(self, x: __m512) -> f32 {
         // SAFETY: `self` proves that the CPU has AVX-512.
         unsafe {

@@ -205,8 +205,6 @@ impl Lanes for Baseline {
         u32x16::new(index.map(|i| table[i as usize % 16]))
     }
     #[inline(always)]
-    fn prefetch<T>(self, _: &T) {}
-    #[inline(always)]
     fn largest(self, x: f32x16) -> f32 {
         x.to_array().into_iter().fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a })
     }

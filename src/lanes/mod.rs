@@ -240,9 +240,6 @@ pub(crate) trait Lanes: Copy {
     /// In each lane, `table[index mod 16]`.
     fn lookup(self, table: Self::U, index: Self::U) -> Self::U;
 
-    /// Asks for the cache line that holds `x`; a hint without effect on results.
-    fn prefetch<T>(self, x: &T);
-
     /// The largest lane; unspecified if one is NaN.
     fn largest(self, x: Self::F) -> f32;
 }
