@@ -66,7 +66,7 @@
 //!
 //! | choice | question | here |
 //! |---|---|---|
-//! | [`policy::Draw`] | which token would a position get? | temperature, 0 for the largest logit |
+//! | [`policy::Draw`] | which token would a position get? | temperature, top-k, top-p, min-p, method |
 //! | [`Select`] | which positions move now? | first-hitting, Bernoulli (Euler), random order |
 //! | [`Update`] | what happens to them? | reveal |
 //! | [`policy::Schedule`] | when, and how many? | [`Noise`] schedules, a time grid, [`Sizes`] |
@@ -74,8 +74,13 @@
 //!
 //! Its presets are [`Policy::first_hitting`], [`Policy::euler`] and [`Policy::random_order`].
 //! Every [`Segment`] of a [`Canvas`] has its own policy, seed, stream and step, so requests of any
-//! kind share one batch. The draw itself is [`Sampler::draw`], first-hitting times are in
-//! [`schedule::hitting`].
+//! kind share one batch. First-hitting times are in [`schedule::hitting`].
+//!
+//! # The draw alone
+//!
+//! [`Sampler::draw`] and [`Sampler::draw_many`] draw tokens from rows, under [`Constraints`];
+//! [`Sampler::draw_with_statistics`] also describes their laws ([`RowStatistics`]). For vocabularies
+//! that are spread over several machines there are [`Sampler::race_shard`] and [`draw::shard`].
 //!
 //! # Guarantees
 //!
