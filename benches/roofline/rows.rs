@@ -53,6 +53,9 @@ pub(crate) enum Shape {
     Constant,
     /// Normal, standard deviation 1, but for one token, which has all but 1e-6 of the probability.
     OneHot,
+    /// One large logit in each cell of the draw, and nothing beside it: as many proposals are
+    /// rejected as can be.
+    Worst,
 }
 
 impl Shape {
@@ -69,6 +72,7 @@ impl fmt::Display for Shape {
             Self::Zipf => "zipf",
             Self::Constant => "constant",
             Self::OneHot => "one-hot",
+            Self::Worst => "worst",
         })
     }
 }
@@ -199,6 +203,15 @@ impl Shape {
             Self::OneHot => {
                 normal(1.0, &mut rng, out);
                 out[below(&mut rng, vocab)] = (vocab as f32).ln() + 0.5 + 14.0;
+            }
+            Self::Worst => {
+                // A group of cells is 128 of them, of about √(vocab/128) tokens each.
+                let cell = (vocab / 128).isqrt().max(1).next_power_of_two();
+                out.fill(-60.0);
+                out.chunks_mut(128 * cell).for_each(|group| {
+                    let large = group.len().min(128);
+                    group[..large].fill(0.0);
+                });
             }
         }
     }
