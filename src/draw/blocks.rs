@@ -13,7 +13,6 @@ pub(super) type Block<E> = [[E; 16]; VECTORS];
 
 /// A row in whole blocks: the last one is filled up with −∞, and so are the places of tokens that
 /// do not count, in copies of their blocks.
-#[derive(Clone)]
 pub(super) struct Blocks<'a, E> {
     whole: &'a [Block<E>],
     count: usize,
@@ -39,12 +38,12 @@ impl<'a, E: Element> Blocks<'a, E> {
         blocks
     }
 
-    /// The same without `token`, which may lie past the end. For up to two tokens.
+    /// Leaves out `token`, which may lie past the end. For up to two tokens.
     #[inline(always)]
-    pub(super) fn without(mut self, token: usize) -> Self {
+    pub(super) fn leave_out(&mut self, token: usize) {
         let block = token / TOKENS;
         if block >= self.count {
-            return self;
+            return;
         }
         let known = self.copies.iter().position(|copy| copy.0 == block);
         let slot = known.unwrap_or(self.copied);
@@ -53,7 +52,6 @@ impl<'a, E: Element> Blocks<'a, E> {
             self.copied += 1;
         }
         self.copies[slot].1.as_flattened_mut()[token % TOKENS] = E::NEG_INFINITY;
-        self
     }
 
     #[inline(always)]
@@ -85,7 +83,10 @@ pub(super) fn tree<L: Lanes>(s: L, x: [L::F; VECTORS]) -> L::F {
 pub(super) fn sum_lanes<L: Lanes>(s: L, x: L::F) -> f64 {
     let mut lanes = [0.0; 16];
     s.store(x, &mut lanes);
-    let mut sums = lanes.map(f64::from);
+    let mut sums = [0.0; 16];
+    for i in 0..16 {
+        sums[i] = f64::from(lanes[i]);
+    }
     // Loops of fixed length, which the compiler turns into vectors.
     for i in 0..8 {
         sums[i] += sums[i + 8];

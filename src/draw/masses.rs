@@ -37,7 +37,8 @@ impl<E: Element> Kernel for Masses<'_, E> {
         let least = s.splat(least.max(lower));
         let (max, above, zero) = (s.splat(max), s.splat(above), s.splat(0.0));
 
-        let blocks = Blocks::new(row).without(excluded);
+        let mut blocks = Blocks::new(row);
+        blocks.leave_out(excluded);
         let (mut total, mut mass_above) = (0.0, 0.0);
         for begin in (0..blocks.count()).step_by(RUN) {
             let (mut lanes, mut lanes_above) = (zero, zero);

@@ -225,8 +225,7 @@ impl<L: Lanes> Running<L> {
 
     #[inline(always)]
     fn sums(&self, s: L, reference: f32) -> Sums {
-        let [mass, moment] = self.runs.map(|runs| sum_lanes(s, runs));
-        Sums { reference, mass, moment }
+        Sums { reference, mass: sum_lanes(s, self.runs[0]), moment: sum_lanes(s, self.runs[1]) }
     }
 }
 
@@ -291,7 +290,9 @@ impl<E: Element> Kernel for Sweep<'_, E> {
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) -> (f32, bool) {
         let Self { row, temperature, cells, sums } = self;
-        let blocks = &Blocks::new(row.logits).without(row.excluded);
+        let blocks = &mut Blocks::new(row.logits);
+        blocks.leave_out(row.excluded);
+        let blocks = &*blocks;
         let maxima = cells.maxima(row.vectors());
         if temperature.high == 0.0 {
             // All finite logits weigh 1, which the clamp of a weight would give −∞ as well.
@@ -403,7 +404,10 @@ impl Summary {
         // Relative to the largest logit, much smaller ones would not be seen.
         let far = self.below(second) < -40.0;
         let reference = temperature.reference(if far { second } else { self.max });
-        let blocks = &Blocks::new(row.logits).without(row.excluded).without(token);
+        let blocks = &mut Blocks::new(row.logits);
+        blocks.leave_out(row.excluded);
+        blocks.leave_out(token);
+        let blocks = &*blocks;
         let mut mass = 0.0;
         for (g, sums) in sums.0[..row.groups()].iter().enumerate() {
             let blocks_of_group = row.blocks_of(g, blocks.count());
@@ -494,10 +498,13 @@ impl<E: Element> Kernel for Divergence<'_, E> {
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) -> f64 {
         let Self { row, other, excluded, maxima, temperature } = self;
-        let references = maxima.map(|max| temperature.reference(max));
-        let least = references.map(|reference| s.splat(least_weighty(reference, temperature)));
-        let tops = references.map(|reference| s.splat(reference));
-        let [row, other] = [row, other].map(|row| Blocks::new(row).without(excluded));
+        let (x_max, y_max) = (temperature.reference(maxima[0]), temperature.reference(maxima[1]));
+        let x_least = s.splat(least_weighty(x_max, temperature));
+        let y_least = s.splat(least_weighty(y_max, temperature));
+        let (x_max, y_max) = (s.splat(x_max), s.splat(y_max));
+        let (mut row, mut other) = (Blocks::new(row), Blocks::new(other));
+        row.leave_out(excluded);
+        other.leave_out(excluded);
         let zero = s.splat(0.0);
         let mut lacking = s.no_lane();
         // Σ p, Σ q, and Σ p·((z − max) − (z' − max')) in units of their own weights.
@@ -506,26 +513,25 @@ impl<E: Element> Kernel for Divergence<'_, E> {
             let mut sums = [zero; 3];
             for block in run..row.count().min(run + RUN) {
                 let (mut p, mut q, mut gap) = ([zero; VECTORS], [zero; VECTORS], [zero; VECTORS]);
-                let x = [load(s, row.get(block)), load(s, other.get(block))];
+                let (x, y) = (load(s, row.get(block)), load(s, other.get(block)));
                 for k in 0..VECTORS {
-                    let below = [0, 1].map(|i| s.sub(x[i][k], tops[i]));
-                    let out = [0, 1].map(|i| s.greater(least[i], x[i][k]));
-                    let clean = [0, 1].map(|i| s.select(out[i], zero, below[i]));
-                    p[k] = s.select(out[0], zero, fast_weight(s, clean[0], temperature));
-                    q[k] = s.select(out[1], zero, fast_weight(s, clean[1], temperature));
+                    let (x_out, y_out) = (s.greater(x_least, x[k]), s.greater(y_least, y[k]));
+                    let x_below = s.select(x_out, zero, s.sub(x[k], x_max));
+                    let y_below = s.sub(y[k], y_max);
+                    p[k] = s.select(x_out, zero, fast_weight(s, x_below, temperature));
+                    let y_clean = s.select(y_out, zero, y_below);
+                    q[k] = s.select(y_out, zero, fast_weight(s, y_clean, temperature));
                     // A token without weight in q may still have a logit there.
-                    let banned = s.equal(x[1][k], s.splat(f32::NEG_INFINITY));
-                    let there = s.select(banned, zero, below[1]);
-                    gap[k] = s.mul(p[k], s.sub(clean[0], there));
-                    let weighs = s.select(banned, p[k], zero);
-                    lacking = s.or(lacking, s.greater(weighs, zero));
+                    let banned = s.equal(y[k], s.splat(f32::NEG_INFINITY));
+                    gap[k] = s.mul(p[k], s.sub(x_below, s.select(banned, zero, y_below)));
+                    lacking = s.or(lacking, s.greater(s.select(banned, p[k], zero), zero));
                 }
-                for (sum, part) in sums.iter_mut().zip([p, q, gap]) {
-                    *sum = s.add(*sum, tree(s, part));
-                }
+                sums[0] = s.add(sums[0], tree(s, p));
+                sums[1] = s.add(sums[1], tree(s, q));
+                sums[2] = s.add(sums[2], tree(s, gap));
             }
-            for (total, sum) in totals.iter_mut().zip(sums) {
-                *total += sum_lanes(s, sum);
+            for k in 0..3 {
+                totals[k] += sum_lanes(s, sums[k]);
             }
         }
         if s.any(lacking) {
