@@ -66,6 +66,25 @@ fn every_cell_size_and_shape() {
     }
 }
 
+/// Logits that lie farther apart than a float can hold.
+#[test]
+fn infinite_temperature_is_uniform_at_any_distance() {
+    for vocab in [3, 40, 600, 20_000] {
+        let mut row: Vec<f32> = (0..vocab).map(|i| [3e38, -1e38, 0.0, -3e38][i % 4]).collect();
+        row[1] = f32::NEG_INFINITY;
+        check("far apart", &row, f32::INFINITY, None, 200_000);
+        let view = Logits::f32(&row, 1, vocab).expect("a view");
+        for level in levels() {
+            let draw = Draw { top_k: vocab as u32 - 1, ..Draw::at(f32::INFINITY) };
+            for draw in [Draw::at(f32::INFINITY), draw, Draw { top_p: 0.9, ..draw }] {
+                let ours = law(level, &view, &draw, &Constraints::NONE).expect("a good row");
+                let exact = oracle::filtered(&row, &draw, None).expect("a good row");
+                assert_exact(&ours.probabilities, &exact, "far apart");
+            }
+        }
+    }
+}
+
 #[test]
 fn banned_and_excluded_tokens_have_probability_zero() {
     for vocab in [8, 1_500, 30_000] {

@@ -4,24 +4,16 @@
 //! *False positives.* Seeds are fixed. With random keys, each test of a law would fail a correct
 //! implementation with probability below 1e-6. The others compare with what must be equal.
 
+mod rows;
+
 use demask::draw::{law, oracle};
 use demask::policy::{DrawMethod, FilterOrder};
 use demask::{
     AllowedTokens, Constraints, Draw, Drawn, Error, Key, Level, Logits, LogitsData, RaceResult,
     RaceState, RowState, Sampler, bf16, f16,
 };
-use statrs::distribution::{ChiSquared, ContinuousCDF, DiscreteCDF, Poisson};
-
-const FALSE_POSITIVES: f64 = 1e-6;
-
-fn words(mut state: u64) -> impl FnMut() -> u64 {
-    move || {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let x = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        x ^ (x >> 31)
-    }
-}
+use rows::{FALSE_POSITIVES, chi_square, words};
+use statrs::distribution::{DiscreteCDF, Poisson};
 
 /// Sums of three uniforms, spread to standard deviation `sigma`, in steps of `step`.
 fn row(vocab: usize, sigma: f64, step: f64, offset: f64, seed: u64) -> Vec<f32> {
@@ -237,26 +229,6 @@ fn draw_j_has_noise_of_its_own() {
             assert_eq!(of(few), all[..few], "{few} draws");
         }
     }
-}
-
-/// The p-value of Pearson's chi-square; tokens expected fewer than 10 times are taken together.
-fn chi_square(counts: &[u64], law: &[f64]) -> f64 {
-    let draws = counts.iter().sum::<u64>() as f64;
-    let (mut statistic, mut cells, mut rest) = (0.0, 0, (0.0, 0.0));
-    for (&seen, &p) in counts.iter().zip(law) {
-        assert!(p > 0.0 || seen == 0, "a token of probability 0 was drawn");
-        if p * draws >= 10.0 {
-            statistic += (seen as f64 - p * draws).powi(2) / (p * draws);
-            cells += 1;
-        } else {
-            rest = (rest.0 + seen as f64, rest.1 + p * draws);
-        }
-    }
-    if rest.1 >= 10.0 {
-        statistic += (rest.0 - rest.1).powi(2) / rest.1;
-        cells += 1;
-    }
-    ChiSquared::new(f64::from(cells) - 1.0).map_or(1.0, |law| law.sf(statistic))
 }
 
 fn histogram(row: &[f32], temperature: f32, excluded: Option<u32>, count: usize) -> Vec<u64> {

@@ -1,11 +1,15 @@
 //! Statistics of rows against f64, for every length, shape, temperature, type and level; that they
 //! change no token, and that confidence keeps its order where probabilities round to 1.
 
+mod rows;
+
 use demask::draw::oracle;
+use demask::policy::DrawMethod;
 use demask::{
-    AllowedTokens, Constraints, Draw, Drawn, Key, Level, Logits, LogitsData, RowOutputs, RowState,
+    AllowedTokens, Constraints, Draw, Drawn, Level, Logits, LogitsData, RowOutputs, RowState,
     RowStatistics, Sampler, Statistics, TopToken, bf16, f16,
 };
+use rows::{keys, levels};
 
 /// Logits with ties, −∞ and a wide range, about `offset`.
 fn logits(len: usize, seed: u64, spread: f32, offset: f32) -> Vec<f32> {
@@ -19,10 +23,6 @@ fn logits(len: usize, seed: u64, spread: f32, offset: f32) -> Vec<f32> {
         }
     };
     (0..len).map(value).collect()
-}
-
-fn keys(rows: usize) -> Vec<Key> {
-    (0..rows as u64).map(|stream| Key { stream, ..Key::default() }).collect()
 }
 
 /// One call for all rows of a view.
@@ -39,7 +39,7 @@ fn describe(
     let mut sampler = builder.build().expect("a sampler");
     let into = RowOutputs { statistics: &mut statistics, top: &mut [] };
     let drawn = sampler
-        .draw_with_statistics(view, draw, constraints, &keys(rows), wanted, into)
+        .draw_with_statistics(view, draw, constraints, &keys(rows, 0), wanted, into)
         .expect("a draw")
         .to_vec();
     (drawn, statistics)
@@ -78,10 +78,6 @@ fn compare(name: &str, ours: &RowStatistics, exact: &RowStatistics) {
         assert!(near(ours, exact), "{name}: {field} is {ours}, not {exact}");
     }
     assert_eq!((ours.max, ours.argmax), (exact.max, exact.argmax), "{name}");
-}
-
-fn levels() -> impl Iterator<Item = Level> {
-    Level::ALL.into_iter().filter(|level| level.is_available())
 }
 
 /// All levels on one row, which must agree to the last bit, against f64.
@@ -209,9 +205,22 @@ fn a_gap_beyond_every_exponent() {
 
 #[test]
 fn statistics_change_no_token() {
-    let (rows, vocab) = (64, 3_000);
-    let data = logits(rows * vocab, 2, 12.0, 0.0);
+    // Short rows are drawn side by side without them.
+    for vocab in [10, 33, 400, 511, 512, 3_000] {
+        check_that_statistics_change_no_token(vocab);
+    }
+}
+
+fn check_that_statistics_change_no_token(vocab: usize) {
+    let rows = 64;
+    let mut data = logits(rows * vocab, 2, 12.0, 0.0);
+    // Bad rows are as bad, also where the bad number is at the token that may not be drawn.
+    for (k, bad) in [(3, f32::NAN), (4, f32::INFINITY)] {
+        data[k * vocab + 9] = bad;
+        data[(k + 10) * vocab + 7] = bad;
+    }
     let view = Logits::f32(&data, rows, vocab).expect("a view");
+    let excluding = Constraints::excluding(Some(9));
     let constraints = Constraints { banned: &[5], excluded: Some(9), ..Constraints::NONE };
     let mut sampler = Sampler::builder(rows, 1).build().expect("a sampler");
     let plain = Draw::at(0.9);
@@ -221,14 +230,21 @@ fn statistics_change_no_token() {
         Draw { top_p: 0.8, ..plain },
         Draw { min_p: 0.1, ..plain },
         Draw::at(0.0),
+        Draw::at(f32::INFINITY),
+        Draw { method: DrawMethod::ExponentialRace, ..plain },
     ];
     for draw in draws {
-        for constraints in [Constraints::NONE, constraints] {
-            let drawn = sampler.draw(&view, &draw, &constraints, &keys(rows)).expect("a draw");
+        for constraints in [Constraints::NONE, excluding, constraints] {
+            let drawn = sampler.draw(&view, &draw, &constraints, &keys(rows, 0)).expect("a draw");
             let drawn = drawn.to_vec();
-            let wanted = Statistics { temperature: 0.5, ..Statistics::default() };
-            let (again, _) = describe(Level::detect(), &view, &draw, &constraints, &wanted);
-            assert_eq!(drawn, again, "{draw:?}");
+            for temperature in [0.5, f32::INFINITY] {
+                let wanted = Statistics { temperature, ..Statistics::default() };
+                let (again, ours) = describe(Level::detect(), &view, &draw, &constraints, &wanted);
+                assert_eq!(drawn, again, "V {vocab}, {draw:?}, {constraints:?}");
+                for (drawn, ours) in drawn.iter().zip(&ours) {
+                    assert_eq!(drawn.state == RowState::Bad, ours.max.is_nan(), "V {vocab}");
+                }
+            }
         }
     }
 }
@@ -244,7 +260,8 @@ fn statistics_do_not_depend_on_threads_or_batch() {
         let mut statistics = vec![RowStatistics::BAD; rows];
         let mut top = vec![TopToken::NONE; 3 * rows];
         let into = RowOutputs { statistics: &mut statistics, top: &mut top };
-        let drawn = sampler.draw_with_statistics(&view, &draw, &none, &keys(rows), &wanted, into);
+        let drawn =
+            sampler.draw_with_statistics(&view, &draw, &none, &keys(rows, 0), &wanted, into);
         (drawn.expect("a draw").to_vec(), statistics, top)
     };
     let alone = run(1);
@@ -259,7 +276,7 @@ fn statistics_do_not_depend_on_threads_or_batch() {
         let mut statistics = [RowStatistics::BAD];
         let into = RowOutputs { statistics: &mut statistics, top: &mut [] };
         let drawn =
-            sampler.draw_with_statistics(&one, &draw, &none, &keys(rows)[k..=k], &wanted, into);
+            sampler.draw_with_statistics(&one, &draw, &none, &keys(rows, 0)[k..=k], &wanted, into);
         assert_eq!(drawn.expect("a draw"), &alone.0[k..=k]);
         assert_eq!(bits(&statistics[0]), bits(&alone.1[k]), "row {k}");
     }
@@ -359,7 +376,14 @@ fn the_largest_logits_in_order() {
             let into = RowOutputs { statistics: &mut [], top: &mut top };
             let wanted = Statistics::default();
             sampler
-                .draw_with_statistics(&view, &Draw::at(1.0), &constraints, &keys(1), &wanted, into)
+                .draw_with_statistics(
+                    &view,
+                    &Draw::at(1.0),
+                    &constraints,
+                    &keys(1, 0),
+                    &wanted,
+                    into,
+                )
                 .expect("a draw");
             let mut order: Vec<usize> =
                 (0..vocab).filter(|&i| i != 2 && row[i] > f32::NEG_INFINITY).collect();
@@ -407,7 +431,7 @@ fn wrong_arguments_are_named() {
         let into = RowOutputs { statistics: &mut statistics, top: &mut top };
         let (draw, none) = (Draw::at(1.0), Constraints::NONE);
         let error = sampler
-            .draw_with_statistics(&view, &draw, &none, &keys(2), wanted, into)
+            .draw_with_statistics(&view, &draw, &none, &keys(2, 0), wanted, into)
             .expect_err("a wrong argument")
             .to_string();
         assert!(top.iter().all(|top| top.token == 77), "nothing is written");

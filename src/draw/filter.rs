@@ -92,7 +92,8 @@ impl List {
         count
     }
 
-    /// Lists the `k` largest logits that are not −∞, in the order of their cells; returns how many there are.
+    /// Lists the `k` largest logits that are not −∞, in the order of their cells; returns how many
+    /// there are.
     #[inline(always)]
     fn largest<L: Lanes, E: Element>(
         &mut self,
@@ -267,7 +268,8 @@ fn nucleus<L: Lanes>(s: L, logits: &[f32], p: f64, temperature: Temperature) -> 
 #[inline(always)]
 fn weights_of<L: Lanes>(s: L, logits: &[f32], max: f32, temperature: Temperature) -> [f64; 16] {
     let mut weights = [0.0; 16];
-    s.store(weight(s, s.load_some(logits), s.splat(max), temperature), &mut weights);
+    let reference = s.splat(temperature.reference(max));
+    s.store(weight(s, s.load_some(logits), reference, temperature), &mut weights);
     weights.map(f64::from)
 }
 

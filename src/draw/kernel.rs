@@ -156,7 +156,7 @@ pub(super) struct Described<'a> {
     pub(super) sums: &'a mut GroupSums,
 }
 
-/// Draws as many tokens of a row as `out` holds.
+/// Draws as many tokens of a row as `drawn` holds, and describes it if that is wanted.
 pub(super) struct DrawRow<'a, E> {
     pub(super) row: Row<'a, E>,
     /// The row that it is compared with.
@@ -293,8 +293,9 @@ impl<E: Element> Kernel for DrawPlain<'_, E> {
             least = least.max(s.call(Nucleus { row, max, rule }));
             top_p = 1.0;
         }
-        let envelope = Envelope::new(s, cells, row.vectors(), max, reach, temperature);
-        let target = Target { envelope, max, least, temperature };
+        let reference = temperature.reference(max);
+        let envelope = Envelope::new(s, cells, row.vectors(), reference, reach, temperature);
+        let target = Target { envelope, reference, least, temperature };
         for (j, out) in out.iter_mut().enumerate() {
             let mut rng = key.draw_generator(Purpose::Token, j as u32);
             let mut proposals = Accepted::NONE;

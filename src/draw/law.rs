@@ -167,14 +167,15 @@ impl<E: Element> Kernel for Shares<'_, E> {
     fn run<L: Lanes>(self, s: L) -> Vec<f64> {
         let Self { row, rule, max, least, reach, cells } = self;
         let (vectors, temperature) = (row.vectors(), rule.temperature);
-        let max = temperature.reference(max);
-        let envelope = Envelope::new(s, cells, vectors, max, reach, temperature);
-        let target = Target { envelope, max, least, temperature };
+        let reference = temperature.reference(max);
+        let envelope = Envelope::new(s, cells, vectors, reference, reach, temperature);
+        let target = Target { envelope, reference, least, temperature };
         let mut weights = vec![0.0; row.logits.len()];
         for (begin, weights) in (0..).step_by(16).zip(weights.chunks_mut(16)) {
             let logits = core::array::from_fn(|i| row.proposed(begin + i, least));
             let mut sixteen = [0.0; 16];
-            s.store(weight(s, s.load(&logits), s.splat(max), temperature), &mut sixteen);
+            let reference = s.splat(reference);
+            s.store(weight(s, s.load(&logits), reference, temperature), &mut sixteen);
             weights.copy_from_slice(&sixteen[..weights.len()]);
         }
         shares(row, &target, &weights)

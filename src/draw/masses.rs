@@ -64,6 +64,9 @@ impl<E: Element> Kernel for Masses<'_, E> {
 /// kernels subtract; never −∞.
 #[inline(always)]
 pub(super) fn least_weighty(max: f32, temperature: Temperature) -> f32 {
+    if temperature.floor == f32::NEG_INFINITY {
+        return f32::MIN;
+    }
     let floor = temperature.floor.max(f32::MIN);
     let mut least = max + floor;
     if least - max < floor {

@@ -51,7 +51,7 @@ impl<E: Element> Row<'_, E> {
         let mut weights = [0.0; 16];
         // One is not worth the way through memory.
         let logits = if N == 1 { s.splat(logits[0]) } else { s.load(&logits) };
-        s.store(weight(s, logits, s.splat(target.max), target.temperature), &mut weights);
+        s.store(weight(s, logits, s.splat(target.reference), target.temperature), &mut weights);
         let mut accepted = 0u32;
         for p in 0..N {
             accepted |= u32::from(bars[p] < f64::from(weights[p])) << p;
@@ -85,7 +85,8 @@ impl Accepted {
 /// What a row is drawn from: its envelope, and what turns logits into weights.
 pub(super) struct Target<'a> {
     pub(super) envelope: Envelope<'a>,
-    pub(super) max: f32,
+    /// What weights are relative to: see [`Temperature::reference`].
+    pub(super) reference: f32,
     /// Smaller logits are not drawn.
     pub(super) least: f32,
     pub(super) temperature: Temperature,

@@ -91,7 +91,9 @@ impl<E: Element> Kernel for Block<'_, E> {
                 let x = E::load(s, vector);
                 place = s.sub(place, s.splat(1.0));
                 places = s.select(s.equal(x, largest), place, places);
+                // Logits may lie so far apart that their difference overflows.
                 let below = s.sub(s.min(s.max(x, least), reference), reference);
+                let below = s.max(below, s.splat(f32::MIN));
                 let w = fast_weight(s, below, temperature);
                 // Alone above the second largest there is the largest.
                 let w = s.select(s.greater(x, reference), zero, w);
@@ -141,7 +143,7 @@ impl Kernel for Choose<'_> {
         for vector in vectors {
             max = s.max(max, s.load(vector));
         }
-        let max = s.splat(s.largest(max) + 0.0);
+        let max = s.splat(temperature.reference(s.largest(max) + 0.0));
         let mut weights = [[0.0; 16]; BLOCK / 16];
         for (vector, weights) in vectors.iter().zip(&mut weights) {
             s.store(weight(s, s.load(vector), max, temperature), weights);

@@ -92,10 +92,7 @@ impl Proposal {
         rng: &mut Xoshiro256PlusPlus,
     ) -> Self {
         let (token, bound) = sums.pick(s, choice);
-        let mut logit = f32::NEG_INFINITY;
-        if token < row.logits.len() && token != row.excluded {
-            logit = row.logits[token].to_f32();
-        }
+        let logit = row.proposed(token, f32::NEG_INFINITY);
         let bar = bar(word, bound, || rng.next_u64());
         Self { token, logit, bar }
     }

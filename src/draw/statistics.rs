@@ -98,6 +98,7 @@ pub(crate) struct StatisticsRule<'a> {
 }
 
 impl<'a> StatisticsRule<'a> {
+    /// Checks what is wanted of these logits.
     pub(crate) fn new(wanted: &Statistics<'a>, logits: &Logits<'_>) -> Result<Self, Error> {
         let Statistics { temperature, given, against } = *wanted;
         if temperature == 0.0 {
@@ -117,9 +118,7 @@ impl<'a> StatisticsRule<'a> {
         }
         Ok(Self { temperature, given, against })
     }
-}
 
-impl<'a> StatisticsRule<'a> {
     #[inline(always)]
     pub(super) fn temperature(&self) -> Temperature {
         self.temperature
@@ -157,10 +156,10 @@ impl GroupSums {
         Self([Sums { reference: 0.0, mass: 0.0, moment: 0.0 }; MAX_GROUPS]);
 }
 
-/// Vectors of a run, whose weights are summed lane by lane before these sums are summed.
+/// Blocks of a run, whose weights are summed lane by lane before these sums are summed.
 const RUN: usize = 8;
 
-/// Sums of weights while they are taken: 16 lanes of f32 for each of three stretches of the row.
+/// Sums of weights while they are taken, in 16 lanes of f32.
 struct Running<L: Lanes> {
     reference: L::F,
     least: L::F,
@@ -296,9 +295,9 @@ impl<E: Element> Kernel for Sweep<'_, E> {
         let maxima = cells.maxima(row.vectors());
         if temperature.high == 0.0 {
             // All finite logits weigh 1, which the clamp of a weight would give −∞ as well.
-            let (excluded, max, lower) = (row.excluded, 0.0, f32::NEG_INFINITY);
-            let (row_logits, above) = (row.logits, f32::INFINITY);
-            let count = Masses { row: row_logits, excluded, max, temperature, lower, above };
+            let &Row { logits, excluded, .. } = row;
+            let (max, lower, above) = (0.0, f32::NEG_INFINITY, f32::INFINITY);
+            let count = Masses { row: logits, excluded, max, temperature, lower, above };
             sums.0[0] = Sums { mass: s.call(count).0, ..Sums::default() };
             sums.0[1..row.groups()].fill(Sums::default());
             return row.maxima(s, maxima);
@@ -330,7 +329,7 @@ impl<E: Element> Kernel for Sweep<'_, E> {
             }
             sums.0[g] = running.sums(s, reference);
             let group_max = largest_of(s, max);
-            if group_max > reference && temperature.high != 0.0 {
+            if group_max > reference {
                 let far = (group_max - reference) * temperature.high > RISE;
                 reference = group_max;
                 if far {
@@ -340,7 +339,9 @@ impl<E: Element> Kernel for Sweep<'_, E> {
             }
             mass += sums.0[g].mass;
         }
-        (largest_of(s, row_max), mass.is_nan())
+        // The excluded token was left out of the sums; a NaN makes the row bad even there.
+        let excluded = row.logits.get(row.excluded).is_some_and(|x| x.to_f32().is_nan());
+        (largest_of(s, row_max), mass.is_nan() || excluded)
     }
 }
 
