@@ -221,10 +221,12 @@ impl Sampler {
         self.reserve(rows.saturating_mul(draws), vocab)?;
         let Self { level, threads, drawn, scratch, .. } = self;
         self.filled = rows * draws;
+        let filled = rows * draws;
+        let (rows, rule_of, mixtures) = (&[], &[], &[]);
         let batch =
-            Batch { logits, constraints, keys, rows: &[], rules, rule_of: &[], draws, statistics };
+            Batch { logits, constraints, keys, rows, rules, rule_of, draws, statistics, mixtures };
         let RowOutputs { statistics, top } = into();
-        let out = Outputs { drawn: &mut drawn[..rows * draws], statistics, top };
+        let out = Outputs { drawn: &mut drawn[..filled], statistics, top };
         draw_batch(*level, threads, &batch, out, scratch);
         Ok(self.drawn())
     }
@@ -296,6 +298,7 @@ impl Sampler {
             rule_of: &[],
             draws: 1,
             statistics: None,
+            mixtures: &[],
         };
         threads.split(rows, &mut *raced, scratch, rows * vocab, |jobs, out, scratch| {
             race_rows(*level, &batch, offset, jobs, out, scratch);
@@ -386,8 +389,8 @@ fn shard_batch<'a>(
     constraints: &'a Constraints<'a>,
     keys: &'a [Key],
 ) -> Batch<'a> {
-    let (rows, rules, rule_of, statistics) = (&[], &[], &[], None);
-    Batch { logits, constraints, keys, rows, rules, rule_of, draws: 1, statistics }
+    let (rows, rules, rule_of, statistics, mixtures) = (&[], &[], &[], None, &[]);
+    Batch { logits, constraints, keys, rows, rules, rule_of, draws: 1, statistics, mixtures }
 }
 
 /// Draws the rows of a batch on as many threads as they are worth.

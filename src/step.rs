@@ -300,6 +300,7 @@ impl Sampler {
             rule_of,
             draws: 1,
             statistics: None,
+            mixtures: &[],
         };
         self.filled = batch.keys.len();
         let out = Outputs::drawn(&mut drawn[..self.filled]);
