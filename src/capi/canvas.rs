@@ -91,7 +91,7 @@ c_struct!(demask_canvas: 72, grew from 72);
 /// Room for the segments and policies of one call, taken when the context is made.
 pub(super) struct Room {
     segments: Vec<Segment>,
-    policies: Vec<Policy>,
+    policies: Vec<Policy<'static>>,
     max_segments: usize,
     max_policies: usize,
 }

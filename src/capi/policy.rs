@@ -87,10 +87,24 @@ numbered!(Select:
     DEMASK_SELECT_BERNOULLI = Bernoulli,
     DEMASK_SELECT_RANDOM_ORDER = RandomOrder);
 numbered!(Update: DEMASK_UPDATE_REVEAL = Reveal);
-numbered!(Noise:
-    DEMASK_NOISE_LINEAR = Linear,
-    DEMASK_NOISE_COSINE = Cosine,
-    DEMASK_NOISE_UNIT_RATE = UnitRate);
+impl Numbered for Noise<'static> {
+    fn from_number(number: u32) -> Result<Self, Refusal> {
+        match number {
+            DEMASK_NOISE_LINEAR => Ok(Self::Linear),
+            DEMASK_NOISE_COSINE => Ok(Self::Cosine),
+            DEMASK_NOISE_UNIT_RATE => Ok(Self::UnitRate),
+            _ => Err(Refusal(DEMASK_ERR_ARGUMENT)),
+        }
+    }
+    fn number(self) -> u32 {
+        match self {
+            Self::Linear => DEMASK_NOISE_LINEAR,
+            Self::Cosine => DEMASK_NOISE_COSINE,
+            Self::UnitRate => DEMASK_NOISE_UNIT_RATE,
+            Self::Table(_) => u32::MAX,
+        }
+    }
+}
 numbered!(Sizes: DEMASK_SIZES_EVEN = Even);
 numbered!(Finish:
     DEMASK_FINISH_NONE = None,
@@ -99,7 +113,7 @@ numbered!(Finish:
 
 impl demask_policy {
     /// The policy of these numbers, its parameters not yet checked.
-    fn policy(&self) -> Result<Policy, Refusal> {
+    fn policy(&self) -> Result<Policy<'static>, Refusal> {
         let Self { temperature, top_k, top_p, min_p, filter_order, method, .. } = *self;
         if self.reserved != 0 {
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
@@ -129,11 +143,11 @@ impl demask_policy {
     }
 
     /// As [`policy`](Self::policy), for an element of an array of elements of `size` bytes.
-    pub(super) fn element(&self, size: u32) -> Result<Policy, Refusal> {
+    pub(super) fn element(&self, size: u32) -> Result<Policy<'static>, Refusal> {
         if self.struct_size == size { self.policy() } else { Err(Refusal(DEMASK_ERR_STRUCT)) }
     }
 
-    fn new(policy: &Policy, struct_size: usize) -> Self {
+    fn new(policy: &Policy<'static>, struct_size: usize) -> Self {
         let rule = demask_draw_rule::new(&policy.draw, size_of::<demask_draw_rule>());
         Self {
             struct_size: u32::try_from(struct_size).unwrap_or(0),
@@ -163,7 +177,7 @@ impl demask_policy {
 unsafe fn preset(
     out: *mut demask_policy,
     struct_size: usize,
-    policy: impl FnOnce() -> Result<Policy, Refusal>,
+    policy: impl FnOnce() -> Result<Policy<'static>, Refusal>,
 ) -> demask_status {
     boundary::call(|| {
         let policy = policy()?;

@@ -14,7 +14,7 @@ fn require(holds: bool) -> Result<(), Refusal> {
     if holds { Ok(()) } else { Err(Refusal(DEMASK_ERR_ARGUMENT)) }
 }
 
-fn is_time(noise: Noise, t: f64) -> bool {
+fn is_time(noise: Noise<'_>, t: f64) -> bool {
     (0.0..=noise.last_time()).contains(&t)
 }
 
@@ -25,7 +25,7 @@ fn is_time(noise: Noise, t: f64) -> bool {
 unsafe fn evaluate(
     noise: u32,
     out: *mut f64,
-    value: impl FnOnce(Noise) -> Result<f64, Refusal>,
+    value: impl FnOnce(Noise<'static>) -> Result<f64, Refusal>,
 ) -> demask_status {
     boundary::call(|| {
         // SAFETY: the caller's promise.

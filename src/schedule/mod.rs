@@ -3,6 +3,8 @@
 pub mod hitting;
 mod noise;
 mod sizes;
+mod table;
 
 pub use noise::Noise;
 pub use sizes::Sizes;
+pub use table::NoiseTable;

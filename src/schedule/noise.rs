@@ -5,13 +5,14 @@
 //! α = −expm1(l), and a masked position is revealed between t and s < t with probability
 //! −expm1(l(s) − l(t)). Subtracting two α's would cancel.
 
+use super::NoiseTable;
 use core::f64::consts::{FRAC_PI_2, FRAC_PI_4, LN_2};
 use libm::{asin, exp, expm1, log, log1p, sin, sqrt, tan};
 
 /// A noise schedule, from time 0 (clean) to its last time (all masked).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Noise {
+pub enum Noise<'a> {
     /// 1 − α = t on \[0, 1\] (log-linear; Sahoo et al., arXiv 2406.07524).
     Linear,
     /// 1 − α = 2 sin²(πt/4) on \[0, 1\] (cosine; Sahoo et al., `noise_schedule.py`).
@@ -19,15 +20,18 @@ pub enum Noise {
     /// 1 − α = 1 − e^−t on \[0, ∞): every token is masked at rate 1 (Liang et al.,
     /// arXiv 2506.02318 and 2602.22505).
     UnitRate,
+    /// A table of the caller.
+    Table(&'a NoiseTable),
 }
 
-impl Noise {
+impl Noise<'_> {
     /// The last time: 1, or +∞ for [`UnitRate`](Self::UnitRate).
     #[must_use]
     pub const fn last_time(self) -> f64 {
         match self {
             Self::Linear | Self::Cosine => 1.0,
             Self::UnitRate => f64::INFINITY,
+            Self::Table(table) => table.last_time(),
         }
     }
 
@@ -38,6 +42,7 @@ impl Noise {
         match self {
             Self::Linear | Self::Cosine => 1.0,
             Self::UnitRate => 16.0,
+            Self::Table(table) => table.last_time(),
         }
     }
 
@@ -48,6 +53,7 @@ impl Noise {
             Self::Linear => 1.0 - t,
             Self::Cosine => sin(FRAC_PI_2 * (1.0 - t)),
             Self::UnitRate => exp(-t),
+            Self::Table(table) => table.alpha(t),
         }
     }
 
@@ -60,6 +66,7 @@ impl Noise {
             Self::Cosine => log1p(-self.alpha(t)),
             Self::UnitRate if t < LN_2 => log(-expm1(-t)),
             Self::UnitRate => log1p(-exp(-t)),
+            Self::Table(table) => table.log_masked(t),
         }
     }
 
@@ -74,6 +81,7 @@ impl Noise {
             Self::Cosine => 1.0 - asin(-expm1(log_masked)) / FRAC_PI_2,
             Self::UnitRate if log_masked < -LN_2 => -log1p(-exp(log_masked)),
             Self::UnitRate => -log(-expm1(log_masked)),
+            Self::Table(table) => table.time(log_masked),
         }
     }
 
@@ -85,6 +93,7 @@ impl Noise {
             Self::Linear => 1.0 / t,
             Self::Cosine => FRAC_PI_2 / tan(FRAC_PI_4 * t),
             Self::UnitRate => 1.0 / expm1(t),
+            Self::Table(table) => 1.0 / table.time_since_zero(t),
         }
     }
 
@@ -99,6 +108,7 @@ impl Noise {
             Self::Linear => h / t,
             Self::Cosine => h * FRAC_PI_2 / tan(FRAC_PI_4 * t),
             Self::UnitRate => h / expm1(t),
+            Self::Table(table) => h / table.time_since_zero(t),
         };
         p.min(1.0)
     }
@@ -106,6 +116,9 @@ impl Noise {
     /// The probability that a position masked at time `t` is clean at the earlier time `s`.
     #[must_use]
     pub fn reveal_probability(self, t: f64, s: f64) -> f64 {
-        -expm1(self.log_masked(s) - self.log_masked(t))
+        match self {
+            Self::Table(table) if s > 0.0 && s < t => table.reveal_probability(t, s),
+            _ => -expm1(self.log_masked(s) - self.log_masked(t)),
+        }
     }
 }
