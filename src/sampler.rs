@@ -3,15 +3,16 @@
 use crate::constraints::Constraints;
 use crate::draw::shard::{Shard, ShardBatch, ShardRecords, ShardToken};
 use crate::draw::{
-    Batch, DrawRule, Drawn, Outputs, RaceResult, RowStatistics, Scratch, Statistics,
+    Batch, DrawRule, Drawn, Mixture, Outputs, RaceResult, RowState, RowStatistics, Scratch,
+    Statistics,
 };
 use crate::draw::{StatisticsRule, TopToken, draw_rows, race_rows};
 use crate::error::{Error, shape};
 use crate::lanes::Level;
 use crate::logits::Logits;
+use crate::plan::Plan;
 use crate::policy::{Draw, DrawMethod};
 use crate::rng::Key;
-use crate::step::Plan;
 use crate::threads::Threads;
 
 /// The vocabulary that a sampler is made for unless told otherwise.
@@ -30,6 +31,11 @@ pub struct Sampler {
     pub(crate) rule_of: Vec<u32>,
     pub(crate) rules: Vec<DrawRule>,
     pub(crate) drawn: Vec<Drawn>,
+    pub(crate) mixtures: Vec<Mixture>,
+    /// The masses of those that decide for themselves.
+    pub(crate) masses: Vec<f64>,
+    /// Of each row of the plan.
+    pub(crate) states: Vec<RowState>,
     pub(crate) raced: Vec<RaceResult>,
     /// How many of `drawn` the last call filled.
     pub(crate) filled: usize,
@@ -102,6 +108,9 @@ impl SamplerBuilder {
             keys: Vec::with_capacity(self.positions),
             rule_of: Vec::with_capacity(self.positions),
             rules: Vec::with_capacity(self.segments),
+            mixtures: Vec::with_capacity(self.positions),
+            masses: vec![0.0; self.positions],
+            states: Vec::with_capacity(self.positions),
             drawn: vec![Drawn::BAD; self.positions],
             raced: vec![RaceResult::EMPTY; self.positions],
             filled: 0,

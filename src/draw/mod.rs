@@ -50,6 +50,8 @@ pub use statistics::{RowStatistics, Statistics};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum RowState {
+    /// The row was good, but decided that its position stays masked; no token was drawn.
+    Kept = 0,
     /// A token was drawn.
     Drawn = 1,
     /// The row holds NaN or +∞, or no finite logit: no token was drawn.
@@ -59,15 +61,18 @@ pub enum RowState {
 /// The outcome of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drawn {
-    /// The token, or −1 for a bad row.
+    /// The token, or −1 if none was drawn.
     pub token: i32,
-    /// Whether the row was usable.
+    /// Whether the row was usable, and used.
     pub state: RowState,
 }
 
 impl Drawn {
     /// The outcome of a bad row.
     pub const BAD: Self = Self { token: -1, state: RowState::Bad };
+
+    /// The outcome of a row whose position stays masked.
+    pub(crate) const KEPT: Self = Self { token: -1, state: RowState::Kept };
 
     pub(crate) fn token(token: usize) -> Self {
         // A vocabulary has at most 2^23 tokens.

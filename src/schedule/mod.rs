@@ -1,10 +1,15 @@
-//! When, and how many: noise schedules, first-hitting times, unmasking sizes.
+//! When, and how many: noise schedules, time grids, first-hitting times, unmasking sizes.
 
+mod grid;
 pub mod hitting;
 mod noise;
 mod sizes;
 mod table;
+mod transition;
 
+pub use grid::{Grid, TimeGrid};
 pub use noise::Noise;
 pub use sizes::Sizes;
 pub use table::NoiseTable;
+pub(crate) use transition::trapezoidal_weights;
+pub use transition::{MultiJump, Transition};
