@@ -195,6 +195,7 @@ impl<'a> Policy<'a> {
     pub fn check(&self) -> Result<(), Error> {
         self.draw.check()?;
         let Schedule { start, end, steps, noise, .. } = self.schedule;
+        noise.check()?;
         if matches!(self.select, Select::FirstHitting) {
             return Ok(());
         }

@@ -3,8 +3,6 @@
 pub mod hitting;
 mod noise;
 mod sizes;
-mod table;
 
-pub use noise::Noise;
+pub use noise::{Base, Noise, NoiseTable};
 pub use sizes::Sizes;
-pub use table::NoiseTable;
