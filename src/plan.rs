@@ -119,6 +119,14 @@ impl Plan {
         self.active
     }
 
+    /// The memory that a plan takes for each position and each segment; a bit counts as a byte.
+    #[cfg(feature = "capi")]
+    pub(crate) const POSITION_SIZE: usize =
+        size_of::<u32>() + size_of::<Mixture>() + size_of::<f64>() + 2;
+    #[cfg(feature = "capi")]
+    pub(crate) const SEGMENT_SIZE: usize =
+        size_of::<u32>() + size_of::<f64>() + size_of::<PlannedSegment>();
+
     pub(crate) fn segments(&self) -> &[PlannedSegment] {
         &self.segments
     }

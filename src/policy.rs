@@ -305,6 +305,7 @@ impl<'a> Policy<'a> {
         self.draw.check()?;
         let Schedule { grid, start, end, steps, noise, transition, extrapolate, .. } =
             self.schedule;
+        noise.check()?;
         let refuse = |name, value, expected| Err(Error::Argument { name, value, expected });
         if self.select.is_first_hitting() {
             return Ok(());

@@ -126,6 +126,18 @@ impl Sampler {
         SamplerBuilder { level: None, threads: 1, positions, segments, vocab: DEFAULT_VOCAB }
     }
 
+    /// The memory that a sampler takes for each position and each segment, without its plan.
+    #[cfg(feature = "capi")]
+    pub(crate) const POSITION_SIZE: usize = size_of::<Drawn>()
+        + size_of::<RaceResult>()
+        + size_of::<Key>()
+        + size_of::<Mixture>()
+        + size_of::<f64>()
+        + size_of::<RowState>()
+        + 2 * size_of::<u32>();
+    #[cfg(feature = "capi")]
+    pub(crate) const SEGMENT_SIZE: usize = size_of::<DrawRule>();
+
     /// The level that the kernels run at.
     #[must_use]
     pub fn level(&self) -> Level {

@@ -80,7 +80,8 @@ mod tests {
     use crate::lanes::Level;
 
     /// That the conversion is total is the compiler's to check; here, that no two kinds of mistake
-    /// share a number (an argument and an entry of one are the same kind), and that each number has a text of its own.
+    /// share a number (an argument and an entry of one are the same kind), and that each number has
+    /// a text of its own.
     #[test]
     fn every_error_has_its_own_number_and_text() {
         let (name, expected) = ("x", "y");

@@ -4,12 +4,10 @@ mod grid;
 pub mod hitting;
 mod noise;
 mod sizes;
-mod table;
 mod transition;
 
 pub use grid::{Grid, TimeGrid};
-pub use noise::Noise;
+pub use noise::{Base, Noise, NoiseTable};
 pub use sizes::Sizes;
-pub use table::NoiseTable;
 pub(crate) use transition::trapezoidal_weights;
 pub use transition::{MultiJump, Transition};

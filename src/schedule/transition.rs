@@ -76,9 +76,9 @@ impl Transition {
         match self {
             Self::Euler => noise.euler_probability(t, t - s),
             Self::Ancestral => noise.reveal_probability(t, s),
-            Self::TauLeaping(multi_jump) => multi_jump.probability((t - s) * noise.rate(t)),
+            Self::TauLeaping(multi_jump) => multi_jump.probability(noise.expected_jumps(t, t - s)),
             Self::Trapezoidal { theta, multi_jump } => {
-                multi_jump.probability(theta * (t - s) * noise.rate(t))
+                multi_jump.probability(noise.expected_jumps(t, theta * (t - s)))
             }
         }
     }
@@ -86,17 +86,16 @@ impl Transition {
     /// What the sum of a position's scores Σ ŝ(v) is to be multiplied by, to give what
     /// [`clipped`](Self::clipped) wants.
     ///
-    /// A score is μ(v)·α/(1 − α), so it is what a denoiser's step would expect times (1 − α)/α.
+    /// It is what a denoiser's step expects, divided by the sum of the exact scores.
     pub(crate) fn score_factor(self, noise: Noise<'_>, t: f64, s: f64) -> f64 {
         if s >= t {
             return 0.0;
         }
-        let log_masked = noise.log_masked(t);
-        let odds = exp(log_masked) / -expm1(log_masked);
-        match self {
-            Self::Ancestral => noise.reveal_probability(t, s) * odds,
-            _ => (t - s) * noise.rate(t) * odds,
-        }
+        let jumps = match self {
+            Self::Ancestral => noise.reveal_probability(t, s),
+            _ => noise.expected_jumps(t, t - s),
+        };
+        jumps / noise.score_sum(t)
     }
 
     /// The probability that a position moves of which a step expects `jumps` jumps; NaN for NaN.

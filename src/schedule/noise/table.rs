@@ -1,5 +1,6 @@
 //! A noise schedule by a table of the caller.
 
+use super::Curve;
 use crate::error::{Error, shape};
 use libm::{exp, expm1, log, log1p};
 
@@ -8,8 +9,8 @@ use libm::{exp, expm1, log, log1p};
 ///
 /// Everything else follows from that rule, exactly: the inverse is linear in 1 − α too, and the
 /// rate on the way up to an entry is 1/(t − t₀), where t₀ is the time at which the line through it
-/// and the one before reaches 0. The table (0, 0), (1, 1) is the linear schedule, to the last bit of its rates and
-/// probabilities.
+/// and the one before reaches 0. The table (0, 0), (1, 1) is the linear schedule, to the last bit of
+/// its rates and probabilities.
 ///
 /// ```
 /// use demask::schedule::NoiseTable;
@@ -50,6 +51,10 @@ impl Knot {
 }
 
 impl NoiseTable {
+    /// How many bytes an entry takes.
+    #[cfg(feature = "capi")]
+    pub(crate) const ENTRY_SIZE: usize = size_of::<Knot>();
+
     /// A table of masked fractions 1 − α at `times`.
     ///
     /// The first entry is (0, 0). Times rise, the later fractions are above 0 and do not fall. The
@@ -105,21 +110,27 @@ impl NoiseTable {
         (a.masked + a.rise(b) * ((t - a.time) / (b.time - a.time))).min(b.masked)
     }
 
-    pub(super) fn alpha(&self, t: f64) -> f64 {
+    /// The reciprocal of the rate at `t`: the time since the line that leads there left 0.
+    fn time_since_zero(&self, t: f64) -> f64 {
+        let (a, b) = self.around(t);
+        (t - a.time) + a.masked * ((b.time - a.time) / a.rise(b))
+    }
+}
+
+impl Curve for NoiseTable {
+    fn alpha(&self, t: f64) -> f64 {
         let (a, b) = self.around(t);
         if t <= a.time {
             return a.alpha;
         }
         (b.alpha + a.rise(b) * ((b.time - t) / (b.time - a.time))).min(a.alpha)
     }
-
-    pub(super) fn log_masked(&self, t: f64) -> f64 {
+    fn log_masked(&self, t: f64) -> f64 {
         let masked = self.masked(t);
         if masked < 0.5 { log(masked) } else { log1p(-self.alpha(t)) }
     }
-
-    /// The largest time at which ln(1 − α) is at most `log_masked`.
-    pub(super) fn time(&self, log_masked: f64) -> f64 {
+    /// The latest time, where the fraction is the same for a while: going backwards, it comes first.
+    fn time(&self, log_masked: f64) -> f64 {
         let (masked, alpha) = (exp(log_masked), -expm1(log_masked));
         let low = masked < 0.5;
         let reached = |knot: &Knot| if low { knot.masked <= masked } else { knot.alpha >= alpha };
@@ -135,15 +146,13 @@ impl NoiseTable {
             (b.time - width * ((alpha - b.alpha) / a.rise(b))).max(a.time)
         }
     }
-
-    /// The reciprocal of the rate at `t`: the time since the line that leads there left 0.
-    pub(super) fn time_since_zero(&self, t: f64) -> f64 {
-        let (a, b) = self.around(t);
-        (t - a.time) + a.masked * ((b.time - a.time) / a.rise(b))
+    fn jumps(&self, t: f64, h: f64) -> f64 {
+        h / self.time_since_zero(t)
     }
-
-    /// The probability that a position masked at `t` is clean at `s`, 0 < s < t.
-    pub(super) fn reveal_probability(&self, t: f64, s: f64) -> f64 {
+    fn reveal_probability(&self, t: f64, s: f64) -> f64 {
+        if s == 0.0 {
+            return 1.0;
+        }
         let (a, b) = self.around(t);
         if s >= a.time {
             return (t - s) / self.time_since_zero(t);
