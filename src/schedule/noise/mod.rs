@@ -137,8 +137,10 @@ impl Noise<'_> {
             Self::Geometric { sigma_min, sigma_max } => f(&Geometric { sigma_min, sigma_max }),
             Self::Power { exponent } => f(&Power { exponent }),
             Self::Logarithmic => f(&Logarithmic),
-            Self::Scaled { base, epsilon } => {
-                Noise::from(base).with(|base| f(&Scaled { base, epsilon }))
+            Self::Scaled { base: Base::Linear, epsilon } => f(&Scaled { base: &Linear, epsilon }),
+            Self::Scaled { base: Base::Cosine, epsilon } => f(&Scaled { base: &Cosine, epsilon }),
+            Self::Scaled { base: Base::CosineSquared, epsilon } => {
+                f(&Scaled { base: &CosineSquared, epsilon })
             }
             Self::Table(table) => f(table),
         }
