@@ -27,7 +27,8 @@
 //!
 //! [`target`]: distributions over short sequences, their conditionals, imperfect denoisers.
 //! [`grid`]: time grids and the probability with which each step reveals a position.
-//! [`composition`]: weights and laws, put together. [`statistics`]: distances and tests.
+//! [`composition`]: weights and laws, put together. [`stepping`]: laws by plain enumeration, for
+//! samplers that treat positions differently. [`statistics`]: distances and tests.
 //!
 //! Nothing here uses the library that it is a measure for.
 
@@ -36,6 +37,7 @@
 pub(crate) mod composition;
 pub(crate) mod grid;
 pub(crate) mod statistics;
+pub(crate) mod stepping;
 pub(crate) mod target;
 
 pub(crate) use composition::{CompositionLaws, Leftover, Weights, law_of_sizes};
