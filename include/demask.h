@@ -101,26 +101,115 @@
 // depends on the key and its id alone. About three times slower.
 #define DEMASK_METHOD_RACE 1
 
-// One position at a time, at its exact first-hitting time, uniform among the masked ones.
+// Masked fraction t on [0, 1] (log-linear). With a parameter, epsilon, 1 - epsilon times that.
+#define DEMASK_NOISE_LINEAR 0
+
+// Masked fraction 2 sin^2(pi t/4) on [0, 1]. With a parameter, epsilon, 1 - epsilon times that.
+#define DEMASK_NOISE_COSINE 1
+
+// Masked fraction 1 - exp(-t) on [0, infinity): every token is masked at rate 1.
+#define DEMASK_NOISE_UNIT_RATE 2
+
+// Masked fraction sin^2(pi t/2) on [0, 1]. With a parameter, epsilon, 1 - epsilon times that.
+#define DEMASK_NOISE_COSINE_SQUARED 3
+
+// Masked fraction sin(pi t/2) on [0, 1], the cosine of MaskGIT and MD4.
+#define DEMASK_NOISE_MASKGIT_COSINE 4
+
+// Masked fraction 1 - exp(-sigma), sigma = sigma_min^(1 - t) sigma_max^t, on [0, 1]. The parameter
+// is sigma_min, above 0; sigma_max is above that.
+#define DEMASK_NOISE_GEOMETRIC 5
+
+// Masked fraction t to the power of the parameter, above 0, on [0, 1].
+#define DEMASK_NOISE_POWER 6
+
+// Masked fraction ln(1 + t)/ln 2 on [0, 1].
+#define DEMASK_NOISE_LOGARITHMIC 7
+
+// A table of the caller, from time 0 to that of its last entry.
+#define DEMASK_NOISE_TABLE 8
+
+// The values of a table are masked fractions.
+#define DEMASK_TABLE_MASKED 0
+
+// The values of a table are natural logarithms of masked fractions.
+#define DEMASK_TABLE_LOG_MASKED 1
+
+// The positions that are hit next, at their exact first-hitting times, uniform among the masked
+// ones: one if the policy has 0 steps, else as many as its sizes say.
 #define DEMASK_SELECT_FIRST_HITTING 0
 
-// Every masked position independently, with the probability of the Euler step.
+// Every masked position independently, with the probability of the policy's transition.
 #define DEMASK_SELECT_BERNOULLI 1
 
 // A uniformly random subset, as large as the size schedule says.
 #define DEMASK_SELECT_RANDOM_ORDER 2
 
+// As BERNOULLI, each position by one random number of its own for all steps.
+#define DEMASK_SELECT_PREDRAWN_BERNOULLI 3
+
+// As FIRST_HITTING, each position by one random number of its own, which is the masked fraction at
+// its hit. A position whose row is bad is passed over, and comes again last.
+#define DEMASK_SELECT_PREDRAWN_FIRST_HITTING 4
+
+// Every masked position independently, each with the probability that its own row says: rows are
+// logarithms of scores (Lou et al., arXiv 2310.16834). A plan names all masked positions.
+#define DEMASK_SELECT_SCORE_BERNOULLI 5
+
+// min(1, h r(t)) (Euler).
+#define DEMASK_TRANSITION_EULER 0
+
+// 1 - exp(-h r(t)): the first of several jumps counts (tau-leaping).
+#define DEMASK_TRANSITION_TAU_LEAPING 1
+
+// h r(t) exp(-h r(t)): several jumps are rejected (tau-leaping).
+#define DEMASK_TRANSITION_TAU_LEAPING_REJECT 2
+
+// The exact probability of the reverse process; with scores, the Tweedie rule.
+#define DEMASK_TRANSITION_ANCESTRAL 3
+
+// The theta-trapezoidal method, two network calls a step, the first of several jumps counts (Ren
+// et al., arXiv 2502.00234). Needs the earlier logits at every second step of a segment.
+#define DEMASK_TRANSITION_TRAPEZOIDAL 4
+
+// As TRAPEZOIDAL, several jumps are rejected.
+#define DEMASK_TRANSITION_TRAPEZOIDAL_REJECT 5
+
+// BERNOULLI with EULER: every masked position with probability min(1, h r(t)).
+#define DEMASK_SAMPLER_EULER 0
+
+// SCORE_BERNOULLI with EULER. It starts at 0.999 times the last time, since scores are 0 there.
+#define DEMASK_SAMPLER_EULER_SCORE 1
+
+// BERNOULLI with ANCESTRAL.
+#define DEMASK_SAMPLER_ANCESTRAL 2
+
+// BERNOULLI with TAU_LEAPING.
+#define DEMASK_SAMPLER_TAU_LEAPING 3
+
+// SCORE_BERNOULLI with ANCESTRAL. It starts as EULER_SCORE does.
+#define DEMASK_SAMPLER_TWEEDIE 4
+
+// BERNOULLI with TRAPEZOIDAL, theta 1/2: two network calls a step.
+#define DEMASK_SAMPLER_TRAPEZOIDAL 5
+
+// FIRST_HITTING in so many steps of even sizes.
+#define DEMASK_SAMPLER_PARALLEL_HITTING 6
+
+// The same, with laws extrapolated in time.
+#define DEMASK_SAMPLER_EXTRAPOLATED_HITTING 7
+
+// Steps of one width from start to end.
+#define DEMASK_GRID_UNIFORM 0
+
+// Steps of width grid_fraction min(1, t) from time t, down to the end.
+#define DEMASK_GRID_DECAYING 1
+
+// The times of grid_times.
+#define DEMASK_GRID_TIMES 2
+
 // A chosen position gets its drawn token, which stays.
 #define DEMASK_UPDATE_REVEAL 0
-
-// Masked fraction t on [0, 1] (log-linear).
-#define DEMASK_NOISE_LINEAR 0
-
-// Masked fraction 2 sin^2(pi t/4) on [0, 1].
-#define DEMASK_NOISE_COSINE 1
-
-// Masked fraction 1 - exp(-t) on [0, infinity): every token is masked at rate 1.
-#define DEMASK_NOISE_UNIT_RATE 2
 
 // Sizes that differ by at most one, the larger ones first.
 #define DEMASK_SIZES_EVEN 0
@@ -158,7 +247,7 @@
 // The largest vocabulary: 2^23 tokens.
 #define DEMASK_MAX_VOCAB 8388608
 
-// The position of this row did not move. Only demask_step.
+// The position of this row did not move. In demask_step_planned, because its row decided so.
 #define DEMASK_ROW_SKIPPED 0
 
 // A token was drawn from this row.
@@ -174,6 +263,16 @@
 // when it is made: with one thread, no later call allocates, locks, prints, reads the environment
 // or makes a system call.
 typedef struct demask_context demask_context;
+
+// A noise schedule by a table. Made by demask_noise_table_create, freed by
+// demask_noise_table_destroy. Calls only read it, from any number of threads at once; it must live
+// as long as a struct that points to it is used.
+typedef struct demask_noise_table demask_noise_table;
+
+// A time grid by its times. Made by demask_time_grid_create, freed by demask_time_grid_destroy.
+// Calls only read it, from any number of threads at once; it must live as long as a policy that
+// points to it is used.
+typedef struct demask_time_grid demask_time_grid;
 
 // What a call returns: DEMASK_OK or a DEMASK_ERR_ number. Numbers are only ever added.
 //
@@ -233,8 +332,7 @@ typedef struct demask_draw_rule {
 } demask_draw_rule;
 
 // A decoding rule: how a token is drawn, which positions move, what happens to them, when, and
-// when it ends. A plain value: fill it with demask_policy_first_hitting, demask_policy_euler or
-// demask_policy_random_order, then change fields as wanted.
+// when it ends. A plain value: fill it with a demask_policy_ function, then change fields as wanted.
 typedef struct demask_policy {
   // sizeof(demask_policy), as the caller was compiled. The policies of a canvas have the size
   // that the canvas says.
@@ -243,13 +341,16 @@ typedef struct demask_policy {
   uint32_t select;
   // What happens to them: a DEMASK_UPDATE_ number.
   uint32_t update;
-  // The noise schedule that relates time and masked fraction: a DEMASK_NOISE_ number.
+  // The noise schedule that relates time and masked fraction: a DEMASK_NOISE_ number. Its
+  // parameters are noise_parameter, noise_sigma_max and noise_table.
   uint32_t noise;
-  // How many positions random order reveals at each step: a DEMASK_SIZES_ number.
+  // How many positions random order and first-hitting reveal at each step: a DEMASK_SIZES_
+  // number.
   uint32_t sizes;
   // What is done about masks that are left at the end: a DEMASK_FINISH_ number.
   uint32_t finish;
-  // The number of steps, at least 1. First-hitting does not look at it.
+  // The number of steps, at least 1. First-hitting with 0 steps reveals one position after
+  // another, however many there are.
   uint32_t steps;
   // Logits are divided by this: 0, or at least 1e-30. 0 takes the largest logit (ties: the
   // lowest id), INFINITY draws uniformly among the finite logits.
@@ -271,6 +372,33 @@ typedef struct demask_policy {
   double start;
   // The time at which the time grid ends, at least 0 and below start.
   double end;
+  // As `parameter` in demask_noise.
+  double noise_parameter;
+  // As `sigma_max` in demask_noise.
+  double noise_sigma_max;
+  // As `table` in demask_noise.
+  const struct demask_noise_table *noise_table;
+  // Zero.
+  size_t noise_reserved;
+  // With what probability a step of a time grid reveals a position: a DEMASK_TRANSITION_ number.
+  uint32_t transition;
+  // How the time grid falls: a DEMASK_GRID_ number.
+  uint32_t grid;
+  // 0 or 1, 1 for first-hitting alone: whether the law at each hit is extrapolated in time from
+  // the two latest outputs (Zheng et al., arXiv 2409.02908). From the second step of a segment on
+  // a step then needs the earlier logits.
+  uint32_t extrapolate;
+  // Zero.
+  uint32_t reserved_2;
+  // The theta of TRAPEZOIDAL, above 0 and below 1. Zero for the others.
+  double theta;
+  // The fraction of DECAYING, above 0 and at most 1: see demask_grid_decaying. Zero for the
+  // others.
+  double grid_fraction;
+  // The times of TIMES. NULL for the others.
+  const struct demask_time_grid *grid_times;
+  // Zero.
+  size_t grid_reserved;
 } demask_policy;
 
 // The active window of one request: the positions from `begin` to before `end`, and the state of
@@ -293,16 +421,21 @@ typedef struct demask_segment {
   uint32_t policy;
   // The position of `begin` within the request, for one that is decoded window by window.
   uint32_t origin;
-  // Zero.
-  uint32_t reserved;
+  // How many masks the segment had at its first step, on which sizes depend. 0 is the number that
+  // it has now; the next step writes it here.
+  uint32_t initial_masks;
   // The natural logarithm of the masked fraction at the current time, for first-hitting: at
-  // most 0, which is the start. A first-hitting step lowers it; no other policy looks at it.
+  // most 0, which is the start. A step that reveals something lowers it. For PREDRAWN_BERNOULLI,
+  // that of the probability to be still masked. No other policy looks at it.
   double log_masked;
+  // That of the masked fraction at the time of the latest network output, for extrapolating
+  // policies: at most 0, which is none yet.
+  double output_log_masked;
 } demask_segment;
 
 // The tokens of a batch, and how each part of it is decoded. All memory is the caller's. A step
-// changes tokens, kinds, and the step and log_masked of every segment, in place, if and only if
-// it succeeds.
+// changes tokens, kinds, and the step, initial_masks, log_masked and output_log_masked of every
+// segment, in place, if and only if it succeeds.
 //
 // Segments stand in ascending order and do not overlap. Positions outside of them are never
 // touched.
@@ -366,6 +499,12 @@ typedef struct demask_plan_buffers {
   // Set by demask_plan: in how many segments something may still move, now or later. At 0 the
   // batch is done, and no step is to be made.
   size_t n_active;
+  // NULL, or room for `segments_capacity` numbers, 0 or 1: whether the step reads the earlier
+  // logits of the segment's rows.
+  uint8_t *reads_earlier;
+  // Set by demask_plan: the number of rows for which the step reads earlier logits. If it is not
+  // 0, the logits of the step have an `earlier`.
+  size_t n_earlier;
 } demask_plan_buffers;
 
 // Rows of logits, read only. The logits of token v in row k are element
@@ -402,6 +541,14 @@ typedef struct demask_logits {
   float guidance_scale;
   // Zero.
   uint32_t reserved;
+  // NULL, or the rows of an earlier network call, row by row: the output for the same position of
+  // the segment's last step for which a plan had rows. Steps of policies that draw from two
+  // outputs need them where the plan says so, nothing else looks at them, and the rows of other
+  // segments may be any. Of the same type, `n_rows` and `vocab`; they may have a guide, but no
+  // earlier rows of their own. Costs passes over copies of the rows in the context's own memory.
+  const struct demask_logits *earlier;
+  // Zero.
+  size_t reserved_2;
 } demask_logits;
 
 // What a step reports. The pointers are set by the caller, the counts by the step.
@@ -540,6 +687,23 @@ typedef struct demask_statistics {
   size_t n_top;
 } demask_statistics;
 
+// A noise schedule: the relation between time and the fraction of masked tokens.
+typedef struct demask_noise {
+  // sizeof(demask_noise), as the caller was compiled.
+  uint32_t struct_size;
+  // A DEMASK_NOISE_ number.
+  uint32_t schedule;
+  // The parameter: epsilon, at least 0 and below 1, of LINEAR, COSINE and COSINE_SQUARED;
+  // sigma_min of GEOMETRIC; the exponent of POWER. Zero for the others.
+  double parameter;
+  // sigma_max of GEOMETRIC. Zero for the others.
+  double sigma_max;
+  // The table of TABLE. NULL for the others.
+  const struct demask_noise_table *table;
+  // Zero.
+  size_t reserved;
+} demask_noise;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -583,9 +747,44 @@ void demask_destroy(struct demask_context *context);
 // Errors: NULL, ALIGN, STRUCT.
 demask_status demask_draw_rule_init(struct demask_draw_rule *out, size_t struct_size);
 
+// Makes a noise schedule from a table of `n` entries, at least 2, and writes it to `*out`: its
+// masked fraction is linear in time between neighbours. The caller owns it, and frees it with
+// demask_noise_table_destroy; `times` and `values` are copied.
+//
+// The first entry is time 0 and masked fraction 0 (-INFINITY as a logarithm). Times rise, values do
+// not fall; later ones are above 0 and at most 1, or -700 to 0 as logarithms. `quantity`, a
+// DEMASK_TABLE_ number, says what the values are.
+//
+// Errors: NULL, ALIGN, SHAPE (fewer than 2 entries), ARGUMENT (a time or value out of range or
+// order, an unknown quantity), RESOURCES.
+demask_status demask_noise_table_create(const double *times,
+                                        const double *values,
+                                        size_t n,
+                                        uint32_t quantity,
+                                        struct demask_noise_table **out);
+
+// Frees a table. NULL is fine.
+void demask_noise_table_destroy(struct demask_noise_table *table);
+
+// Makes the time grid whose step k goes from `times[k]` to `times[k + 1]`, and writes it to `*out`:
+// `n` times, at least 2, each below the one before, the first finite, the last at least 0. The
+// caller owns it, and frees it with demask_time_grid_destroy; `times` are copied.
+//
+// A policy that uses it has as many steps, which is one less than `n`, and its first and last time
+// as start and end.
+//
+// Errors: NULL, ALIGN, SHAPE (fewer than 2 times), ARGUMENT (a time out of range or order),
+// RESOURCES.
+demask_status demask_time_grid_create(const double *times, size_t n, struct demask_time_grid **out);
+
+// Frees a time grid. NULL is fine.
+void demask_time_grid_destroy(struct demask_time_grid *grid);
+
 // Fills `out` with first-hitting: one position at a time, at its exact first-hitting time. The law
 // of the output has no error but the denoiser's (Zheng et al., arXiv 2409.02908). Temperature 1.
-// `noise` is a DEMASK_NOISE_ number, `struct_size` is sizeof(demask_policy).
+// `noise` is a DEMASK_NOISE_ number that needs no parameter, `struct_size` is
+// sizeof(demask_policy). For other schedules, make the policy with DEMASK_NOISE_LINEAR and set
+// its fields.
 //
 // Errors: NULL, ALIGN, STRUCT, ARGUMENT.
 demask_status demask_policy_first_hitting(uint32_t noise,
@@ -595,13 +794,32 @@ demask_status demask_policy_first_hitting(uint32_t noise,
 // Fills `out` with the Euler method on a uniform time grid of `steps` steps, at least 1, from the
 // last time of the noise schedule (16 for the unit rate) to 0: every masked position is revealed
 // with probability min(1, h r(t)), independently (Lou et al., arXiv 2310.16834). Temperature 1,
-// DEMASK_FINISH_NONE. `noise` is a DEMASK_NOISE_ number, `struct_size` is sizeof(demask_policy).
+// DEMASK_FINISH_NONE. `noise` is as for demask_policy_first_hitting, `struct_size` is
+// sizeof(demask_policy).
 //
 // Errors: NULL, ALIGN, STRUCT, ARGUMENT.
 demask_status demask_policy_euler(uint32_t noise,
                                   uint32_t steps,
                                   struct demask_policy *out,
                                   size_t struct_size);
+
+// Fills `out` with a preset that takes the number of steps, at least 1, of a uniform time grid from
+// the last time of the noise schedule (16 for the unit rate) to 0: a DEMASK_SAMPLER_ number says
+// which. `noise` is as for demask_policy_first_hitting, `struct_size` is sizeof(demask_policy).
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+demask_status demask_policy_sampler(uint32_t sampler,
+                                    uint32_t noise,
+                                    uint32_t steps,
+                                    struct demask_policy *out,
+                                    size_t struct_size);
+
+// Writes the fraction of the decaying grid that goes from `start` to `end` in `steps` steps, for
+// grid_fraction of a policy whose start and end these are.
+//
+// Errors: NULL, ALIGN, ARGUMENT (`end` not above 0, `start` not finite and above `end`, or too few
+// steps, each of which goes down by 1 at most).
+demask_status demask_grid_decaying(double start, double end, uint32_t steps, double *out);
 
 // Fills `out` with a uniformly random order in `steps` steps, at least 1, whose sizes differ by at
 // most one, the larger ones first. Temperature 1. `struct_size` is sizeof(demask_policy).
@@ -633,13 +851,15 @@ demask_status demask_plan(struct demask_context *context,
                           const struct demask_canvas *canvas,
                           struct demask_plan_buffers *plan);
 
-// Makes the step that `plan` chose: draws a token for each of its rows and writes it, then
-// advances every segment by one step. Row k of `logits` belongs to canvas position
+// Makes the step that `plan` chose: draws a token for each of its rows that moves and writes it,
+// then advances every segment by one step. Row k of `logits` belongs to canvas position
 // `plan->rows[k]`. `logits` may be NULL if the plan has no rows; `out` may be NULL.
 //
-// A bad row leaves its position masked.
+// A bad row leaves its position masked. The log_masked of a first-hitting segment then stands still,
+// unless other rows of its step were good.
 //
-// Errors: NULL, STRUCT, SHAPE, ALIGN, ARGUMENT, CAPACITY, PLAN (not a plan of this canvas, or the
+// Errors: NULL, STRUCT, SHAPE (also where the plan reads earlier logits and there are none), ALIGN,
+// ARGUMENT, CAPACITY, PLAN (not a plan of this canvas, or the
 // canvas has changed since).
 demask_status demask_step_planned(struct demask_context *context,
                                   const struct demask_canvas *canvas,
@@ -709,43 +929,92 @@ demask_status demask_draw_statistics(struct demask_context *context,
                                      int32_t *tokens,
                                      uint8_t *row_state);
 
-// Writes alpha(t), the probability that a token is clean at time `t`: from 1 at time 0 to 0 at the
-// last time of the schedule `noise`, which is 1, or INFINITY for the unit rate.
+// Writes alpha(t), the probability that a token is clean at time `t`: 1 at time 0 (but for
+// GEOMETRIC) and falling to the last time, which is 1, INFINITY for UNIT_RATE, or that of the last
+// entry of a table.
 //
-// Errors: NULL, ALIGN, ARGUMENT (`t` outside 0 to the last time).
-demask_status demask_noise_alpha(uint32_t noise, double t, double *out);
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` outside
+// 0 to the last time).
+demask_status demask_noise_alpha(const struct demask_noise *noise, double t, double *out);
 
-// Writes ln(1 - alpha(t)), the natural logarithm of the masked fraction: from -INFINITY at time 0
-// to 0 at the last time.
+// Writes ln(1 - alpha(t)), the natural logarithm of the masked fraction: -INFINITY at time 0 (but
+// for GEOMETRIC), and 0 where all is masked.
 //
-// Errors: NULL, ALIGN, ARGUMENT (`t` outside 0 to the last time).
-demask_status demask_noise_log_masked(uint32_t noise, double t, double *out);
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` outside
+// 0 to the last time).
+demask_status demask_noise_log_masked(const struct demask_noise *noise, double t, double *out);
 
-// Writes the time at which ln(1 - alpha) is `log_masked`, at most 0.
+// Writes the time at which ln(1 - alpha) is `log_masked`, at most 0: the last time for a value
+// above that of the last time, 0 for one below that of time 0.
 //
-// Errors: NULL, ALIGN, ARGUMENT (`log_masked` above 0).
-demask_status demask_noise_time(uint32_t noise, double log_masked, double *out);
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `log_masked`
+// above 0).
+demask_status demask_noise_time(const struct demask_noise *noise, double log_masked, double *out);
+
+// demask_noise_time of `n` values at once, for first-hitting events.
+//
+// Errors: NULL, ALIGN, SHAPE, STRUCT, ARGUMENT (a parameter of the schedule out of its range, a
+// `log_masked` above 0 or NaN).
+demask_status demask_noise_times(const struct demask_noise *noise,
+                                 const double *log_masked,
+                                 double *times,
+                                 size_t n);
 
 // Writes -alpha'(t)/(1 - alpha(t)), the rate at which a masked position is revealed when time runs
-// backwards at `t`: INFINITY at time 0.
+// backwards at `t`: INFINITY at time 0 (but for GEOMETRIC). At an entry of a table, it is the rate
+// before that entry.
 //
-// Errors: NULL, ALIGN, ARGUMENT (`t` outside 0 to the last time).
-demask_status demask_noise_rate(uint32_t noise, double t, double *out);
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` outside
+// 0 to the last time).
+demask_status demask_noise_rate(const struct demask_noise *noise, double t, double *out);
 
-// Writes the probability that a position masked at time `t` is clean at the earlier time `s`.
+// Writes alpha(t)/(1 - alpha(t)), the sum over tokens of the exact score of a masked position at
+// time `t`. A network's scores sum to something else: its Euler, tau-leaping and Tweedie steps
+// reveal with the probabilities below times (its sum)/(this sum).
 //
-// Errors: NULL, ALIGN, ARGUMENT (`t` not above 0 or past the last time, `s` outside 0 to `t`).
-demask_status demask_noise_reveal_probability(uint32_t noise, double t, double s, double *out);
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` outside
+// 0 to the last time).
+demask_status demask_noise_score_sum(const struct demask_noise *noise, double t, double *out);
+
+// Writes the probability (alpha(s) - alpha(t))/(1 - alpha(t)) that a position masked at time `t` is
+// clean at the earlier time `s`: that of an ancestral step, and of a Tweedie step with exact scores.
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` not above
+// 0 or past the last time, `s` outside 0 to `t`).
+demask_status demask_noise_reveal_probability(const struct demask_noise *noise,
+                                              double t,
+                                              double s,
+                                              double *out);
 
 // Writes min(1, h rate(t)), the probability with which the Euler method reveals a masked position in
 // a step of width `h` from time `t`: exactly 1 for a linear step that ends at time 0.
 //
-// Errors: NULL, ALIGN, ARGUMENT (`t` not above 0 or past the last time, `h` outside 0 to `t` or
-// INFINITY).
-demask_status demask_noise_euler_probability(uint32_t noise,
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` not
+// above 0 or past the last time, `h` outside 0 to `t` or INFINITY).
+demask_status demask_noise_euler_probability(const struct demask_noise *noise,
                                              double t,
                                              double h,
                                              double *out);
+
+// Writes 1 - exp(-h rate(t)), the probability with which tau-leaping reveals a masked position in a
+// step of width `h` from time `t`, if the first of several jumps counts.
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` not
+// above 0 or past the last time, `h` outside 0 to `t` or INFINITY).
+demask_status demask_noise_tau_first_jump_probability(const struct demask_noise *noise,
+                                                      double t,
+                                                      double h,
+                                                      double *out);
+
+// Writes h rate(t) exp(-h rate(t)), the probability with which tau-leaping reveals a masked position
+// in a step of width `h` from time `t`, if several jumps are rejected. At most 1/e.
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` not
+// above 0 or past the last time, `h` outside 0 to `t` or INFINITY).
+demask_status demask_noise_tau_reject_probability(const struct demask_noise *noise,
+                                                  double t,
+                                                  double h,
+                                                  double *out);
 
 // Writes how many of `masks` masked positions a step reveals by even sizes when `steps_left` steps
 // are left, this one included: all with one step left, 0 with none.

@@ -55,7 +55,7 @@ pub struct demask_segment {
     /// policies: at most 0, which is none yet.
     pub output_log_masked: f64,
 }
-c_struct!(demask_segment: 56, grew from 48);
+c_struct!(demask_segment: 56, grew from 56);
 
 /// The tokens of a batch, and how each part of it is decoded. All memory is the caller's. A step
 /// changes tokens, kinds, and the step, initial_masks, log_masked and output_log_masked of every

@@ -153,7 +153,7 @@ pub struct demask_policy {
     /// Zero.
     pub grid_reserved: usize,
 }
-c_struct!(demask_policy: 152, grew from 72);
+c_struct!(demask_policy: 152, grew from 152);
 
 numbered!(Select:
     DEMASK_SELECT_FIRST_HITTING = FirstHitting,
