@@ -239,7 +239,7 @@ impl Plan {
                     let rng = &mut segment.key().generator(Purpose::Hit);
                     first_hitting::choose(masked, now, size, rng, ranks, into, hits);
                 } else {
-                    predrawn::choose_next(masked, predrawn(), now, size, into, hits);
+                    predrawn::choose_next(level, masked, predrawn(), now, size, into, hits);
                 }
                 if hits.is_empty() {
                     noise.time(now)

@@ -142,12 +142,12 @@ impl<L: Lanes> LaneGenerators<L> {
 #[inline]
 pub(crate) fn below(rng: &mut Xoshiro256PlusPlus, n: u32) -> u32 {
     let n = u64::from(n);
-    // The product's low half is uniform over multiples; values under 2^64 mod n would be
-    // counted once too often.
-    let surplus = n.wrapping_neg() % n;
     loop {
         let product = u128::from(rng.next_u64()) * u128::from(n);
-        if product as u64 >= surplus {
+        // The product's low half is uniform over multiples; values under 2^64 mod n would be
+        // counted once too often. That number takes a division, and is below n.
+        let low = product as u64;
+        if low >= n || low >= n.wrapping_neg() % n {
             return (product >> 64) as u32;
         }
     }

@@ -21,7 +21,7 @@ use exact_law::{
 };
 use perfect_network::{Network, Seen, decode, histogram, sampler, state_histogram};
 
-const OUTPUTS: u64 = 1_000_000;
+const OUTPUTS: u64 = 400_000;
 
 fn targets() -> Vec<(&'static str, Target)> {
     vec![

@@ -53,6 +53,9 @@ pub(crate) fn choose(
     }
 }
 
+/// So many masked positions of 64 are looked at one by one rather than all in vectors.
+const FEW: u32 = 12;
+
 struct Above<'a> {
     masked: &'a Masked<'a>,
     hits: Predrawn,
@@ -67,16 +70,65 @@ impl Kernel for Above<'_> {
     fn run<L: Lanes>(self, _s: L) {
         let Self { masked, hits, bar, rows } = self;
         for (k, &word) in masked.words().iter().enumerate() {
-            if word == 0 {
-                continue;
-            }
-            // Without branches, which the compiler turns into vectors.
+            let first = 64 * k as u32;
             let mut above = 0;
-            for bit in 0..64 {
-                above |= u64::from(hits.word(64 * k as u32 + bit) >= bar) << bit;
+            if word.count_ones() <= FEW {
+                let mut bits = word;
+                while bits != 0 {
+                    let bit = bits.trailing_zeros();
+                    above |= u64::from(hits.word(first + bit) >= bar) << bit;
+                    bits &= bits - 1;
+                }
+            } else {
+                // Without branches, which the compiler turns into vectors.
+                for bit in 0..64 {
+                    above |= u64::from(hits.word(first + bit) >= bar) << bit;
+                }
             }
             masked.push(k, above & word, rows);
         }
+    }
+}
+
+/// The largest number below `bar` of a masked position, and the word of bits that it is in.
+struct Largest<'a> {
+    masked: &'a Masked<'a>,
+    hits: Predrawn,
+    bar: u64,
+}
+
+impl Kernel for Largest<'_> {
+    type Output = (u64, usize);
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _s: L) -> (u64, usize) {
+        let Self { masked, hits, bar } = self;
+        let mut largest = (0, 0);
+        for (k, &word) in masked.words().iter().enumerate() {
+            let first = 64 * k as u32;
+            let counts = |bit: u32| {
+                let number = hits.word(first + bit);
+                let counts = number < bar && word >> bit & 1 == 1;
+                if counts { number } else { 0 }
+            };
+            let mut here = 0;
+            if word.count_ones() <= FEW {
+                let mut bits = word;
+                while bits != 0 {
+                    here = here.max(counts(bits.trailing_zeros()));
+                    bits &= bits - 1;
+                }
+            } else {
+                // Without branches, which the compiler turns into vectors.
+                for bit in 0..64 {
+                    here = here.max(counts(bit));
+                }
+            }
+            if here > largest.0 {
+                largest = (here, k);
+            }
+        }
+        largest
     }
 }
 
@@ -97,6 +149,7 @@ fn log_uniform(word: u64) -> f64 {
 /// bad. They come when nothing else is left. Numbers may tie, with probability 2^-64; the lowest
 /// position is then the first.
 pub(crate) fn choose_next(
+    level: Level,
     masked: &Masked<'_>,
     numbers: Predrawn,
     log_masked: f64,
@@ -114,17 +167,14 @@ pub(crate) fn choose_next(
         (bar.is_some_and(|bar| word >= bar), !word, at)
     };
     let begin = rows.len();
-    if size == 1 {
-        let mut first: Option<(bool, u64, u32)> = None;
-        for (k, &word) in masked.words().iter().enumerate() {
-            let mut bits = word;
-            while bits != 0 {
-                let here = order(&masked.position(64 * k + bits.trailing_zeros() as usize));
-                first = first.filter(|&first| first < here).or(Some(here));
-                bits &= bits - 1;
-            }
-        }
-        rows.extend(first.map(|(_, _, at)| at));
+    let largest = Largest { masked, hits: numbers, bar: bar.unwrap_or(u64::MAX) };
+    if size == 1
+        && let (number @ 1.., k) = run(level, largest)
+    {
+        let word = masked.words()[k];
+        let is_it =
+            |&bit: &usize| word >> bit & 1 == 1 && numbers.word((64 * k + bit) as u32) == number;
+        rows.extend((0..64).find(is_it).map(|bit| masked.position(64 * k + bit)));
     } else {
         masked.push_all(rows);
         let size = size as usize;
@@ -136,4 +186,103 @@ pub(crate) fn choose_next(
     }
     let time = |&at: &u32| log_uniform(numbers.word(index(at))).min(log_masked);
     hits.extend(rows[begin..].iter().map(time));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Predrawn, choose, choose_next, log_uniform};
+    use crate::lanes::Level;
+    use crate::rng::Key;
+    use crate::select::masked::tests::{tokens, with_masked};
+
+    fn levels() -> impl Iterator<Item = Level> {
+        Level::ALL.into_iter().filter(|level| level.is_available())
+    }
+
+    #[test]
+    fn numbers_are_those_of_split_mix() {
+        let hits = Predrawn::new(Key { seed: 3, stream: 4, step: 5, position: 6 }, 0);
+        let again = Predrawn::new(Key { seed: 3, stream: 4, ..Key::default() }, 0);
+        let window = Predrawn { origin: 10, ..hits };
+        let mut state = hits.state;
+        for position in 0..100 {
+            // Steele, Lea and Flood's loop.
+            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let x = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            assert_eq!(hits.word(position), x ^ (x >> 31));
+            assert_eq!(again.word(position), hits.word(position), "the step does not matter");
+            assert_eq!(window.word(position), hits.word(position + 10), "a window");
+        }
+    }
+
+    #[test]
+    fn logarithms_of_numbers() {
+        assert_eq!(log_uniform(u64::MAX), 0.0);
+        assert_eq!(log_uniform(0), -64.0 * core::f64::consts::LN_2);
+        for word in [1, 1 << 40, 1 << 62, (1 << 63) - 1, 1 << 63, u64::MAX - 1, u64::MAX - 12345] {
+            // 1 − U exactly, where that is small.
+            let rest = !word as f64 / (1u128 << 64) as f64;
+            let exact = if word >> 63 == 1 { (-rest).ln_1p() } else { (1.0 - rest).ln() };
+            let ours = log_uniform(word);
+            assert!(
+                (ours - exact).abs() <= 1e-13 * exact.abs() + 1e-300,
+                "{word}: {ours}, {exact}"
+            );
+        }
+    }
+
+    #[test]
+    fn hits_are_above_what_is_kept() {
+        for share in [256, 60, 5] {
+            let mut tokens = tokens(700, share, 9);
+            for level in levels() {
+                with_masked(level, &mut tokens, 3, |masked| {
+                    let hits = Predrawn::new(Key { stream: 9, ..Key::default() }, 50);
+                    let mut all = Vec::new();
+                    masked.push_all(&mut all);
+                    for log_kept in [0.0, -1e-3, -0.5, -3.0, f64::NEG_INFINITY] {
+                        let mut rows = Vec::new();
+                        choose(level, masked, hits, log_kept, &mut rows);
+                        let log_of = |at: u32| log_uniform(hits.word(at - 3));
+                        let above = |at: &u32| log_of(*at) > log_kept;
+                        let expected: Vec<u32> = all.iter().copied().filter(above).collect();
+                        assert_eq!(rows, expected, "kept {log_kept}, {level}");
+                    }
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn the_next_hits_are_the_largest_numbers() {
+        for share in [256, 60, 5] {
+            let mut tokens = tokens(700, share, 9);
+            for level in levels() {
+                with_masked(level, &mut tokens, 3, |masked| {
+                    let hits = Predrawn::new(Key { stream: 9, ..Key::default() }, 50);
+                    let log_of = |at: u32| log_uniform(hits.word(at - 3));
+                    let mut all = Vec::new();
+                    masked.push_all(&mut all);
+                    all.sort_by(|&a, &b| log_of(b).total_cmp(&log_of(a)));
+                    for size in [0, 1, 2, 5, all.len() as u32, 9_999] {
+                        // From the start, and after some hits that were not made use of.
+                        for passed in [0, 1, 3] {
+                            let now = if passed == 0 { 0.0 } else { log_of(all[passed - 1]) };
+                            let order = all[passed..].iter().chain(&all[..passed]).copied();
+                            let mut expected: Vec<u32> = order.take(size as usize).collect();
+                            expected.sort_unstable();
+                            let (mut rows, mut times) = (Vec::new(), Vec::new());
+                            choose_next(level, masked, hits, now, size, &mut rows, &mut times);
+                            assert_eq!(rows, expected, "{size} after {passed}, {level}");
+                            assert_eq!(times.len(), rows.len());
+                            for (&at, time) in rows.iter().zip(times) {
+                                assert_eq!(time, log_of(at).min(now));
+                            }
+                        }
+                    }
+                });
+            }
+        }
+    }
 }

@@ -53,7 +53,7 @@ fn add_moves(
     let mut tokens = vec![0.0; space.vocab];
     for position in space.masked(state) {
         moves(state, position, &mut tokens);
-        let stays = 1.0 - tokens.iter().sum::<f64>();
+        let stays = (1.0 - tokens.iter().sum::<f64>()).max(0.0);
         let mut next = Vec::with_capacity(open.len() * (space.vocab + 1));
         for (reached, weight) in open {
             next.push((reached, weight * stays));
