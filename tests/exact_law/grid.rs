@@ -72,3 +72,15 @@ pub(crate) fn decaying_grid(start: f64, fraction: f64, steps: usize) -> Vec<f64>
     let next = |&t: &f64| Some(t - fraction * t.min(1.0));
     std::iter::successors(Some(start), next).take(steps + 1).collect()
 }
+
+/// `steps` steps from `start` that shrink as those of [`decaying_grid`] do and end at `end`. The
+/// fraction is found by bisection.
+pub(crate) fn decaying_grid_to(start: f64, end: f64, steps: usize) -> Vec<f64> {
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..80 {
+        let middle = 0.5 * (low + high);
+        let reached = decaying_grid(start, middle, steps)[steps];
+        if reached > end { low = middle } else { high = middle }
+    }
+    decaying_grid(start, 0.5 * (low + high), steps)
+}

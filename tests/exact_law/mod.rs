@@ -27,20 +27,24 @@
 //!
 //! [`target`]: distributions over short sequences, their conditionals, imperfect denoisers.
 //! [`grid`]: time grids and the probability with which each step reveals a position.
-//! [`composition`]: weights and laws, put together. [`statistics`]: distances and tests.
+//! [`composition`]: weights and laws, put together. [`closed_form`]: distances at any length.
+//! [`statistics`]: distances and tests. [`reference`]: what another program found.
 //!
 //! Nothing here uses the library that it is a measure for.
 
 #![allow(dead_code, unused_imports, reason = "each user of this module needs another part of it")]
 
+pub(crate) mod closed_form;
 pub(crate) mod composition;
 pub(crate) mod grid;
+pub(crate) mod reference;
 pub(crate) mod statistics;
 pub(crate) mod target;
 
 pub(crate) use composition::{CompositionLaws, Leftover, Weights, law_of_sizes};
+pub(crate) use grid::decaying_grid_to;
 pub(crate) use grid::{Noise, Rule, decaying_grid, reveal_probabilities, uniform_grid};
 pub(crate) use statistics::{
     expected_noise, frequencies, g_test, noise_deviation, total_variation,
 };
-pub(crate) use target::{Denoiser, Perturbed, Space, Target};
+pub(crate) use target::{Denoiser, Family, Perturbed, Space, Target};
