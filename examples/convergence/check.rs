@@ -69,13 +69,7 @@ impl Checks {
     }
 
     /// Passes if `measured` is from `low` to `high`.
-    pub(crate) fn between(
-        &mut self,
-        check: impl Into<String>,
-        measured: f64,
-        low: f64,
-        high: f64,
-    ) {
+    pub(crate) fn between(&mut self, check: impl Into<String>, measured: f64, low: f64, high: f64) {
         self.near(check, measured, 0.5 * (low + high), 0.5 * (high - low));
     }
 

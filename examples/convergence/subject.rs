@@ -66,7 +66,9 @@ mod tests {
         assert_eq!(parse("hash:6:3"), Ok((Family::Hash, 6, 3)));
         assert_eq!(parse("priv:4"), Ok((Family::PrivateBits, 4, 8)));
         assert_eq!(parse("priv:4:8"), Ok((Family::PrivateBits, 4, 8)));
-        for text in ["", "hash", "hash:4", "hash:4:x", "hash:1:2", "hash:4:2:1", "priv:4:7", "no:4:2"] {
+        for text in
+            ["", "hash", "hash:4", "hash:4:x", "hash:1:2", "hash:4:2:1", "priv:4:7", "no:4:2"]
+        {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(parse("hash:30:2").is_err(), "too large");
