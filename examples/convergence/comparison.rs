@@ -51,7 +51,7 @@ impl Estimate {
         let samples = counts.iter().sum::<u64>() as f64;
         let favoured = || (0..law.len()).filter(|&k| law[k] > target[k]);
         let count: u64 = favoured().map(|k| counts[k]).sum();
-        let expected: f64 = favoured().map(|k| law[k]).sum();
+        let expected = favoured().map(|k| law[k]).sum::<f64>().max(0.0);
         let at_target: f64 = favoured().map(|k| target[k]).sum();
         Self {
             tv: count as f64 / samples - at_target,

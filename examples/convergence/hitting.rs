@@ -27,8 +27,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "D", value_delimiter = ',', value_parser = value_parser!(u32).range(1..=1 << 22), default_values = ["8", "1024", "131072"])]
     lengths: Vec<u32>,
 
-    /// About how many times are drawn for each of them [default: 400,000,000; with --quick
-    /// 40,000,000]
+    /// About how many times are drawn for each of them, and fewer where one takes longer [default: 2,000,000,000;
+    /// with --quick 200,000,000]
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1000..))]
     times: Option<u64>,
 
@@ -165,7 +165,7 @@ fn kolmogorov_smirnov(mut probabilities: Vec<f64>) -> (f64, Vec<(f64, f64)>) {
 
 /// 1 − α at the j-th of d hits is Beta(d − j + 1, j).
 fn times(arguments: &Arguments, common: &Common, checks: &mut Checks) -> Result<Panel> {
-    let wanted = common.samples(arguments.times, 400_000_000, 40_000_000);
+    let wanted = common.samples(arguments.times, 2_000_000_000, 200_000_000);
     // P(sup |F_n − F| > c/√n) ≤ 2 exp(−2c²) for every n (Dvoretzky, Kiefer, Wolfowitz, Massart).
     let critical = ((2.0 / FALSE_POSITIVES).ln() / 2.0).sqrt();
     println!("1 − α at hit j of d is Beta(d − j + 1, j): Kolmogorov–Smirnov distance times √n,");
@@ -181,12 +181,13 @@ fn times(arguments: &Arguments, common: &Common, checks: &mut Checks) -> Result<
         .into_iter()
         .enumerate()
         {
-            // A step of a plan looks at all positions.
-            let work = match source {
-                Source::All => u64::from(masks),
-                Source::Next => 8 * u64::from(masks),
-                Source::Plan => 4 * u64::from(masks) * (16 + u64::from(masks) / 2),
-            };
+            // In units of the first: a step of a plan also looks at all positions.
+            let work = u64::from(masks)
+                * match source {
+                    Source::All => 1,
+                    Source::Next => 5,
+                    Source::Plan => 40 + u64::from(masks) / 5,
+                };
             let sequences = (wanted / work).min(100_000);
             if sequences < 50 {
                 continue;

@@ -9,6 +9,7 @@
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
+use rayon::prelude::*;
 
 /// Values of u in [0, 1).
 const GRID: f64 = 16_777_216.0;
@@ -289,6 +290,7 @@ pub(crate) fn float32_outcome(law: &[f64], remaining: f64) -> Outcome {
     let survival = |p: f64, time: f64| (-Noise::Float32.probability(p * time)).ln_1p().max(-60.0);
     let points = (LAST / STEP) as usize + 1;
     let table: Vec<f64> = (0..points)
+        .into_par_iter()
         .map(|k| {
             let time = k as f64 * STEP;
             let tokens: f64 = law.iter().map(|p| survival(p / remaining, time)).sum();
@@ -312,7 +314,7 @@ pub(crate) fn float32_outcome(law: &[f64], remaining: f64) -> Outcome {
     let share = |p: &f64| {
         let p = p / remaining;
         let width = 1.0 / (GRID * p);
-        if width < 0.01 {
+        if width < 0.05 {
             // The sum as an integral: without its end, at which half a step is missing, and with
             // the next term of Euler and Maclaurin.
             return p * (whole - 0.5 * width + width * width / 12.0);
