@@ -15,12 +15,13 @@ fn main() {
 
 /// The files of src/capi that declare something, in the order of the header.
 #[cfg(feature = "header")]
-const DECLARING: [&str; 14] = [
+const DECLARING: [&str; 15] = [
     "version",
     "status",
     "level",
     "context",
     "rule",
+    "noise",
     "policy",
     "canvas",
     "logits",

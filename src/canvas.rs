@@ -65,7 +65,7 @@ pub struct Canvas<'a> {
     kinds: Option<&'a mut [PositionKind]>,
     mask_token: i32,
     segments: &'a mut [Segment],
-    policies: &'a [Policy],
+    policies: &'a [Policy<'a>],
 }
 
 impl<'a> Canvas<'a> {
@@ -81,7 +81,7 @@ impl<'a> Canvas<'a> {
         tokens: &'a mut [i32],
         mask_token: i32,
         segments: &'a mut [Segment],
-        policies: &'a [Policy],
+        policies: &'a [Policy<'a>],
     ) -> Result<Self, Error> {
         shape(u32::try_from(tokens.len()).is_ok(), "tokens", tokens.len(), "below 2 to the", 32)?;
         for policy in policies {
@@ -159,7 +159,7 @@ impl<'a> Canvas<'a> {
         (segment.begin..segment.end).filter(|&at| self.is_masked(at))
     }
 
-    pub(crate) fn policy(&self, segment: &Segment) -> &'a Policy {
+    pub(crate) fn policy(&self, segment: &Segment) -> &'a Policy<'a> {
         &self.policies[segment.policy as usize]
     }
 

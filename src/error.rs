@@ -19,6 +19,17 @@ pub enum Error {
         /// What is accepted.
         expected: &'static str,
     },
+    /// An entry of an array is outside its range, or NaN.
+    Entry {
+        /// What the entries are.
+        name: &'static str,
+        /// Which entry, from 0.
+        index: usize,
+        /// What was given.
+        value: f64,
+        /// What is accepted.
+        expected: &'static str,
+    },
     /// A count, offset, stride or index does not fit its neighbours.
     Shape {
         /// The argument or field.
@@ -56,6 +67,9 @@ impl fmt::Display for Error {
         match *self {
             Error::Argument { name, value, expected } => {
                 write!(f, "{name} is {value}, but must be {expected}")
+            }
+            Error::Entry { name, index, value, expected } => {
+                write!(f, "{name}, entry {index}, is {value}, but must be {expected}")
             }
             Error::Shape { name, value, expected, bound } => {
                 write!(f, "{name} is {value}, but must be {expected} {bound}")

@@ -19,7 +19,7 @@ use crate::update::Update;
 /// assert!(policy.check().is_ok());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Policy {
+pub struct Policy<'a> {
     /// Which token a position gets.
     pub draw: Draw,
     /// Which positions move.
@@ -27,7 +27,7 @@ pub struct Policy {
     /// What happens to them.
     pub update: Update,
     /// When, and how many.
-    pub schedule: Schedule,
+    pub schedule: Schedule<'a>,
     /// What is done about masks that are left at the end.
     pub stop: Stop,
 }
@@ -123,9 +123,9 @@ impl Draw {
 
 /// When positions move.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Schedule {
+pub struct Schedule<'a> {
     /// The noise schedule that relates time and masked fraction.
-    pub noise: Noise,
+    pub noise: Noise<'a>,
     /// The time at which decoding starts. First-hitting policies start from the segment's
     /// `log_masked` instead.
     pub start: f64,
@@ -144,11 +144,11 @@ pub struct Stop {
     pub finish: Finish,
 }
 
-impl Policy {
+impl<'a> Policy<'a> {
     /// First-hitting: one position at a time, at its exact first-hitting time; the law of the
     /// output has no error but the denoiser's (Zheng et al., arXiv 2409.02908, section 4).
     #[must_use]
-    pub const fn first_hitting(noise: Noise) -> Self {
+    pub const fn first_hitting(noise: Noise<'a>) -> Self {
         Self {
             draw: Draw::at(1.0),
             select: Select::FirstHitting,
@@ -171,7 +171,7 @@ impl Policy {
     /// [`Noise::UnitRate`] has no last time: set `schedule.start` to the horizon wanted (by
     /// default 16).
     #[must_use]
-    pub const fn euler(noise: Noise, steps: u32) -> Self {
+    pub const fn euler(noise: Noise<'a>, steps: u32) -> Self {
         let mut policy = Self::first_hitting(noise);
         policy.select = Select::Bernoulli;
         policy.schedule.steps = steps;
@@ -195,6 +195,7 @@ impl Policy {
     pub fn check(&self) -> Result<(), Error> {
         self.draw.check()?;
         let Schedule { start, end, steps, noise, .. } = self.schedule;
+        noise.check()?;
         if matches!(self.select, Select::FirstHitting) {
             return Ok(());
         }

@@ -343,7 +343,7 @@ fn fill(canvas: &Canvas<'_>, plan: &mut Plan) -> Result<(), Error> {
 }
 
 /// How a segment's rows are drawn at this step: a finish by argmax is a step at temperature 0.
-fn step_rule(policy: &Policy, step: u32) -> DrawRule {
+fn step_rule(policy: &Policy<'_>, step: u32) -> DrawRule {
     let finishing = !matches!(policy.select, Select::FirstHitting) && step >= policy.schedule.steps;
     if finishing && policy.stop.finish == Finish::Argmax {
         return DrawRule::GREEDY;

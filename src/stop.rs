@@ -28,7 +28,7 @@ pub(crate) enum Phase {
 }
 
 /// Where a segment of `masks` masks stands before its step number `step`.
-pub(crate) fn phase(policy: &Policy, step: u32, masks: u32) -> Phase {
+pub(crate) fn phase(policy: &Policy<'_>, step: u32, masks: u32) -> Phase {
     if masks == 0 {
         return Phase::Done;
     }

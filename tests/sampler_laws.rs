@@ -359,7 +359,7 @@ fn euler_reveals_positions_independently() {
 }
 
 /// Every kind of policy, all of which one canvas can hold.
-fn policies() -> Vec<Policy> {
+fn policies() -> Vec<Policy<'static>> {
     let mut policies = vec![
         Policy::first_hitting(Noise::Linear),
         Policy::first_hitting(Noise::Cosine),
@@ -386,7 +386,7 @@ fn policies() -> Vec<Policy> {
 struct Batch {
     tokens: Vec<i32>,
     segments: Vec<Segment>,
-    policies: Vec<Policy>,
+    policies: Vec<Policy<'static>>,
     mask: i32,
 }
 

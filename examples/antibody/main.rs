@@ -169,7 +169,7 @@ fn run(arguments: &Arguments) -> Result<()> {
 fn decode(
     model: &Sapiens,
     batch: &mut Batch,
-    policy: Policy,
+    policy: Policy<'static>,
     threads: usize,
     watch: impl Fn(usize),
 ) -> Result<Tally> {

@@ -55,7 +55,7 @@ pub(crate) enum Schedule {
 /// A decoding rule and its name.
 pub(crate) struct Rule {
     pub(crate) name: String,
-    pub(crate) policy: Policy,
+    pub(crate) policy: Policy<'static>,
 }
 
 impl Options {
@@ -66,7 +66,7 @@ impl Options {
             Schedule::Linear => Noise::Linear,
             Schedule::Cosine => Noise::Cosine,
         };
-        let rule = |name: String, mut policy: Policy| {
+        let rule = |name: String, mut policy: Policy<'static>| {
             policy.draw.temperature = temperature;
             // The canvas is partly filled in: decoding starts at the time of its masked fraction.
             policy.schedule.start = policy.schedule.noise.time(fraction.ln());

@@ -115,7 +115,7 @@ fn run(arguments: &Arguments) -> Result<()> {
 fn decode(
     model: &Kjv,
     batch: &mut Batch,
-    policy: Policy,
+    policy: Policy<'static>,
     threads: usize,
     mut watch: impl FnMut(&[i32], &[u32]) -> Result<()>,
 ) -> Result<Tally> {

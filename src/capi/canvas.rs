@@ -91,7 +91,7 @@ c_struct!(demask_canvas: 72, grew from 72);
 /// Room for the segments and policies of one call, taken when the context is made.
 pub(super) struct Room {
     segments: Vec<Segment>,
-    policies: Vec<Policy>,
+    policies: Vec<Policy<'static>>,
     max_segments: usize,
     max_policies: usize,
 }
@@ -145,7 +145,9 @@ impl<'a> OpenCanvas<'a> {
         }
         room.policies.clear();
         for policy in policies.read() {
-            room.policies.push(policy?.element(canvas.policy_size)?);
+            // SAFETY: as above, for its noise table. It is not looked at after the call: the next
+            // one begins by clearing the room.
+            room.policies.push(unsafe { policy?.element(canvas.policy_size)? });
         }
         let mut view = Canvas::new(tokens, canvas.mask_token, &mut room.segments, &room.policies)?;
         if !canvas.kinds.is_null() {

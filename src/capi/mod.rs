@@ -23,6 +23,7 @@ mod context;
 mod draw;
 mod level;
 mod logits;
+mod noise;
 mod numbered;
 mod plan;
 mod pointer;

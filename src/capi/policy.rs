@@ -1,8 +1,9 @@
 //! Policies as plain numbers.
 
 use super::boundary;
+use super::noise::{demask_noise, demask_noise_table};
 use super::numbered::{Numbered, numbered};
-use super::pointer::{self, c_struct};
+use super::pointer::{self, Plain, c_struct};
 use super::rule::demask_draw_rule;
 use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_STRUCT, Refusal, demask_status};
 use crate::policy::{Policy, Schedule, Stop};
@@ -20,13 +21,6 @@ pub const DEMASK_SELECT_RANDOM_ORDER: u32 = 2;
 
 /// A chosen position gets its drawn token, which stays.
 pub const DEMASK_UPDATE_REVEAL: u32 = 0;
-
-/// Masked fraction t on [0, 1] (log-linear).
-pub const DEMASK_NOISE_LINEAR: u32 = 0;
-/// Masked fraction 2 sin^2(pi t/4) on [0, 1].
-pub const DEMASK_NOISE_COSINE: u32 = 1;
-/// Masked fraction 1 - exp(-t) on [0, infinity): every token is masked at rate 1.
-pub const DEMASK_NOISE_UNIT_RATE: u32 = 2;
 
 /// Sizes that differ by at most one, the larger ones first.
 pub const DEMASK_SIZES_EVEN: u32 = 0;
@@ -51,7 +45,8 @@ pub struct demask_policy {
     pub select: u32,
     /// What happens to them: a DEMASK_UPDATE_ number.
     pub update: u32,
-    /// The noise schedule that relates time and masked fraction: a DEMASK_NOISE_ number.
+    /// The noise schedule that relates time and masked fraction: a DEMASK_NOISE_ number. Its
+    /// parameters are noise_parameter, noise_sigma_max and noise_table.
     pub noise: u32,
     /// How many positions random order reveals at each step: a DEMASK_SIZES_ number.
     pub sizes: u32,
@@ -79,18 +74,22 @@ pub struct demask_policy {
     pub start: f64,
     /// The time at which the time grid ends, at least 0 and below start.
     pub end: f64,
+    /// As `parameter` in demask_noise.
+    pub noise_parameter: f64,
+    /// As `sigma_max` in demask_noise.
+    pub noise_sigma_max: f64,
+    /// As `table` in demask_noise.
+    pub noise_table: *const demask_noise_table,
+    /// Zero.
+    pub noise_reserved: usize,
 }
-c_struct!(demask_policy: 72, grew from 72);
+c_struct!(demask_policy: 104, grew from 72);
 
 numbered!(Select:
     DEMASK_SELECT_FIRST_HITTING = FirstHitting,
     DEMASK_SELECT_BERNOULLI = Bernoulli,
     DEMASK_SELECT_RANDOM_ORDER = RandomOrder);
 numbered!(Update: DEMASK_UPDATE_REVEAL = Reveal);
-numbered!(Noise:
-    DEMASK_NOISE_LINEAR = Linear,
-    DEMASK_NOISE_COSINE = Cosine,
-    DEMASK_NOISE_UNIT_RATE = UnitRate);
 numbered!(Sizes: DEMASK_SIZES_EVEN = Even);
 numbered!(Finish:
     DEMASK_FINISH_NONE = None,
@@ -99,7 +98,10 @@ numbered!(Finish:
 
 impl demask_policy {
     /// The policy of these numbers, its parameters not yet checked.
-    fn policy(&self) -> Result<Policy, Refusal> {
+    ///
+    /// # Safety
+    /// The caller's promise for `noise_table`, as long as the result is used.
+    unsafe fn policy<'a>(&self) -> Result<Policy<'a>, Refusal> {
         let Self { temperature, top_k, top_p, min_p, filter_order, method, .. } = *self;
         if self.reserved != 0 {
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
@@ -113,12 +115,22 @@ impl demask_policy {
             filter_order,
             method,
         };
+        let noise = demask_noise {
+            struct_size: size_of::<demask_noise>() as u32,
+            schedule: self.noise,
+            parameter: self.noise_parameter,
+            sigma_max: self.noise_sigma_max,
+            table: self.noise_table,
+            reserved: self.noise_reserved,
+        };
+        // SAFETY: the caller's promise.
+        let noise = unsafe { noise.noise()? };
         Ok(Policy {
             draw: rule.draw()?,
             select: Select::from_number(self.select)?,
             update: Update::from_number(self.update)?,
             schedule: Schedule {
-                noise: Noise::from_number(self.noise)?,
+                noise,
                 start: self.start,
                 end: self.end,
                 steps: self.steps,
@@ -129,17 +141,25 @@ impl demask_policy {
     }
 
     /// As [`policy`](Self::policy), for an element of an array of elements of `size` bytes.
-    pub(super) fn element(&self, size: u32) -> Result<Policy, Refusal> {
-        if self.struct_size == size { self.policy() } else { Err(Refusal(DEMASK_ERR_STRUCT)) }
+    ///
+    /// # Safety
+    /// As for [`policy`](Self::policy).
+    pub(super) unsafe fn element<'a>(&self, size: u32) -> Result<Policy<'a>, Refusal> {
+        if self.struct_size != size {
+            return Err(Refusal(DEMASK_ERR_STRUCT));
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.policy() }
     }
 
-    fn new(policy: &Policy, struct_size: usize) -> Self {
+    fn new(policy: &Policy<'_>, struct_size: usize) -> Self {
         let rule = demask_draw_rule::new(&policy.draw, size_of::<demask_draw_rule>());
+        let noise = demask_noise::new(policy.schedule.noise);
         Self {
             struct_size: u32::try_from(struct_size).unwrap_or(0),
             select: policy.select.number(),
             update: policy.update.number(),
-            noise: policy.schedule.noise.number(),
+            noise: noise.schedule,
             sizes: policy.schedule.sizes.number(),
             finish: policy.stop.finish.number(),
             steps: policy.schedule.steps,
@@ -152,8 +172,19 @@ impl demask_policy {
             reserved: 0,
             start: policy.schedule.start,
             end: policy.schedule.end,
+            noise_parameter: noise.parameter,
+            noise_sigma_max: noise.sigma_max,
+            noise_table: noise.table,
+            noise_reserved: noise.reserved,
         }
     }
+}
+
+/// The noise schedule of a preset.
+fn noise(schedule: u32) -> Result<Noise<'static>, Refusal> {
+    let numbers = demask_noise { schedule, ..demask_noise::zeroed() };
+    // SAFETY: it has no table.
+    unsafe { numbers.noise() }
 }
 
 /// Fills `out`, of `struct_size` bytes, with a preset.
@@ -163,7 +194,7 @@ impl demask_policy {
 unsafe fn preset(
     out: *mut demask_policy,
     struct_size: usize,
-    policy: impl FnOnce() -> Result<Policy, Refusal>,
+    policy: impl FnOnce() -> Result<Policy<'static>, Refusal>,
 ) -> demask_status {
     boundary::call(|| {
         let policy = policy()?;
@@ -175,7 +206,9 @@ unsafe fn preset(
 
 /// Fills `out` with first-hitting: one position at a time, at its exact first-hitting time. The law
 /// of the output has no error but the denoiser's (Zheng et al., arXiv 2409.02908). Temperature 1.
-/// `noise` is a DEMASK_NOISE_ number, `struct_size` is sizeof(demask_policy).
+/// `noise` is a DEMASK_NOISE_ number that needs no parameter, `struct_size` is
+/// sizeof(demask_policy). For other schedules, make the policy with DEMASK_NOISE_LINEAR and set
+/// its fields.
 ///
 /// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
 #[unsafe(no_mangle)]
@@ -185,13 +218,14 @@ pub unsafe extern "C" fn demask_policy_first_hitting(
     struct_size: usize,
 ) -> demask_status {
     // SAFETY: the caller's promise.
-    unsafe { preset(out, struct_size, || Ok(Policy::first_hitting(Noise::from_number(noise)?))) }
+    unsafe { preset(out, struct_size, || Ok(Policy::first_hitting(self::noise(noise)?))) }
 }
 
 /// Fills `out` with the Euler method on a uniform time grid of `steps` steps, at least 1, from the
 /// last time of the noise schedule (16 for the unit rate) to 0: every masked position is revealed
 /// with probability min(1, h r(t)), independently (Lou et al., arXiv 2310.16834). Temperature 1,
-/// DEMASK_FINISH_NONE. `noise` is a DEMASK_NOISE_ number, `struct_size` is sizeof(demask_policy).
+/// DEMASK_FINISH_NONE. `noise` is as for demask_policy_first_hitting, `struct_size` is
+/// sizeof(demask_policy).
 ///
 /// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
 #[unsafe(no_mangle)]
@@ -202,7 +236,7 @@ pub unsafe extern "C" fn demask_policy_euler(
     struct_size: usize,
 ) -> demask_status {
     // SAFETY: the caller's promise.
-    unsafe { preset(out, struct_size, || Ok(Policy::euler(Noise::from_number(noise)?, steps))) }
+    unsafe { preset(out, struct_size, || Ok(Policy::euler(self::noise(noise)?, steps))) }
 }
 
 /// Fills `out` with a uniformly random order in `steps` steps, at least 1, whose sizes differ by at
@@ -259,7 +293,8 @@ mod tests {
     #[test]
     fn a_policy_survives_the_way_to_c_and_back() {
         let size = size_of::<demask_policy>();
-        for noise in [Noise::Linear, Noise::Cosine, Noise::UnitRate] {
+        let geometric = Noise::Geometric { sigma_min: 0.5, sigma_max: 2.0 };
+        for noise in [Noise::Linear, Noise::Cosine, Noise::UnitRate, geometric] {
             for finish in [Finish::None, Finish::Sample, Finish::Argmax] {
                 let presets = [
                     Policy::first_hitting(noise),
@@ -272,9 +307,12 @@ mod tests {
                     policy.draw.filter_order = FilterOrder::BeforeTemperature;
                     policy.schedule.end = 0.125;
                     let numbers = demask_policy::new(&policy, size);
-                    assert_eq!(numbers.policy(), Ok(policy));
-                    assert_eq!(numbers.element(size as u32), Ok(policy));
-                    assert_eq!(numbers.element(80), Err(Refusal(DEMASK_ERR_STRUCT)));
+                    // SAFETY: it has no table.
+                    let element = |size| unsafe { numbers.element(size) };
+                    // SAFETY: as above.
+                    assert_eq!(unsafe { numbers.policy() }, Ok(policy));
+                    assert_eq!(element(size as u32), Ok(policy));
+                    assert_eq!(element(80), Err(Refusal(DEMASK_ERR_STRUCT)));
                 }
             }
         }
@@ -293,12 +331,15 @@ mod tests {
             |p| &mut p.method,
             |p| &mut p.reserved,
         ];
-        let listed = [3, 1, 3, 1, 3, 2, 2, 1];
+        // Of the noise schedules, the last one needs a table.
+        let listed = [3, 1, 8, 1, 3, 2, 2, 1];
         for (field, listed) in fields.into_iter().zip(listed) {
             for number in [0, listed - 1, listed, u32::MAX] {
                 let mut policy = good;
                 *field(&mut policy) = number;
-                assert_eq!(policy.policy().is_ok(), number < listed, "number {number}");
+                // SAFETY: it has no table.
+                let read = unsafe { policy.policy() };
+                assert_eq!(read.is_ok(), number < listed, "number {number}");
             }
         }
     }

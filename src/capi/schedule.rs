@@ -3,7 +3,7 @@
 use super::boundary;
 use super::context::demask_context;
 use super::draw::demask_key;
-use super::numbered::Numbered;
+use super::noise::{self, demask_noise};
 use super::pointer;
 use super::status::{DEMASK_ERR_ARGUMENT, Refusal, demask_status};
 use crate::rng::Purpose;
@@ -14,67 +14,106 @@ fn require(holds: bool) -> Result<(), Refusal> {
     if holds { Ok(()) } else { Err(Refusal(DEMASK_ERR_ARGUMENT)) }
 }
 
-fn is_time(noise: Noise, t: f64) -> bool {
+fn is_time(noise: Noise<'_>, t: f64) -> bool {
     (0.0..=noise.last_time()).contains(&t)
 }
 
 /// Writes one value of a noise schedule.
 ///
 /// # Safety
-/// The caller's promise for `out`.
+/// The caller's promise for `noise` and `out`.
 unsafe fn evaluate(
-    noise: u32,
+    noise: *const demask_noise,
     out: *mut f64,
-    value: impl FnOnce(Noise) -> Result<f64, Refusal>,
+    value: impl FnOnce(Noise<'_>) -> Result<f64, Refusal>,
 ) -> demask_status {
-    boundary::call(|| {
-        // SAFETY: the caller's promise.
-        let out = unsafe { pointer::out(out)? };
-        out.write(value(Noise::from_number(noise)?)?);
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe {
+        let noise = noise::read(noise)?;
+        let out = pointer::out(out)?;
+        out.write(value(noise)?);
         Ok(())
     })
 }
 
-/// Writes alpha(t), the probability that a token is clean at time `t`: from 1 at time 0 to 0 at the
-/// last time of the schedule `noise`, which is 1, or INFINITY for the unit rate.
+/// Writes one value that belongs to a time of a noise schedule.
 ///
-/// Errors: NULL, ALIGN, ARGUMENT (`t` outside 0 to the last time).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn demask_noise_alpha(noise: u32, t: f64, out: *mut f64) -> demask_status {
-    // SAFETY: the caller's promise.
-    unsafe {
-        evaluate(noise, out, |noise| {
-            require(is_time(noise, t))?;
-            Ok(noise.alpha(t))
-        })
-    }
-}
-
-/// Writes ln(1 - alpha(t)), the natural logarithm of the masked fraction: from -INFINITY at time 0
-/// to 0 at the last time.
-///
-/// Errors: NULL, ALIGN, ARGUMENT (`t` outside 0 to the last time).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn demask_noise_log_masked(
-    noise: u32,
+/// # Safety
+/// As for [`evaluate`].
+unsafe fn at_time(
+    noise: *const demask_noise,
     t: f64,
     out: *mut f64,
+    value: impl FnOnce(Noise<'_>) -> f64,
 ) -> demask_status {
     // SAFETY: the caller's promise.
     unsafe {
         evaluate(noise, out, |noise| {
             require(is_time(noise, t))?;
-            Ok(noise.log_masked(t))
+            Ok(value(noise))
         })
     }
 }
 
-/// Writes the time at which ln(1 - alpha) is `log_masked`, at most 0.
+/// Writes one value that belongs to a step of width `h` from time `t`.
 ///
-/// Errors: NULL, ALIGN, ARGUMENT (`log_masked` above 0).
+/// # Safety
+/// As for [`evaluate`].
+unsafe fn in_step(
+    noise: *const demask_noise,
+    t: f64,
+    h: f64,
+    out: *mut f64,
+    value: impl FnOnce(Noise<'_>) -> f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        evaluate(noise, out, |noise| {
+            require(is_time(noise, t) && t > 0.0 && (0.0..=t).contains(&h) && h.is_finite())?;
+            Ok(value(noise))
+        })
+    }
+}
+
+/// Writes alpha(t), the probability that a token is clean at time `t`: 1 at time 0 (but for
+/// GEOMETRIC) and falling to the last time, which is 1, INFINITY for UNIT_RATE, or that of the last
+/// entry of a table.
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` outside
+/// 0 to the last time).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_alpha(
+    noise: *const demask_noise,
+    t: f64,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe { at_time(noise, t, out, |noise| noise.alpha(t)) }
+}
+
+/// Writes ln(1 - alpha(t)), the natural logarithm of the masked fraction: -INFINITY at time 0 (but
+/// for GEOMETRIC), and 0 where all is masked.
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` outside
+/// 0 to the last time).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_log_masked(
+    noise: *const demask_noise,
+    t: f64,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe { at_time(noise, t, out, |noise| noise.log_masked(t)) }
+}
+
+/// Writes the time at which ln(1 - alpha) is `log_masked`, at most 0: the last time for a value
+/// above that of the last time, 0 for one below that of time 0.
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `log_masked`
+/// above 0).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_noise_time(
-    noise: u32,
+    noise: *const demask_noise,
     log_masked: f64,
     out: *mut f64,
 ) -> demask_status {
@@ -87,27 +126,69 @@ pub unsafe extern "C" fn demask_noise_time(
     }
 }
 
-/// Writes -alpha'(t)/(1 - alpha(t)), the rate at which a masked position is revealed when time runs
-/// backwards at `t`: INFINITY at time 0.
+/// demask_noise_time of `n` values at once, for first-hitting events.
 ///
-/// Errors: NULL, ALIGN, ARGUMENT (`t` outside 0 to the last time).
+/// Errors: NULL, ALIGN, SHAPE, STRUCT, ARGUMENT (a parameter of the schedule out of its range, a
+/// `log_masked` above 0 or NaN).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn demask_noise_rate(noise: u32, t: f64, out: *mut f64) -> demask_status {
+pub unsafe extern "C" fn demask_noise_times(
+    noise: *const demask_noise,
+    log_masked: *const f64,
+    times: *mut f64,
+    n: usize,
+) -> demask_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        evaluate(noise, out, |noise| {
-            require(is_time(noise, t))?;
-            Ok(noise.rate(t))
-        })
-    }
+    boundary::call(|| unsafe {
+        let noise = noise::read(noise)?;
+        let log_masked = pointer::slice(log_masked, n)?;
+        require(log_masked.iter().all(|&value| value <= 0.0))?;
+        for (time, &log_masked) in pointer::slice_out(times, n)?.iter_mut().zip(log_masked) {
+            time.write(noise.time(log_masked));
+        }
+        Ok(())
+    })
 }
 
-/// Writes the probability that a position masked at time `t` is clean at the earlier time `s`.
+/// Writes -alpha'(t)/(1 - alpha(t)), the rate at which a masked position is revealed when time runs
+/// backwards at `t`: INFINITY at time 0 (but for GEOMETRIC). At an entry of a table, it is the rate
+/// before that entry.
 ///
-/// Errors: NULL, ALIGN, ARGUMENT (`t` not above 0 or past the last time, `s` outside 0 to `t`).
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` outside
+/// 0 to the last time).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_rate(
+    noise: *const demask_noise,
+    t: f64,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe { at_time(noise, t, out, |noise| noise.rate(t)) }
+}
+
+/// Writes alpha(t)/(1 - alpha(t)), the sum over tokens of the exact score of a masked position at
+/// time `t`. A network's scores sum to something else: its Euler, tau-leaping and Tweedie steps
+/// reveal with the probabilities below times (its sum)/(this sum).
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` outside
+/// 0 to the last time).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_score_sum(
+    noise: *const demask_noise,
+    t: f64,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe { at_time(noise, t, out, |noise| noise.score_sum(t)) }
+}
+
+/// Writes the probability (alpha(s) - alpha(t))/(1 - alpha(t)) that a position masked at time `t` is
+/// clean at the earlier time `s`: that of an ancestral step, and of a Tweedie step with exact scores.
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` not above
+/// 0 or past the last time, `s` outside 0 to `t`).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_noise_reveal_probability(
-    noise: u32,
+    noise: *const demask_noise,
     t: f64,
     s: f64,
     out: *mut f64,
@@ -124,22 +205,49 @@ pub unsafe extern "C" fn demask_noise_reveal_probability(
 /// Writes min(1, h rate(t)), the probability with which the Euler method reveals a masked position in
 /// a step of width `h` from time `t`: exactly 1 for a linear step that ends at time 0.
 ///
-/// Errors: NULL, ALIGN, ARGUMENT (`t` not above 0 or past the last time, `h` outside 0 to `t` or
-/// INFINITY).
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` not
+/// above 0 or past the last time, `h` outside 0 to `t` or INFINITY).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_noise_euler_probability(
-    noise: u32,
+    noise: *const demask_noise,
     t: f64,
     h: f64,
     out: *mut f64,
 ) -> demask_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        evaluate(noise, out, |noise| {
-            require(is_time(noise, t) && t > 0.0 && (0.0..=t).contains(&h) && h.is_finite())?;
-            Ok(noise.euler_probability(t, h))
-        })
-    }
+    unsafe { in_step(noise, t, h, out, |noise| noise.euler_probability(t, h)) }
+}
+
+/// Writes 1 - exp(-h rate(t)), the probability with which tau-leaping reveals a masked position in a
+/// step of width `h` from time `t`, if the first of several jumps counts.
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` not
+/// above 0 or past the last time, `h` outside 0 to `t` or INFINITY).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_tau_first_jump_probability(
+    noise: *const demask_noise,
+    t: f64,
+    h: f64,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe { in_step(noise, t, h, out, |noise| noise.tau_first_jump_probability(t, h)) }
+}
+
+/// Writes h rate(t) exp(-h rate(t)), the probability with which tau-leaping reveals a masked position
+/// in a step of width `h` from time `t`, if several jumps are rejected. At most 1/e.
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` not
+/// above 0 or past the last time, `h` outside 0 to `t` or INFINITY).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_tau_reject_probability(
+    noise: *const demask_noise,
+    t: f64,
+    h: f64,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe { in_step(noise, t, h, out, |noise| noise.tau_reject_probability(t, h)) }
 }
 
 /// Writes how many of `masks` masked positions a step reveals by even sizes when `steps_left` steps

@@ -42,7 +42,7 @@ pub(super) struct Refusal(pub(super) demask_status);
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self(match error {
-            Error::Argument { .. } => DEMASK_ERR_ARGUMENT,
+            Error::Argument { .. } | Error::Entry { .. } => DEMASK_ERR_ARGUMENT,
             Error::Shape { .. } => DEMASK_ERR_SHAPE,
             Error::Capacity { .. } => DEMASK_ERR_CAPACITY,
             Error::Level { .. } => DEMASK_ERR_LEVEL,
@@ -80,19 +80,21 @@ mod tests {
     use crate::lanes::Level;
 
     /// That the conversion is total is the compiler's to check; here, that no two kinds of mistake
-    /// share a number, and that each number has a text of its own.
+    /// share a number (an argument and an entry of one are the same kind), and that each number has
+    /// a text of its own.
     #[test]
     fn every_error_has_its_own_number_and_text() {
         let (name, expected) = ("x", "y");
         let errors = [
             Error::Argument { name, value: 0.0, expected },
+            Error::Entry { name, index: 0, value: 0.0, expected },
             Error::Shape { name, value: 0, expected, bound: 0 },
             Error::Capacity { name, value: 0, bound: 0 },
             Error::Level { level: Level::Baseline },
             Error::Threads { threads: 0 },
         ];
         let numbers = errors.map(|error| Refusal::from(error).0);
-        assert_eq!(numbers, [5, 3, 6, 8, 9]);
+        assert_eq!(numbers, [5, 5, 3, 6, 8, 9]);
 
         let known = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 100];
         let mut texts = known.map(text);

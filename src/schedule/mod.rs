@@ -4,5 +4,5 @@ pub mod hitting;
 mod noise;
 mod sizes;
 
-pub use noise::Noise;
+pub use noise::{Base, Noise, NoiseTable};
 pub use sizes::Sizes;
