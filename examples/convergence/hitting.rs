@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     targets: Vec<Subject>,
 
     /// The noise schedules of these
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["linear", "cosine", "unit-rate"])]
+    #[arg(long, value_name = "SCHEDULE", value_delimiter = ',', value_parser = Schedule::parse, default_values = ["linear", "cosine", "unit-rate"])]
     noise: Vec<Schedule>,
 
     /// Targets that are decoded with a wrong denoiser
@@ -320,22 +320,22 @@ fn exact_denoiser(arguments: &Arguments, common: &Common, checks: &mut Checks) -
         "Exact denoiser, {samples} sequences: TV to the target, by chance alone, and the most"
     );
     println!("that passes; G-test\n");
-    println!("  target            noise             TV  by chance     most        p");
+    println!("  target            noise                TV  by chance     most        p");
     for (color, &subject) in arguments.targets.iter().enumerate() {
         let target = subject::target(subject);
         let network = Network::new(&target);
         let name = subject::name(subject);
         for (k, schedule) in arguments.noise.iter().enumerate() {
             let noise = schedule.noise();
-            let bar = progress(samples, format!("{name}, {schedule:?}"))?;
+            let schedule = schedule.name();
+            let bar = progress(samples, format!("{name}, {schedule}"))?;
             let seed = common.seed + 100_000 + 1000 * color as u64 + k as u64;
             let policy = Policy::first_hitting(noise);
             let counts = network.histogram(&policy, samples, seed, &bar)?;
             bar.finish_and_clear();
             let found = Comparison::new(&counts, &target.law());
-            let schedule = format!("{schedule:?}");
             println!(
-                "  {name:17} {schedule:10} {:9.2e} {:9.2e} {:9.2e} {:8.1e}",
+                "  {name:17} {schedule:13} {:9.2e} {:9.2e} {:9.2e} {:8.1e}",
                 found.tv, found.noise, found.bound, found.p
             );
             found.check(&format!("{name}, {schedule}, exact denoiser"), checks);

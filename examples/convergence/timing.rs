@@ -7,8 +7,9 @@ use demask::{Finish, Noise, Policy};
 /// Schedule, grid, and what becomes of leftovers.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Timing {
-    /// The noise schedule
-    #[arg(long, value_enum, default_value_t = Schedule::Linear)]
+    /// The noise schedule: linear, cosine, unit-rate, cosine-squared, maskgit-cosine,
+    /// geometric:0.001:20, power:2 or logarithmic
+    #[arg(long, value_name = "SCHEDULE", default_value = "linear", value_parser = Schedule::parse)]
     noise: Schedule,
 
     /// The time at which the grid starts [default: the last time of the schedule, or 16 for
@@ -25,31 +26,57 @@ pub(crate) struct Timing {
     finish: Ending,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Schedule {
-    /// 1 − α = t
-    Linear,
-    /// 1 − α = 2 sin²(πt/4)
-    Cosine,
-    /// 1 − α = 1 − e^−t
-    UnitRate,
-}
+/// A noise schedule, by name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Schedule(exact_law::Noise);
 
 impl Schedule {
-    pub(crate) fn noise(self) -> Noise {
-        match self {
-            Self::Linear => Noise::Linear,
-            Self::Cosine => Noise::Cosine,
-            Self::UnitRate => Noise::UnitRate,
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        use exact_law::Noise;
+        let mut parts = text.split(':');
+        let name = parts.next().unwrap_or_default();
+        let numbers: Vec<f64> = parts
+            .map(|part| part.parse().map_err(|_| format!("{part:?} is no number")))
+            .collect::<Result<_, String>>()?;
+        let schedule = match (name, numbers.as_slice()) {
+            ("linear", []) => Noise::Linear,
+            ("cosine", []) => Noise::Cosine,
+            ("unit-rate", []) => Noise::UnitRate,
+            ("cosine-squared", []) => Noise::CosineSquared,
+            ("maskgit-cosine", []) => Noise::MaskgitCosine,
+            ("geometric", []) => Noise::Geometric(1e-3, 20.0),
+            ("geometric", &[least, most]) => Noise::Geometric(least, most),
+            ("power", &[exponent]) => Noise::Power(exponent),
+            ("logarithmic", []) => Noise::Logarithmic,
+            _ => {
+                return Err(format!(
+                    "{text:?} is none of linear, cosine, unit-rate, cosine-squared, \
+                     maskgit-cosine, geometric:LEAST:MOST, power:EXPONENT, logarithmic"
+                ));
+            }
+        };
+        Self(schedule).noise().check().map_err(|error| error.to_string())?;
+        Ok(Self(schedule))
+    }
+
+    /// The library's.
+    pub(crate) fn noise(self) -> Noise<'static> {
+        match self.0 {
+            exact_law::Noise::Linear => Noise::Linear,
+            exact_law::Noise::Cosine => Noise::Cosine,
+            exact_law::Noise::UnitRate => Noise::UnitRate,
+            exact_law::Noise::CosineSquared => Noise::CosineSquared,
+            exact_law::Noise::MaskgitCosine => Noise::MaskgitCosine,
+            exact_law::Noise::Geometric(sigma_min, sigma_max) => {
+                Noise::Geometric { sigma_min, sigma_max }
+            }
+            exact_law::Noise::Power(exponent) => Noise::Power { exponent },
+            exact_law::Noise::Logarithmic => Noise::Logarithmic,
         }
     }
 
-    fn exact(self) -> exact_law::Noise {
-        match self {
-            Self::Linear => exact_law::Noise::Linear,
-            Self::Cosine => exact_law::Noise::Cosine,
-            Self::UnitRate => exact_law::Noise::UnitRate,
-        }
+    pub(crate) fn name(self) -> String {
+        format!("{:?}", self.0)
     }
 }
 
@@ -72,7 +99,7 @@ fn parse_time(text: &str) -> Result<f64, String> {
 
 impl Timing {
     /// The library's policy with `steps` steps.
-    pub(crate) fn policy(&self, steps: usize) -> Policy {
+    pub(crate) fn policy(&self, steps: usize) -> Policy<'static> {
         let mut policy = Policy::euler(self.noise.noise(), steps as u32);
         policy.schedule.start = self.start();
         policy.schedule.end = self.end;
@@ -90,7 +117,7 @@ impl Timing {
         let width = self.start() - self.end;
         let times: Vec<f64> =
             uniform_grid(width, steps).into_iter().map(|left| self.end + left).collect();
-        reveal_probabilities(self.noise.exact(), Rule::Euler, &times)
+        reveal_probabilities(self.noise.0, Rule::Euler, &times)
     }
 
     pub(crate) fn leftover(&self) -> Leftover {
@@ -119,11 +146,6 @@ impl Timing {
 
     /// How it is called in titles.
     pub(crate) fn name(&self) -> String {
-        let noise = match self.noise {
-            Schedule::Linear => "linear schedule",
-            Schedule::Cosine => "cosine schedule",
-            Schedule::UnitRate => "unit rate",
-        };
-        format!("{noise}, t = {:.4} to {}", self.start(), self.end)
+        format!("{} schedule, t = {} to {}", self.noise.name(), self.start(), self.end)
     }
 }

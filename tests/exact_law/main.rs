@@ -149,6 +149,29 @@ fn distance_falls_as_one_over_the_number_of_steps() {
     assert!(tv < 1e-15, "a product law has no error: {tv}");
 }
 
+/// r = −α′/(1 − α), by a difference.
+#[test]
+fn rates_are_derivatives() {
+    let all = [
+        Noise::Linear,
+        Noise::Cosine,
+        Noise::UnitRate,
+        Noise::CosineSquared,
+        Noise::MaskgitCosine,
+        Noise::Geometric(1e-3, 20.0),
+        Noise::Power(0.5),
+        Noise::Power(2.0),
+        Noise::Logarithmic,
+    ];
+    for noise in all {
+        for t in [0.1, 0.4, 0.9] {
+            let slope = (noise.masked(t + 1e-5) - noise.masked(t - 1e-5)) / 2e-5;
+            let (found, rate) = (slope / noise.masked(t), noise.rate(t));
+            assert!((found / rate - 1.0).abs() < 1e-6, "{noise:?} at {t}: {found}, not {rate}");
+        }
+    }
+}
+
 #[test]
 fn decaying_grids_end_where_they_should() {
     let grid = decaying_grid(8.0, 0.389208279647, 32);
