@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     slope_steps: Vec<usize>,
 
     /// Numbers of steps at which the distances on PRIV and REP of length 4 are measured for a slope
-    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = parse_steps, default_values = ["16", "32", "64", "128", "256"])]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = parse_steps, default_values = ["32", "64", "128", "256"])]
     measured_steps: Vec<usize>,
 
     /// How many wrong sequences are awaited for each of these distances [default: 20,000; with
@@ -63,7 +63,7 @@ pub(crate) struct Arguments {
 }
 
 /// The most steps that a search tries.
-const MOST_STEPS: usize = 1 << 22;
+const MOST_STEPS: usize = 1 << 20;
 
 fn parse_steps(text: &str) -> Result<usize, String> {
     match text.parse() {
@@ -419,20 +419,23 @@ fn measured_slopes(arguments: &Arguments, common: &Common, checks: &mut Checks) 
     })
 }
 
-/// The fewest steps with which the distance on PRIV is at most `error`, by bisection.
-fn fewest_steps(len: usize, error: f64, timing: &Timing) -> Result<usize> {
+/// The fewest steps with which the distance on PRIV is at most `error`, by bisection; `None` if they
+/// are more than [`MOST_STEPS`].
+fn fewest_steps(len: usize, error: f64, timing: &Timing) -> Option<usize> {
     let reaches = |steps| closed_form::private_bits(len, &timing.reveal_to_the_end(steps)) <= error;
     let mut high = 1;
     while !reaches(high) {
         high *= 2;
-        ensure!(high <= MOST_STEPS, "no {MOST_STEPS} steps bring PRIV of d={len} to TV {error}");
+        if high > MOST_STEPS {
+            return None;
+        }
     }
     let mut low = high / 2;
     while high - low > 1 {
         let middle = low + (high - low) / 2;
         if reaches(middle) { high = middle } else { low = middle }
     }
-    Ok(high)
+    Some(high)
 }
 
 /// About how many seconds a sequence takes on one core.
@@ -451,16 +454,21 @@ fn steps_for_errors(arguments: &Arguments, common: &Common, checks: &mut Checks)
         let (mut exact_points, mut points, mut bars) = (Vec::new(), Vec::new(), Vec::new());
         for &len in lengths {
             let len = usize::from(len);
-            let steps = fewest_steps(len, error, &timing)?;
+            let Some(steps) = fewest_steps(len, error, &timing) else {
+                println!("  {len:4} {error:6}          more than {MOST_STEPS} steps");
+                continue;
+            };
             let reveal = timing.reveal_to_the_end(steps);
-            let scale = closed_form::effective_steps(&reveal) / (len * len) as f64;
+            let effective = closed_form::effective_steps(&reveal);
+            let scale = effective / (len * len) as f64;
             print!("  {len:4} {error:6} {steps:8} {:12.4}", scale * error);
             exact_points.push((len as f64, scale * error));
             let name = format!("PRIV d={len}, ε={error}, N={steps}");
-            // For d = 2 and 3 the constant is still below: (d − 1)/(4d).
-            if (4..=32).contains(&len) {
-                checks.between(format!("{name}: N_eff·ε/d²"), scale * error, 0.18, 0.25);
-            }
+            // A quarter is never exceeded. How far below it is depends on d, (d − 1)/(4d) in the
+            // limit, and on the schedule.
+            let even = (effective / steps as f64 - 1.0).abs() < 1e-6;
+            let low = if even && (4..=32).contains(&len) { 0.18 } else { 0.0 };
+            checks.between(format!("{name}: N_eff·ε/d²"), scale * error, low, 0.25);
             let exact = closed_form::private_bits(len, &reveal);
             // For a relative error of one or three per cent, but as time allows.
             let (relative, seconds) = if common.quick { (0.03, 1.0) } else { (0.01, 40.0) };
@@ -478,11 +486,9 @@ fn steps_for_errors(arguments: &Arguments, common: &Common, checks: &mut Checks)
             let tv = count as f64 / samples as f64;
             println!("{samples:12}   {tv:.5} ±{deviation:.5} {exact:10.5}");
             checks.near(format!("{name}: TV, measured"), tv, exact, STANDARD_ERRORS * deviation);
-            if (4..=32).contains(&len) {
-                let slack = STANDARD_ERRORS * scale * deviation;
-                let check = format!("{name}: N_eff·TV/d², measured (five standard errors wider)");
-                checks.between(check, scale * tv, 0.18 - slack, 0.25 + slack);
-            }
+            let slack = STANDARD_ERRORS * scale * deviation;
+            let check = format!("{name}: N_eff·TV/d², measured (five standard errors wider)");
+            checks.between(check, scale * tv, low - slack, 0.25 + slack);
             points.push((len as f64, scale * tv));
             bars.push(scale * deviation);
         }
