@@ -15,13 +15,14 @@ fn main() {
 
 /// The files of src/capi that declare something, in the order of the header.
 #[cfg(feature = "header")]
-const DECLARING: [&str; 15] = [
+const DECLARING: [&str; 16] = [
     "version",
     "status",
     "level",
     "context",
     "rule",
     "noise",
+    "grid",
     "policy",
     "canvas",
     "logits",

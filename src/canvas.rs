@@ -42,8 +42,16 @@ pub struct Segment {
     /// The position of `begin` within the request, for a request decoded window by window.
     pub origin: u32,
     /// The natural logarithm of the masked fraction 1 − α at the current time, for first-hitting
-    /// policies: 0 at the start, falling with every step.
+    /// policies: 0 at the start, falling with every step that reveals something. With
+    /// [`Select::PredrawnBernoulli`](crate::Select::PredrawnBernoulli), of the probability to be
+    /// still masked. Other policies do not look at it.
     pub log_masked: f64,
+    /// How many masks the segment had at its first step, on which sizes depend. 0 is the number that
+    /// it has now; the next step writes it here.
+    pub initial_masks: u32,
+    /// ln(1 − α) at the time of the latest network output, for extrapolating policies; 0 before the
+    /// first one.
+    pub output_log_masked: f64,
 }
 
 impl Segment {
@@ -76,7 +84,7 @@ impl<'a> Canvas<'a> {
     ///
     /// # Errors
     /// A segment out of range or order, its policy index past `policies`, its `step` at the end of
-    /// its range, its `log_masked` above 0 or NaN, or a policy with a parameter out of range.
+    /// its range, its `log_masked` or `output_log_masked` above 0 or NaN, or a policy with a parameter out of range.
     pub fn new(
         tokens: &'a mut [i32],
         mask_token: i32,
@@ -97,10 +105,14 @@ impl<'a> Canvas<'a> {
             shape(policy < policies.len(), "segment policy", policy, "below", policies.len())?;
             let step = segment.step as usize;
             shape(segment.step < u32::MAX, "segment step", step, "below", u32::MAX as usize)?;
-            if segment.log_masked.is_nan() || segment.log_masked > 0.0 {
-                let expected = "a number of at most 0";
-                let value = segment.log_masked;
-                return Err(Error::Argument { name: "segment log_masked", value, expected });
+            for (name, value) in [
+                ("segment log_masked", segment.log_masked),
+                ("segment output_log_masked", segment.output_log_masked),
+            ] {
+                if value.is_nan() || value > 0.0 {
+                    let expected = "a number of at most 0";
+                    return Err(Error::Argument { name, value, expected });
+                }
             }
             previous_end = end;
         }
@@ -131,6 +143,11 @@ impl<'a> Canvas<'a> {
     #[must_use]
     pub fn tokens(&self) -> &[i32] {
         self.tokens
+    }
+
+    /// The kind of each position, if kinds say which ones are masked.
+    pub(crate) fn kinds(&self) -> Option<&[PositionKind]> {
+        self.kinds.as_deref()
     }
 
     /// The segments and their state.

@@ -19,6 +19,16 @@ pub struct Logits<'a> {
     stride: usize,
     index: Option<&'a [u32]>,
     guide: Option<Guide<'a>>,
+    earlier: Option<Earlier<'a>>,
+}
+
+/// The rows of an earlier network call, for steps that draw from two.
+#[derive(Clone, Copy, Debug)]
+struct Earlier<'a> {
+    data: LogitsData<'a>,
+    stride: usize,
+    index: Option<&'a [u32]>,
+    guide: Option<Guide<'a>>,
 }
 
 /// A second set of rows, for guidance.
@@ -96,7 +106,8 @@ impl<'a> Logits<'a> {
     /// No rows at all, for a step whose plan named none.
     #[must_use]
     pub const fn none() -> Self {
-        Self { data: LogitsData::F32(&[]), rows: 0, vocab: 1, stride: 1, index: None, guide: None }
+        let (data, index, guide, earlier) = (LogitsData::F32(&[]), None, None, None);
+        Self { data, rows: 0, vocab: 1, stride: 1, index, guide, earlier }
     }
 
     /// The general form: rows `stride` elements apart, optionally gathered by `index`.
@@ -125,7 +136,7 @@ impl<'a> Logits<'a> {
         for &row in index.unwrap_or_default() {
             shape((row as usize) < rows, "row index", row as usize, "below rows,", rows)?;
         }
-        Ok(Self { data, rows, vocab, stride, index, guide: None })
+        Ok(Self { data, rows, vocab, stride, index, guide: None, earlier: None })
     }
 
     /// The same rows under classifier-free guidance: g + `scale`·(z − g), where z are these logits
@@ -144,6 +155,22 @@ impl<'a> Logits<'a> {
         }
         let Self { data, stride, index, .. } = *guide;
         self.guide = Some(Guide { data, stride, index, scale });
+        Ok(self)
+    }
+
+    /// The same rows together with those of an earlier network call, logical row by logical row: the
+    /// output for the same position, of the call before. Steps of policies that draw from two
+    /// outputs need them ([`Plan::reads_earlier`](crate::Plan::reads_earlier)); nothing else looks at
+    /// them. Rows of segments that need none may be anything, the first row by an index for example.
+    ///
+    /// # Errors
+    /// Another number of rows, another vocabulary or another element type than these logits', or
+    /// earlier logits that have earlier ones themselves.
+    pub fn with_earlier(mut self, earlier: &Logits<'a>) -> Result<Self, Error> {
+        self.check_alike(earlier, "earlier rows", "earlier vocab", "earlier bits")?;
+        shape(earlier.earlier.is_none(), "earlier rows of earlier rows", 1, "exactly", 0)?;
+        let Self { data, stride, index, guide, .. } = *earlier;
+        self.earlier = Some(Earlier { data, stride, index, guide });
         Ok(self)
     }
 
@@ -187,6 +214,15 @@ impl<'a> Logits<'a> {
 
     pub(crate) fn guide(&self) -> Option<&Guide<'a>> {
         self.guide.as_ref()
+    }
+
+    /// The rows of the earlier network call, as many and as wide as these.
+    pub(crate) fn earlier(&self) -> Option<Self> {
+        self.earlier.map(|earlier| {
+            let Earlier { data, stride, index, guide } = earlier;
+            let (rows, vocab) = (self.rows(), self.vocab);
+            Self { data, rows, vocab, stride, index, guide, earlier: None }
+        })
     }
 
     /// The first element of logical row `k`, which must be below [`rows`](Self::rows).

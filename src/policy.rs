@@ -2,7 +2,7 @@
 
 use crate::draw::DrawRule;
 use crate::error::Error;
-use crate::schedule::{Noise, Sizes};
+use crate::schedule::{Grid, MultiJump, Noise, Sizes, TimeGrid, Transition};
 use crate::select::Select;
 use crate::stop::Finish;
 use crate::update::Update;
@@ -126,15 +126,27 @@ impl Draw {
 pub struct Schedule<'a> {
     /// The noise schedule that relates time and masked fraction.
     pub noise: Noise<'a>,
+    /// How a time grid falls from `start` to `end`.
+    pub grid: Grid<'a>,
     /// The time at which decoding starts. First-hitting policies start from the segment's
     /// `log_masked` instead.
     pub start: f64,
     /// The time at which a time grid ends, below `start`, at least 0.
     pub end: f64,
-    /// The number of steps of a time grid or of a list of sizes; unused by first-hitting.
+    /// The number of steps of a time grid or of a list of sizes. First-hitting with 0 steps reveals
+    /// one position after another, however many there are.
     pub steps: u32,
-    /// How many positions a size-driven policy reveals at each step.
+    /// How many positions a size-driven policy (random order, first-hitting) reveals at each step.
     pub sizes: Sizes,
+    /// The probability with which a step of a time grid reveals a position.
+    pub transition: Transition,
+    /// For first-hitting only: whether the law at each hit is extrapolated in time from the two
+    /// latest network outputs, linearly, entries below 0 taken as 0 (Zheng et al., arXiv 2409.02908,
+    /// section 4.2, the high-order variant; that rule for negative entries is ours).
+    ///
+    /// A step then reads the output of the step before as well, from the segment's second step on:
+    /// see [`Logits::with_earlier`](crate::Logits::with_earlier).
+    pub extrapolate: bool,
 }
 
 /// How decoding ends.
@@ -146,7 +158,8 @@ pub struct Stop {
 
 impl<'a> Policy<'a> {
     /// First-hitting: one position at a time, at its exact first-hitting time; the law of the
-    /// output has no error but the denoiser's (Zheng et al., arXiv 2409.02908, section 4).
+    /// output has no error but the denoiser's (Zheng et al., arXiv 2409.02908, section 4; Liang et
+    /// al., arXiv 2602.22505).
     #[must_use]
     pub const fn first_hitting(noise: Noise<'a>) -> Self {
         Self {
@@ -155,26 +168,102 @@ impl<'a> Policy<'a> {
             update: Update::Reveal,
             schedule: Schedule {
                 noise,
+                grid: Grid::Uniform,
                 start: noise.horizon(),
                 end: 0.0,
                 steps: 0,
                 sizes: Sizes::Even,
+                transition: Transition::Euler,
+                extrapolate: false,
             },
             stop: Stop { finish: Finish::None },
         }
     }
 
+    /// First-hitting with several positions a network call: in `steps` steps whose sizes are even
+    /// until `schedule.sizes` says otherwise. The tokens of a step come from the output at its first
+    /// hit (Zheng et al., arXiv 2409.02908, section 4.2).
+    #[must_use]
+    pub const fn first_hitting_parallel(noise: Noise<'a>, steps: u32) -> Self {
+        let mut policy = Self::first_hitting(noise);
+        policy.schedule.steps = steps;
+        policy
+    }
+
+    /// As [`first_hitting_parallel`](Self::first_hitting_parallel), each token from the law that is
+    /// extrapolated to the time of its hit.
+    #[must_use]
+    pub const fn first_hitting_extrapolated(noise: Noise<'a>, steps: u32) -> Self {
+        let mut policy = Self::first_hitting_parallel(noise, steps);
+        policy.schedule.extrapolate = true;
+        policy
+    }
+
     /// The Euler method on a uniform time grid of `steps` steps: every masked position is revealed
     /// with probability min(1, h·r(t)), independently (Lou et al., arXiv 2310.16834, `sampling.py`;
-    /// `r` is [`Noise::rate`]).
+    /// Liang et al., arXiv 2602.22505; `r` is [`Noise::rate`]).
     ///
     /// [`Noise::UnitRate`] has no last time: set `schedule.start` to the horizon wanted (by
-    /// default 16).
+    /// default 16). For other grids see [`Grid`].
     #[must_use]
     pub const fn euler(noise: Noise<'a>, steps: u32) -> Self {
         let mut policy = Self::first_hitting(noise);
         policy.select = Select::Bernoulli;
         policy.schedule.steps = steps;
+        policy
+    }
+
+    /// The Euler method with a score network, whose rows are ln ŝ(v): position i is revealed with
+    /// probability min(1, h·σ′(t)·Σ ŝ(v)), where σ = −ln α (Lou et al., arXiv 2310.16834).
+    ///
+    /// Scores are 0 where everything is masked, so the grid starts at 0.999 of the default of
+    /// [`euler`](Self::euler), a thousandth of whose tokens the linear schedule has clean, as in the
+    /// paper's code.
+    #[must_use]
+    pub const fn euler_score(noise: Noise<'a>, steps: u32) -> Self {
+        let mut policy = Self::euler(noise, steps);
+        policy.select = Select::ScoreBernoulli;
+        policy.schedule.start *= 0.999;
+        policy
+    }
+
+    /// Ancestral sampling on a uniform time grid: every masked position is revealed with the exact
+    /// probability of the reverse process (Sahoo et al., arXiv 2406.07524, equation 6).
+    #[must_use]
+    pub const fn ancestral(noise: Noise<'a>, steps: u32) -> Self {
+        let mut policy = Self::euler(noise, steps);
+        policy.schedule.transition = Transition::Ancestral;
+        policy
+    }
+
+    /// The Tweedie (analytic) rule with a score network: ancestral sampling whose probability is
+    /// taken from the row's scores (Lou et al., arXiv 2310.16834, section 4.2). With a denoiser it
+    /// is [`ancestral`](Self::ancestral).
+    #[must_use]
+    pub const fn tweedie(noise: Noise<'a>, steps: u32) -> Self {
+        let mut policy = Self::euler_score(noise, steps);
+        policy.schedule.transition = Transition::Ancestral;
+        policy
+    }
+
+    /// Tau-leaping on a uniform time grid: jumps are Poisson at the rate of the beginning of the
+    /// step, and the first one counts (Liang et al., arXiv 2506.02318; see [`MultiJump`]). It leaves
+    /// masks at the end: see `stop.finish`.
+    #[must_use]
+    pub const fn tau_leaping(noise: Noise<'a>, steps: u32) -> Self {
+        let mut policy = Self::euler(noise, steps);
+        policy.schedule.transition = Transition::TauLeaping(MultiJump::First);
+        policy
+    }
+
+    /// The θ-trapezoidal method on a uniform time grid: two network calls, and so two steps of a
+    /// [`Segment`](crate::Segment), for each of `steps` steps (Ren et al., arXiv 2502.00234; see
+    /// [`Transition::Trapezoidal`]). It leaves masks at the end: see `stop.finish`.
+    #[must_use]
+    pub const fn theta_trapezoidal(noise: Noise<'a>, theta: f64, steps: u32) -> Self {
+        let mut policy = Self::euler(noise, steps);
+        policy.schedule.transition =
+            Transition::Trapezoidal { theta, multi_jump: MultiJump::First };
         policy
     }
 
@@ -188,18 +277,42 @@ impl<'a> Policy<'a> {
         policy
     }
 
+    /// The same policy on the decaying grid that goes from `start` to `end` in as many steps as it
+    /// has.
+    ///
+    /// # Errors
+    /// As [`Grid::decaying`].
+    pub fn on_decaying_grid(mut self, start: f64, end: f64) -> Result<Self, Error> {
+        self.schedule.grid = Grid::decaying(start, end, self.schedule.steps)?;
+        (self.schedule.start, self.schedule.end) = (start, end);
+        Ok(self)
+    }
+
+    /// The same policy on the times of a grid.
+    #[must_use]
+    pub fn on_times(mut self, grid: &'a TimeGrid) -> Self {
+        self.schedule.grid = Grid::Times(grid);
+        (self.schedule.start, self.schedule.end) = (grid.start(), grid.end());
+        self.schedule.steps = grid.steps();
+        self
+    }
+
     /// Checks every parameter.
     ///
     /// # Errors
     /// The first parameter that is out of its range, by name.
     pub fn check(&self) -> Result<(), Error> {
         self.draw.check()?;
-        let Schedule { start, end, steps, noise, .. } = self.schedule;
+        let Schedule { grid, start, end, steps, noise, transition, extrapolate, .. } =
+            self.schedule;
         noise.check()?;
-        if matches!(self.select, Select::FirstHitting) {
+        let refuse = |name, value, expected| Err(Error::Argument { name, value, expected });
+        if self.select.is_first_hitting() {
             return Ok(());
         }
-        let refuse = |name, value, expected| Err(Error::Argument { name, value, expected });
+        if extrapolate {
+            return refuse("schedule.extrapolate", 1.0, "0, except for first-hitting");
+        }
         if steps == 0 {
             return refuse("schedule.steps", 0.0, "at least 1");
         }
@@ -213,16 +326,64 @@ impl<'a> Policy<'a> {
         if !(end >= 0.0 && end < start) {
             return refuse("schedule.end", end, "at least 0 and below schedule.start");
         }
+        grid.check((start, end), steps)?;
+        if self.select == Select::ScoreBernoulli && noise.log_masked(start) >= 0.0 {
+            return refuse(
+                "schedule.start",
+                start,
+                "a time at which some tokens are clean, for scores",
+            );
+        }
+        if let Transition::Trapezoidal { theta, .. } = transition {
+            if !(theta > 0.0 && theta < 1.0) {
+                return refuse("schedule.transition.theta", theta, "above 0 and below 1");
+            }
+            if steps > u32::MAX / 4 {
+                return refuse("schedule.steps", steps.into(), "below 2^30 for two calls a step");
+            }
+            if matches!(self.select, Select::PredrawnBernoulli | Select::ScoreBernoulli) {
+                let (name, expected) = ("select", "1, Bernoulli, for the trapezoidal transition");
+                return refuse(name, f64::from(self.select as u8), expected);
+            }
+        }
         Ok(())
     }
 
-    /// The time at the beginning of step `step` of the time grid.
+    /// The time at which the network is evaluated for step `step` of a segment, by the time grid:
+    /// the beginning of grid step `step`. A trapezoidal step counts as two, the second of which is
+    /// evaluated at t − θ·h.
     ///
-    /// The last step of a grid that ends at 0 then starts at exactly its own width.
+    /// The last step of a uniform grid that ends at 0 starts at exactly its own width.
     #[must_use]
     pub fn grid_time(&self, step: u32) -> f64 {
-        let Schedule { start, end, steps, .. } = self.schedule;
-        let left = f64::from(steps.saturating_sub(step)) / f64::from(steps);
-        end + (start - end) * left
+        let (t, s) = self.grid_step(step);
+        match self.schedule.transition {
+            Transition::Trapezoidal { theta, .. } if step % self.calls_a_step() == 1 => {
+                t - theta * (t - s)
+            }
+            _ => t,
+        }
+    }
+
+    /// The beginning and the end of the grid step that step `step` of a segment belongs to.
+    pub(crate) fn grid_step(&self, step: u32) -> (f64, f64) {
+        let Schedule { grid, start, end, steps, .. } = self.schedule;
+        let step = step / self.calls_a_step();
+        let time = |step| grid.time((start, end), steps, step);
+        (time(step), time(step.saturating_add(1)))
+    }
+
+    /// The steps that a segment makes before it finishes; `None` if that depends on its masks.
+    pub(crate) fn calls(&self) -> Option<u32> {
+        let steps = self.schedule.steps;
+        if steps == 0 { None } else { Some(steps * self.calls_a_step()) }
+    }
+
+    /// The network calls, and steps of a segment, in a step of the grid.
+    const fn calls_a_step(&self) -> u32 {
+        match (self.select, self.schedule.transition) {
+            (Select::Bernoulli, Transition::Trapezoidal { .. }) => 2,
+            _ => 1,
+        }
     }
 }

@@ -44,6 +44,11 @@ pub enum Purpose {
     HitLane = 4,
     /// The noise of every token of a position: the exponential race.
     Race = 5,
+    /// When each position of a request is revealed, drawn once for all steps. `step` and `position`
+    /// are 0.
+    Predrawn = 7,
+    /// Whether a position is revealed whose row says how likely that is.
+    RowReveal = 8,
 }
 
 /// SplitMix64's output function: a bijection of 64-bit words whose every output bit depends on
@@ -146,20 +151,10 @@ pub(crate) fn below(rng: &mut Xoshiro256PlusPlus, n: u32) -> u32 {
     }
 }
 
-/// True with probability `p`, decided by one comparison of 64-bit integers; 0 and everything
-/// below never happens, 1 and everything above always.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Coin(Option<u64>);
-
-impl Coin {
-    pub(crate) fn new(p: f64) -> Self {
-        // `as` saturates, and 2^64 times a double below 1 is at most 2^64 - 2^11.
-        Self((p < 1.0).then_some((p * 18_446_744_073_709_551_616.0) as u64))
-    }
-
-    #[inline]
-    pub(crate) fn toss(self, rng: &mut Xoshiro256PlusPlus) -> bool {
-        let word = rng.next_u64();
-        self.0.is_none_or(|threshold| word < threshold)
-    }
+/// The integer that a random word of 64 bits lies below with probability `p`; 0 for everything
+/// below 0, none for 1 and everything above, below which every word lies. `p` is not NaN.
+#[inline]
+pub(crate) fn threshold(p: f64) -> Option<u64> {
+    // `as` saturates, and 2^64 times a double below 1 is at most 2^64 - 2^11.
+    (p < 1.0).then_some((p * 18_446_744_073_709_551_616.0) as u64)
 }

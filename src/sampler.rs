@@ -3,15 +3,16 @@
 use crate::constraints::Constraints;
 use crate::draw::shard::{Shard, ShardBatch, ShardRecords, ShardToken};
 use crate::draw::{
-    Batch, DrawRule, Drawn, Outputs, RaceResult, RowStatistics, Scratch, Statistics,
+    Batch, DrawRule, Drawn, Mixture, Outputs, RaceResult, RowState, RowStatistics, Scratch,
+    Statistics,
 };
 use crate::draw::{StatisticsRule, TopToken, draw_rows, race_rows};
 use crate::error::{Error, shape};
 use crate::lanes::Level;
 use crate::logits::Logits;
+use crate::plan::Plan;
 use crate::policy::{Draw, DrawMethod};
 use crate::rng::Key;
-use crate::step::Plan;
 use crate::threads::Threads;
 
 /// The vocabulary that a sampler is made for unless told otherwise.
@@ -30,6 +31,11 @@ pub struct Sampler {
     pub(crate) rule_of: Vec<u32>,
     pub(crate) rules: Vec<DrawRule>,
     pub(crate) drawn: Vec<Drawn>,
+    pub(crate) mixtures: Vec<Mixture>,
+    /// The masses of those that decide for themselves.
+    pub(crate) masses: Vec<f64>,
+    /// Of each row of the plan.
+    pub(crate) states: Vec<RowState>,
     pub(crate) raced: Vec<RaceResult>,
     /// How many of `drawn` the last call filled.
     pub(crate) filled: usize,
@@ -102,6 +108,9 @@ impl SamplerBuilder {
             keys: Vec::with_capacity(self.positions),
             rule_of: Vec::with_capacity(self.positions),
             rules: Vec::with_capacity(self.segments),
+            mixtures: Vec::with_capacity(self.positions),
+            masses: vec![0.0; self.positions],
+            states: Vec::with_capacity(self.positions),
             drawn: vec![Drawn::BAD; self.positions],
             raced: vec![RaceResult::EMPTY; self.positions],
             filled: 0,
@@ -116,6 +125,18 @@ impl Sampler {
     pub fn builder(positions: usize, segments: usize) -> SamplerBuilder {
         SamplerBuilder { level: None, threads: 1, positions, segments, vocab: DEFAULT_VOCAB }
     }
+
+    /// The memory that a sampler takes for each position and each segment, without its plan.
+    #[cfg(feature = "capi")]
+    pub(crate) const POSITION_SIZE: usize = size_of::<Drawn>()
+        + size_of::<RaceResult>()
+        + size_of::<Key>()
+        + size_of::<Mixture>()
+        + size_of::<f64>()
+        + size_of::<RowState>()
+        + 2 * size_of::<u32>();
+    #[cfg(feature = "capi")]
+    pub(crate) const SEGMENT_SIZE: usize = size_of::<DrawRule>();
 
     /// The level that the kernels run at.
     #[must_use]
@@ -221,10 +242,12 @@ impl Sampler {
         self.reserve(rows.saturating_mul(draws), vocab)?;
         let Self { level, threads, drawn, scratch, .. } = self;
         self.filled = rows * draws;
+        let filled = rows * draws;
+        let (rows, rule_of, mixtures) = (&[], &[], &[]);
         let batch =
-            Batch { logits, constraints, keys, rows: &[], rules, rule_of: &[], draws, statistics };
+            Batch { logits, constraints, keys, rows, rules, rule_of, draws, statistics, mixtures };
         let RowOutputs { statistics, top } = into();
-        let out = Outputs { drawn: &mut drawn[..rows * draws], statistics, top };
+        let out = Outputs { drawn: &mut drawn[..filled], statistics, top };
         draw_batch(*level, threads, &batch, out, scratch);
         Ok(self.drawn())
     }
@@ -296,6 +319,7 @@ impl Sampler {
             rule_of: &[],
             draws: 1,
             statistics: None,
+            mixtures: &[],
         };
         threads.split(rows, &mut *raced, scratch, rows * vocab, |jobs, out, scratch| {
             race_rows(*level, &batch, offset, jobs, out, scratch);
@@ -386,8 +410,8 @@ fn shard_batch<'a>(
     constraints: &'a Constraints<'a>,
     keys: &'a [Key],
 ) -> Batch<'a> {
-    let (rows, rules, rule_of, statistics) = (&[], &[], &[], None);
-    Batch { logits, constraints, keys, rows, rules, rule_of, draws: 1, statistics }
+    let (rows, rules, rule_of, statistics, mixtures) = (&[], &[], &[], None, &[]);
+    Batch { logits, constraints, keys, rows, rules, rule_of, draws: 1, statistics, mixtures }
 }
 
 /// Draws the rows of a batch on as many threads as they are worth.

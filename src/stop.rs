@@ -1,9 +1,9 @@
 //! Is a segment done? And if masks are left after the last step, what becomes of them?
 
 use crate::policy::Policy;
-use crate::select::Select;
 
-/// What is done about positions that are still masked after the last step of a time grid.
+/// What is done about positions that are still masked after the last step of a time grid or of a
+/// list of sizes.
 ///
 /// It takes one more network call, at the grid's last time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +32,11 @@ pub(crate) fn phase(policy: &Policy<'_>, step: u32, masks: u32) -> Phase {
     if masks == 0 {
         return Phase::Done;
     }
-    if matches!(policy.select, Select::FirstHitting) || step < policy.schedule.steps {
-        return Phase::Decode;
-    }
+    let Some(calls) = policy.calls() else { return Phase::Decode };
     match policy.stop.finish {
+        _ if step < calls => Phase::Decode,
         Finish::None => Phase::Done,
-        Finish::Sample | Finish::Argmax if step == policy.schedule.steps => Phase::Finish,
+        Finish::Sample | Finish::Argmax if step == calls => Phase::Finish,
         Finish::Sample | Finish::Argmax => Phase::Done,
     }
 }

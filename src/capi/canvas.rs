@@ -44,17 +44,22 @@ pub struct demask_segment {
     pub policy: u32,
     /// The position of `begin` within the request, for one that is decoded window by window.
     pub origin: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// How many masks the segment had at its first step, on which sizes depend. 0 is the number that
+    /// it has now; the next step writes it here.
+    pub initial_masks: u32,
     /// The natural logarithm of the masked fraction at the current time, for first-hitting: at
-    /// most 0, which is the start. A first-hitting step lowers it; no other policy looks at it.
+    /// most 0, which is the start. A step that reveals something lowers it. For PREDRAWN_BERNOULLI,
+    /// that of the probability to be still masked. No other policy looks at it.
     pub log_masked: f64,
+    /// That of the masked fraction at the time of the latest network output, for extrapolating
+    /// policies: at most 0, which is none yet.
+    pub output_log_masked: f64,
 }
-c_struct!(demask_segment: 48, grew from 48);
+c_struct!(demask_segment: 56, grew from 48);
 
 /// The tokens of a batch, and how each part of it is decoded. All memory is the caller's. A step
-/// changes tokens, kinds, and the step and log_masked of every segment, in place, if and only if
-/// it succeeds.
+/// changes tokens, kinds, and the step, initial_masks, log_masked and output_log_masked of every
+/// segment, in place, if and only if it succeeds.
 ///
 /// Segments stand in ascending order and do not overlap. Positions outside of them are never
 /// touched.
@@ -160,11 +165,17 @@ impl<'a> OpenCanvas<'a> {
 
     /// Writes what a step changed in the segments back to the caller.
     pub(super) fn write_back(self) {
+        let whole = self.segments.are_whole();
         for (at, segment) in self.segments.pointers().zip(self.view.segments()) {
-            // SAFETY: the promise that this was made with; both fields are in every version.
+            // SAFETY: the promise that this was made with; these fields are in every version.
             unsafe {
                 (&raw mut (*at).step).write(segment.step);
+                (&raw mut (*at).initial_masks).write(segment.initial_masks);
                 (&raw mut (*at).log_masked).write(segment.log_masked);
+            }
+            if whole {
+                // SAFETY: as above, for elements of this version's size or larger.
+                unsafe { (&raw mut (*at).output_log_masked).write(segment.output_log_masked) };
             }
         }
     }
@@ -172,11 +183,23 @@ impl<'a> OpenCanvas<'a> {
 
 impl demask_segment {
     fn segment(self) -> Result<Segment, Refusal> {
-        let Self { begin, end, seed, stream, step, policy, origin, reserved, log_masked } = self;
+        let Self { begin, end, seed, stream, step, policy, origin, .. } = self;
+        let Self { initial_masks, log_masked, output_log_masked, .. } = self;
         // One more step must be possible.
-        if step == u32::MAX || reserved != 0 {
+        if step == u32::MAX {
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
         }
-        Ok(Segment { begin, end, seed, stream, step, policy, origin, log_masked })
+        Ok(Segment {
+            begin,
+            end,
+            seed,
+            stream,
+            step,
+            policy,
+            origin,
+            log_masked,
+            initial_masks,
+            output_log_masked,
+        })
     }
 }

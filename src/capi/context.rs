@@ -5,11 +5,9 @@ use super::canvas::Room;
 use super::level;
 use super::pointer::{self, c_struct};
 use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_RESOURCES, Refusal, demask_status};
-use crate::draw::Drawn;
 use crate::logits::MAX_VOCAB;
-use crate::rng::Key;
+use crate::plan::Plan;
 use crate::sampler::Sampler;
-use crate::step::Plan;
 
 /// The most threads that a context may have.
 pub const DEMASK_MAX_THREADS: u32 = 1024;
@@ -25,7 +23,6 @@ pub struct demask_context {
     /// The plan of the call under way.
     pub(super) plan: Plan,
     pub(super) room: Room,
-    pub(super) max_positions: usize,
     pub(super) dead: bool,
 }
 
@@ -129,7 +126,6 @@ fn create(options: &demask_options) -> Result<demask_context, Refusal> {
         sampler: builder.build()?,
         plan: Plan::with_capacity(positions, segments),
         room: Room::with_capacity(segments, policies),
-        max_positions: positions,
         dead: false,
     })
 }
@@ -137,8 +133,9 @@ fn create(options: &demask_options) -> Result<demask_context, Refusal> {
 /// Refuses sizes for which there is no memory. The allocations that follow abort the process if
 /// they fail, so as much is asked for here first, and given back.
 fn probe(positions: usize, segments: usize, policies: usize) -> Result<(), Refusal> {
-    let position = size_of::<Drawn>() + size_of::<Key>() + 4 * size_of::<u32>();
-    let segment = Room::SEGMENT_SIZE + 2 * (2 * size_of::<u32>() + 2 * size_of::<f64>());
+    // The sampler has a plan of its own.
+    let position = Sampler::POSITION_SIZE + 2 * Plan::POSITION_SIZE;
+    let segment = Room::SEGMENT_SIZE + Sampler::SEGMENT_SIZE + 2 * Plan::SEGMENT_SIZE;
     let bytes = positions.checked_mul(position).and_then(|bytes| {
         let segments = segments.checked_mul(segment)?;
         bytes.checked_add(segments)?.checked_add(policies.checked_mul(Room::POLICY_SIZE)?)

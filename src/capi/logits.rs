@@ -53,10 +53,18 @@ pub struct demask_logits {
     pub guidance_scale: f32,
     /// Zero.
     pub reserved: u32,
+    /// NULL, or the rows of an earlier network call, row by row: the output for the same position of
+    /// the segment's last step for which a plan had rows. Steps of policies that draw from two
+    /// outputs need them where the plan says so, nothing else looks at them, and the rows of other
+    /// segments may be any. Of the same type, `n_rows` and `vocab`; they may have a guide, but no
+    /// earlier rows of their own. Costs passes over copies of the rows in the context's own memory.
+    pub earlier: *const demask_logits,
+    /// Zero.
+    pub reserved_2: usize,
 }
-c_struct!(demask_logits: 72, grew from 72);
+c_struct!(demask_logits: 88, grew from 72);
 
-/// Reads and checks the logits of a call, and their guide.
+/// Reads and checks the logits of a call, their guide and their earlier rows.
 ///
 /// # Safety
 /// The caller's promise for `logits`, as long as the result lives.
@@ -64,7 +72,28 @@ pub(super) unsafe fn read<'a>(logits: *const demask_logits) -> Result<Logits<'a>
     // SAFETY: the caller's promise, here and below.
     let logits = unsafe { pointer::read(logits)? };
     // SAFETY: as above.
-    let rows = unsafe { rows(&logits)? };
+    let latest = unsafe { guided(&logits)? };
+    if logits.earlier.is_null() || logits.n_rows == 0 {
+        return Ok(latest);
+    }
+    // SAFETY: as above.
+    let earlier = unsafe { pointer::read(logits.earlier)? };
+    // Earlier rows that have earlier ones, perhaps themselves, are not followed.
+    if !earlier.earlier.is_null() {
+        return Err(Refusal(DEMASK_ERR_SHAPE));
+    }
+    // SAFETY: as above.
+    let earlier = unsafe { guided(&earlier)? };
+    Ok(latest.with_earlier(&earlier)?)
+}
+
+/// The rows of some logits and their guide.
+///
+/// # Safety
+/// The caller's promise for the pointers, as long as the result lives.
+unsafe fn guided<'a>(logits: &demask_logits) -> Result<Logits<'a>, Refusal> {
+    // SAFETY: as above.
+    let rows = unsafe { rows(logits)? };
     if logits.guide.is_null() || logits.n_rows == 0 {
         return Ok(rows);
     }
@@ -87,6 +116,7 @@ unsafe fn rows<'a>(logits: &demask_logits) -> Result<Logits<'a>, Refusal> {
     let demask_logits { n_rows, vocab, row_stride, .. } = *logits;
     if !matches!(logits.dtype, DEMASK_DTYPE_F32 | DEMASK_DTYPE_F16 | DEMASK_DTYPE_BF16)
         || logits.reserved != 0
+        || logits.reserved_2 != 0
     {
         return Err(Refusal(DEMASK_ERR_ARGUMENT));
     }

@@ -21,6 +21,7 @@ mod canvas;
 mod constraints;
 mod context;
 mod draw;
+mod grid;
 mod level;
 mod logits;
 mod noise;

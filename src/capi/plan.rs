@@ -9,7 +9,8 @@ use super::status::{
     demask_status,
 };
 use crate::canvas::Canvas;
-use crate::step::Plan;
+use crate::plan::Plan;
+use crate::sampler::Sampler;
 
 /// A plan: the positions that the next step moves, chosen before the network runs. The arrays are
 /// the caller's; demask_plan fills them, demask_step_planned reads them.
@@ -46,8 +47,14 @@ pub struct demask_plan_buffers {
     /// Set by demask_plan: in how many segments something may still move, now or later. At 0 the
     /// batch is done, and no step is to be made.
     pub n_active: usize,
+    /// NULL, or room for `segments_capacity` numbers, 0 or 1: whether the step reads the earlier
+    /// logits of the segment's rows.
+    pub reads_earlier: *mut u8,
+    /// Set by demask_plan: the number of rows for which the step reads earlier logits. If it is not
+    /// 0, the logits of the step have an `earlier`.
+    pub n_earlier: usize,
 }
-c_struct!(demask_plan_buffers: 88, grew from 88);
+c_struct!(demask_plan_buffers: 104, grew from 88);
 
 /// Chooses the positions that the next step moves, without looking at logits. The canvas is not
 /// changed, and planning again gives the same plan: the choice depends on the seed, stream, step,
@@ -70,6 +77,12 @@ pub unsafe extern "C" fn demask_plan(
             (&raw mut (*plan).n_segments).write(canvas.segments().len());
             (&raw mut (*plan).n_rows).write(context.plan.rows().len());
             (&raw mut (*plan).n_active).write(context.plan.active());
+            if buffers.struct_size as usize >= size_of::<demask_plan_buffers>() {
+                let all = context.plan.segments().iter().zip(context.plan.offsets().windows(2));
+                let rows = all.filter(|(planned, _)| planned.reads_earlier).map(|(_, ends)| ends);
+                let rows = rows.map(|ends| (ends[1] - ends[0]) as usize).sum();
+                (&raw mut (*plan).n_earlier).write(rows);
+            }
             Ok(())
         })
     }
@@ -92,13 +105,14 @@ impl demask_plan_buffers {
         let segments = self.segments_capacity;
         let ends = segments.checked_add(1).ok_or(Refusal(DEMASK_ERR_SHAPE))?;
         // SAFETY: the caller's promise.
-        let (rows, offsets, steps, log_masked, times) = unsafe {
+        let (rows, offsets, steps, log_masked, times, reads_earlier) = unsafe {
             (
                 pointer::slice_out(self.rows, self.rows_capacity)?,
                 pointer::slice_out(self.offsets, ends)?,
                 pointer::slice_out(self.steps, segments)?,
                 pointer::slice_out(self.log_masked, segments)?,
                 pointer::optional_slice_out(self.times, segments)?,
+                pointer::optional_slice_out(self.reads_earlier, segments)?,
             )
         };
         if plan.rows().len() > rows.len() || canvas.segments().len() > segments {
@@ -106,48 +120,44 @@ impl demask_plan_buffers {
         }
         pointer::write_each(rows, plan.rows());
         pointer::write_each(offsets, plan.offsets());
-        pointer::write_each(steps, canvas.segments().iter().map(|segment| &segment.step));
-        pointer::write_each(log_masked, plan.log_masked());
+        pointer::write_each(steps, plan.segments().iter().map(|planned| &planned.step));
+        pointer::write_each(log_masked, plan.segments().iter().map(|planned| &planned.log_masked));
         pointer::write_each(times.unwrap_or_default(), plan.times());
+        for (place, planned) in reads_earlier.unwrap_or_default().iter_mut().zip(plan.segments()) {
+            place.write(planned.reads_earlier.into());
+        }
         Ok(())
     }
 
-    /// Copies a plan of the caller into `plan`, if it is one of `canvas` as it stands.
+    /// Plans again, and refuses a plan of the caller that is another one: what a step needs beside
+    /// the arrays follows from the canvas.
     ///
     /// # Safety
     /// The caller's promise for the arrays.
     pub(super) unsafe fn load(
         &self,
         canvas: &Canvas<'_>,
-        max_rows: usize,
+        sampler: &Sampler,
         plan: &mut Plan,
     ) -> Result<(), Refusal> {
-        let segments = canvas.segments();
         let stands = |holds: bool| if holds { Ok(()) } else { Err(Refusal(DEMASK_ERR_PLAN)) };
-        stands(self.n_segments == segments.len())?;
-        if self.n_rows > max_rows {
-            return Err(Refusal(DEMASK_ERR_CAPACITY));
-        }
+        let segments = canvas.segments().len();
+        stands(self.n_segments == segments)?;
         // SAFETY: the caller's promise.
         let (rows, offsets, steps, log_masked) = unsafe {
             (
                 pointer::slice(self.rows, self.n_rows)?,
-                pointer::slice(self.offsets, segments.len() + 1)?,
-                pointer::slice(self.steps, segments.len())?,
-                pointer::slice(self.log_masked, segments.len())?,
+                pointer::slice(self.offsets, segments + 1)?,
+                pointer::slice(self.steps, segments)?,
+                pointer::slice(self.log_masked, segments)?,
             )
         };
-        stands(offsets[0] == 0 && offsets[segments.len()] as usize == rows.len())?;
-        stands(offsets.is_sorted())?;
-        for (i, segment) in segments.iter().enumerate() {
-            stands(steps[i] == segment.step)?;
-            stands(log_masked[i] <= segment.log_masked)?;
-            let rows = &rows[offsets[i] as usize..offsets[i + 1] as usize];
-            stands(rows.is_sorted_by(|a, b| a < b))?;
-            let is_open = |&at| (segment.begin..segment.end).contains(&at) && canvas.is_masked(at);
-            stands(rows.iter().all(is_open))?;
+        sampler.plan(canvas, plan)?;
+        stands(rows == plan.rows() && offsets == plan.offsets())?;
+        for ((planned, &step), log_masked) in plan.segments().iter().zip(steps).zip(log_masked) {
+            let same = log_masked.to_bits() == planned.log_masked.to_bits();
+            stands(step == planned.step && same)?;
         }
-        plan.assign(rows, offsets, steps, log_masked);
         Ok(())
     }
 }

@@ -1,23 +1,73 @@
 //! Policies as plain numbers.
 
 use super::boundary;
+use super::grid::demask_time_grid;
 use super::noise::{demask_noise, demask_noise_table};
 use super::numbered::{Numbered, numbered};
 use super::pointer::{self, Plain, c_struct};
 use super::rule::demask_draw_rule;
-use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_STRUCT, Refusal, demask_status};
+use super::status::{
+    DEMASK_ERR_ARGUMENT, DEMASK_ERR_NULL, DEMASK_ERR_STRUCT, Refusal, demask_status,
+};
 use crate::policy::{Policy, Schedule, Stop};
-use crate::schedule::{Noise, Sizes};
+use crate::schedule::{Grid, MultiJump, Noise, Sizes, Transition};
 use crate::select::Select;
 use crate::stop::Finish;
 use crate::update::Update;
 
-/// One position at a time, at its exact first-hitting time, uniform among the masked ones.
+/// The positions that are hit next, at their exact first-hitting times, uniform among the masked
+/// ones: one if the policy has 0 steps, else as many as its sizes say.
 pub const DEMASK_SELECT_FIRST_HITTING: u32 = 0;
-/// Every masked position independently, with the probability of the Euler step.
+/// Every masked position independently, with the probability of the policy's transition.
 pub const DEMASK_SELECT_BERNOULLI: u32 = 1;
 /// A uniformly random subset, as large as the size schedule says.
 pub const DEMASK_SELECT_RANDOM_ORDER: u32 = 2;
+/// As BERNOULLI, each position by one random number of its own for all steps.
+pub const DEMASK_SELECT_PREDRAWN_BERNOULLI: u32 = 3;
+/// As FIRST_HITTING, each position by one random number of its own, which is the masked fraction at
+/// its hit. A position whose row is bad is passed over, and comes again last.
+pub const DEMASK_SELECT_PREDRAWN_FIRST_HITTING: u32 = 4;
+/// Every masked position independently, each with the probability that its own row says: rows are
+/// logarithms of scores (Lou et al., arXiv 2310.16834). A plan names all masked positions.
+pub const DEMASK_SELECT_SCORE_BERNOULLI: u32 = 5;
+
+/// min(1, h r(t)) (Euler).
+pub const DEMASK_TRANSITION_EULER: u32 = 0;
+/// 1 - exp(-h r(t)): the first of several jumps counts (tau-leaping).
+pub const DEMASK_TRANSITION_TAU_LEAPING: u32 = 1;
+/// h r(t) exp(-h r(t)): several jumps are rejected (tau-leaping).
+pub const DEMASK_TRANSITION_TAU_LEAPING_REJECT: u32 = 2;
+/// The exact probability of the reverse process; with scores, the Tweedie rule.
+pub const DEMASK_TRANSITION_ANCESTRAL: u32 = 3;
+/// The theta-trapezoidal method, two network calls a step, the first of several jumps counts (Ren
+/// et al., arXiv 2502.00234). Needs the earlier logits at every second step of a segment.
+pub const DEMASK_TRANSITION_TRAPEZOIDAL: u32 = 4;
+/// As TRAPEZOIDAL, several jumps are rejected.
+pub const DEMASK_TRANSITION_TRAPEZOIDAL_REJECT: u32 = 5;
+
+/// BERNOULLI with EULER: every masked position with probability min(1, h r(t)).
+pub const DEMASK_SAMPLER_EULER: u32 = 0;
+/// SCORE_BERNOULLI with EULER. It starts at 0.999 times the last time, since scores are 0 there.
+pub const DEMASK_SAMPLER_EULER_SCORE: u32 = 1;
+/// BERNOULLI with ANCESTRAL.
+pub const DEMASK_SAMPLER_ANCESTRAL: u32 = 2;
+/// BERNOULLI with TAU_LEAPING.
+pub const DEMASK_SAMPLER_TAU_LEAPING: u32 = 3;
+/// SCORE_BERNOULLI with ANCESTRAL. It starts as EULER_SCORE does.
+pub const DEMASK_SAMPLER_TWEEDIE: u32 = 4;
+/// BERNOULLI with TRAPEZOIDAL, theta 1/2: two network calls a step.
+pub const DEMASK_SAMPLER_TRAPEZOIDAL: u32 = 5;
+/// FIRST_HITTING in so many steps of even sizes.
+pub const DEMASK_SAMPLER_PARALLEL_HITTING: u32 = 6;
+/// The same, with laws extrapolated in time.
+pub const DEMASK_SAMPLER_EXTRAPOLATED_HITTING: u32 = 7;
+
+/// Steps of one width from start to end.
+pub const DEMASK_GRID_UNIFORM: u32 = 0;
+/// Steps of width grid_fraction min(1, t) from time t, down to the end.
+pub const DEMASK_GRID_DECAYING: u32 = 1;
+/// The times of grid_times.
+pub const DEMASK_GRID_TIMES: u32 = 2;
 
 /// A chosen position gets its drawn token, which stays.
 pub const DEMASK_UPDATE_REVEAL: u32 = 0;
@@ -33,8 +83,7 @@ pub const DEMASK_FINISH_SAMPLE: u32 = 1;
 pub const DEMASK_FINISH_ARGMAX: u32 = 2;
 
 /// A decoding rule: how a token is drawn, which positions move, what happens to them, when, and
-/// when it ends. A plain value: fill it with demask_policy_first_hitting, demask_policy_euler or
-/// demask_policy_random_order, then change fields as wanted.
+/// when it ends. A plain value: fill it with a demask_policy_ function, then change fields as wanted.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct demask_policy {
@@ -48,11 +97,13 @@ pub struct demask_policy {
     /// The noise schedule that relates time and masked fraction: a DEMASK_NOISE_ number. Its
     /// parameters are noise_parameter, noise_sigma_max and noise_table.
     pub noise: u32,
-    /// How many positions random order reveals at each step: a DEMASK_SIZES_ number.
+    /// How many positions random order and first-hitting reveal at each step: a DEMASK_SIZES_
+    /// number.
     pub sizes: u32,
     /// What is done about masks that are left at the end: a DEMASK_FINISH_ number.
     pub finish: u32,
-    /// The number of steps, at least 1. First-hitting does not look at it.
+    /// The number of steps, at least 1. First-hitting with 0 steps reveals one position after
+    /// another, however many there are.
     pub steps: u32,
     /// Logits are divided by this: 0, or at least 1e-30. 0 takes the largest logit (ties: the
     /// lowest id), INFINITY draws uniformly among the finite logits.
@@ -82,13 +133,35 @@ pub struct demask_policy {
     pub noise_table: *const demask_noise_table,
     /// Zero.
     pub noise_reserved: usize,
+    /// With what probability a step of a time grid reveals a position: a DEMASK_TRANSITION_ number.
+    pub transition: u32,
+    /// How the time grid falls: a DEMASK_GRID_ number.
+    pub grid: u32,
+    /// 0 or 1, 1 for first-hitting alone: whether the law at each hit is extrapolated in time from
+    /// the two latest outputs (Zheng et al., arXiv 2409.02908). From the second step of a segment on
+    /// a step then needs the earlier logits.
+    pub extrapolate: u32,
+    /// Zero.
+    pub reserved_2: u32,
+    /// The theta of TRAPEZOIDAL, above 0 and below 1. Zero for the others.
+    pub theta: f64,
+    /// The fraction of DECAYING, above 0 and at most 1: see demask_grid_decaying. Zero for the
+    /// others.
+    pub grid_fraction: f64,
+    /// The times of TIMES. NULL for the others.
+    pub grid_times: *const demask_time_grid,
+    /// Zero.
+    pub grid_reserved: usize,
 }
-c_struct!(demask_policy: 104, grew from 72);
+c_struct!(demask_policy: 152, grew from 72);
 
 numbered!(Select:
     DEMASK_SELECT_FIRST_HITTING = FirstHitting,
     DEMASK_SELECT_BERNOULLI = Bernoulli,
-    DEMASK_SELECT_RANDOM_ORDER = RandomOrder);
+    DEMASK_SELECT_RANDOM_ORDER = RandomOrder,
+    DEMASK_SELECT_PREDRAWN_BERNOULLI = PredrawnBernoulli,
+    DEMASK_SELECT_PREDRAWN_FIRST_HITTING = PredrawnFirstHitting,
+    DEMASK_SELECT_SCORE_BERNOULLI = ScoreBernoulli);
 numbered!(Update: DEMASK_UPDATE_REVEAL = Reveal);
 numbered!(Sizes: DEMASK_SIZES_EVEN = Even);
 numbered!(Finish:
@@ -97,13 +170,54 @@ numbered!(Finish:
     DEMASK_FINISH_ARGMAX = Argmax);
 
 impl demask_policy {
+    /// The rule of `transition` and `theta`.
+    fn transition(&self) -> Result<Transition, Refusal> {
+        let theta = self.theta;
+        let (first, reject) = (MultiJump::First, MultiJump::Reject);
+        let transition = match self.transition {
+            DEMASK_TRANSITION_EULER => Transition::Euler,
+            DEMASK_TRANSITION_TAU_LEAPING => Transition::TauLeaping(first),
+            DEMASK_TRANSITION_TAU_LEAPING_REJECT => Transition::TauLeaping(reject),
+            DEMASK_TRANSITION_ANCESTRAL => Transition::Ancestral,
+            DEMASK_TRANSITION_TRAPEZOIDAL => Transition::Trapezoidal { theta, multi_jump: first },
+            DEMASK_TRANSITION_TRAPEZOIDAL_REJECT => {
+                Transition::Trapezoidal { theta, multi_jump: reject }
+            }
+            _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
+        };
+        let used = matches!(transition, Transition::Trapezoidal { .. });
+        if used || theta == 0.0 { Ok(transition) } else { Err(Refusal(DEMASK_ERR_ARGUMENT)) }
+    }
+
+    /// The grid of `grid` and its parameters.
+    ///
+    /// # Safety
+    /// The caller's promise for `grid_times`, as long as the result is used.
+    unsafe fn grid<'a>(&self) -> Result<Grid<'a>, Refusal> {
+        let fraction = self.grid_fraction;
+        let grid = match self.grid {
+            DEMASK_GRID_UNIFORM => Grid::Uniform,
+            DEMASK_GRID_DECAYING => Grid::Decaying { fraction },
+            DEMASK_GRID_TIMES => {
+                // SAFETY: the caller's promise: NULL, or a grid that lives and is not changed.
+                let times = unsafe { self.grid_times.as_ref() };
+                Grid::Times(times.ok_or(Refusal(DEMASK_ERR_NULL))?.grid())
+            }
+            _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
+        };
+        let unused = matches!(grid, Grid::Decaying { .. }) || fraction == 0.0;
+        let unused = unused && (matches!(grid, Grid::Times(_)) || self.grid_times.is_null());
+        if unused { Ok(grid) } else { Err(Refusal(DEMASK_ERR_ARGUMENT)) }
+    }
+
     /// The policy of these numbers, its parameters not yet checked.
     ///
     /// # Safety
-    /// The caller's promise for `noise_table`, as long as the result is used.
+    /// The caller's promise for `noise_table` and `grid_times`, as long as the result is used.
     unsafe fn policy<'a>(&self) -> Result<Policy<'a>, Refusal> {
         let Self { temperature, top_k, top_p, min_p, filter_order, method, .. } = *self;
-        if self.reserved != 0 {
+        let reserved = self.reserved == 0 && self.reserved_2 == 0 && self.grid_reserved == 0;
+        if !reserved || self.extrapolate > 1 {
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
         }
         let rule = demask_draw_rule {
@@ -124,17 +238,20 @@ impl demask_policy {
             reserved: self.noise_reserved,
         };
         // SAFETY: the caller's promise.
-        let noise = unsafe { noise.noise()? };
+        let (noise, grid) = unsafe { (noise.noise()?, self.grid()?) };
         Ok(Policy {
             draw: rule.draw()?,
             select: Select::from_number(self.select)?,
             update: Update::from_number(self.update)?,
             schedule: Schedule {
                 noise,
+                grid,
                 start: self.start,
                 end: self.end,
                 steps: self.steps,
                 sizes: Sizes::from_number(self.sizes)?,
+                transition: self.transition()?,
+                extrapolate: self.extrapolate == 1,
             },
             stop: Stop { finish: Finish::from_number(self.finish)? },
         })
@@ -155,6 +272,26 @@ impl demask_policy {
     fn new(policy: &Policy<'_>, struct_size: usize) -> Self {
         let rule = demask_draw_rule::new(&policy.draw, size_of::<demask_draw_rule>());
         let noise = demask_noise::new(policy.schedule.noise);
+        let (transition, theta) = match policy.schedule.transition {
+            Transition::Euler => (DEMASK_TRANSITION_EULER, 0.0),
+            Transition::TauLeaping(MultiJump::First) => (DEMASK_TRANSITION_TAU_LEAPING, 0.0),
+            Transition::TauLeaping(MultiJump::Reject) => {
+                (DEMASK_TRANSITION_TAU_LEAPING_REJECT, 0.0)
+            }
+            Transition::Ancestral => (DEMASK_TRANSITION_ANCESTRAL, 0.0),
+            Transition::Trapezoidal { theta, multi_jump: MultiJump::First } => {
+                (DEMASK_TRANSITION_TRAPEZOIDAL, theta)
+            }
+            Transition::Trapezoidal { theta, multi_jump: MultiJump::Reject } => {
+                (DEMASK_TRANSITION_TRAPEZOIDAL_REJECT, theta)
+            }
+        };
+        let none = core::ptr::null();
+        let (grid, grid_fraction, grid_times) = match policy.schedule.grid {
+            Grid::Uniform => (DEMASK_GRID_UNIFORM, 0.0, none),
+            Grid::Decaying { fraction } => (DEMASK_GRID_DECAYING, fraction, none),
+            Grid::Times(times) => (DEMASK_GRID_TIMES, 0.0, demask_time_grid::of(times)),
+        };
         Self {
             struct_size: u32::try_from(struct_size).unwrap_or(0),
             select: policy.select.number(),
@@ -176,6 +313,14 @@ impl demask_policy {
             noise_sigma_max: noise.sigma_max,
             noise_table: noise.table,
             noise_reserved: noise.reserved,
+            transition,
+            grid,
+            extrapolate: u32::from(policy.schedule.extrapolate),
+            reserved_2: 0,
+            theta,
+            grid_fraction,
+            grid_times,
+            grid_reserved: 0,
         }
     }
 }
@@ -239,6 +384,62 @@ pub unsafe extern "C" fn demask_policy_euler(
     unsafe { preset(out, struct_size, || Ok(Policy::euler(self::noise(noise)?, steps))) }
 }
 
+/// Fills `out` with a preset that takes the number of steps, at least 1, of a uniform time grid from
+/// the last time of the noise schedule (16 for the unit rate) to 0: a DEMASK_SAMPLER_ number says
+/// which. `noise` is as for demask_policy_first_hitting, `struct_size` is sizeof(demask_policy).
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_policy_sampler(
+    sampler: u32,
+    noise: u32,
+    steps: u32,
+    out: *mut demask_policy,
+    struct_size: usize,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        preset(out, struct_size, || {
+            let noise = self::noise(noise)?;
+            Ok(match sampler {
+                DEMASK_SAMPLER_EULER => Policy::euler(noise, steps),
+                DEMASK_SAMPLER_EULER_SCORE => Policy::euler_score(noise, steps),
+                DEMASK_SAMPLER_ANCESTRAL => Policy::ancestral(noise, steps),
+                DEMASK_SAMPLER_TAU_LEAPING => Policy::tau_leaping(noise, steps),
+                DEMASK_SAMPLER_TWEEDIE => Policy::tweedie(noise, steps),
+                DEMASK_SAMPLER_TRAPEZOIDAL => Policy::theta_trapezoidal(noise, 0.5, steps),
+                DEMASK_SAMPLER_PARALLEL_HITTING => Policy::first_hitting_parallel(noise, steps),
+                DEMASK_SAMPLER_EXTRAPOLATED_HITTING => {
+                    Policy::first_hitting_extrapolated(noise, steps)
+                }
+                _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
+            })
+        })
+    }
+}
+
+/// Writes the fraction of the decaying grid that goes from `start` to `end` in `steps` steps, for
+/// grid_fraction of a policy whose start and end these are.
+///
+/// Errors: NULL, ALIGN, ARGUMENT (`end` not above 0, `start` not finite and above `end`, or too few
+/// steps, each of which goes down by 1 at most).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_grid_decaying(
+    start: f64,
+    end: f64,
+    steps: u32,
+    out: *mut f64,
+) -> demask_status {
+    boundary::call(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { pointer::out(out)? };
+        if let Grid::Decaying { fraction } = Grid::decaying(start, end, steps)? {
+            out.write(fraction);
+        }
+        Ok(())
+    })
+}
+
 /// Fills `out` with a uniformly random order in `steps` steps, at least 1, whose sizes differ by at
 /// most one, the larger ones first. Temperature 1. `struct_size` is sizeof(demask_policy).
 ///
@@ -277,7 +478,7 @@ pub unsafe extern "C" fn demask_policy_grid_time(
         let policy = pointer::read(policy)?.policy()?;
         let out = pointer::out(out)?;
         policy.check()?;
-        if matches!(policy.select, Select::FirstHitting) {
+        if policy.select.is_first_hitting() {
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
         }
         out.write(policy.grid_time(step));
@@ -289,10 +490,12 @@ pub unsafe extern "C" fn demask_policy_grid_time(
 mod tests {
     use super::*;
     use crate::policy::{Draw, FilterOrder};
+    use crate::schedule::TimeGrid;
 
     #[test]
     fn a_policy_survives_the_way_to_c_and_back() {
         let size = size_of::<demask_policy>();
+        let times = TimeGrid::new(&[0.75, 0.125]).expect("a grid");
         let geometric = Noise::Geometric { sigma_min: 0.5, sigma_max: 2.0 };
         for noise in [Noise::Linear, Noise::Cosine, Noise::UnitRate, geometric] {
             for finish in [Finish::None, Finish::Sample, Finish::Argmax] {
@@ -300,6 +503,13 @@ mod tests {
                     Policy::first_hitting(noise),
                     Policy::euler(noise, 17),
                     Policy::random_order(5),
+                    Policy::euler_score(noise, 4),
+                    Policy::tau_leaping(noise, 3),
+                    Policy::tweedie(noise, 6),
+                    Policy::theta_trapezoidal(noise, 0.25, 6),
+                    Policy::first_hitting_extrapolated(noise, 4),
+                    Policy::ancestral(noise, 9).on_decaying_grid(1.0, 0.25).expect("a grid"),
+                    Policy::euler(noise, 1).on_times(&times),
                 ];
                 for mut policy in presets {
                     policy.stop.finish = finish;
@@ -321,7 +531,7 @@ mod tests {
     #[test]
     fn a_number_that_is_not_listed_is_refused() {
         let good = demask_policy::new(&Policy::random_order(3), size_of::<demask_policy>());
-        let fields: [fn(&mut demask_policy) -> &mut u32; 8] = [
+        let fields: [fn(&mut demask_policy) -> &mut u32; 12] = [
             |p| &mut p.select,
             |p| &mut p.update,
             |p| &mut p.noise,
@@ -330,9 +540,13 @@ mod tests {
             |p| &mut p.filter_order,
             |p| &mut p.method,
             |p| &mut p.reserved,
+            |p| &mut p.transition,
+            |p| &mut p.grid,
+            |p| &mut p.extrapolate,
+            |p| &mut p.reserved_2,
         ];
-        // Of the noise schedules, the last one needs a table.
-        let listed = [3, 1, 8, 1, 3, 2, 2, 1];
+        // Of the noise schedules and of the grids, the last one needs a table.
+        let listed = [6, 1, 8, 1, 3, 2, 2, 1, 6, 2, 2, 1];
         for (field, listed) in fields.into_iter().zip(listed) {
             for number in [0, listed - 1, listed, u32::MAX] {
                 let mut policy = good;

@@ -11,7 +11,7 @@ use crate::draw::{Drawn, RowState};
 use crate::logits::Logits;
 use core::mem::MaybeUninit;
 
-/// The position of this row did not move. Only demask_step.
+/// The position of this row did not move. In demask_step_planned, because its row decided so.
 pub const DEMASK_ROW_SKIPPED: u8 = 0;
 /// A token was drawn from this row.
 pub const DEMASK_ROW_DRAWN: u8 = 1;
@@ -40,13 +40,15 @@ pub struct demask_step_out {
 }
 c_struct!(demask_step_out: 48, grew from 48);
 
-/// Makes the step that `plan` chose: draws a token for each of its rows and writes it, then
-/// advances every segment by one step. Row k of `logits` belongs to canvas position
+/// Makes the step that `plan` chose: draws a token for each of its rows that moves and writes it,
+/// then advances every segment by one step. Row k of `logits` belongs to canvas position
 /// `plan->rows[k]`. `logits` may be NULL if the plan has no rows; `out` may be NULL.
 ///
-/// A bad row leaves its position masked.
+/// A bad row leaves its position masked. The log_masked of a first-hitting segment then stands still,
+/// unless other rows of its step were good.
 ///
-/// Errors: NULL, STRUCT, SHAPE, ALIGN, ARGUMENT, CAPACITY, PLAN (not a plan of this canvas, or the
+/// Errors: NULL, STRUCT, SHAPE (also where the plan reads earlier logits and there are none), ALIGN,
+/// ARGUMENT, CAPACITY, PLAN (not a plan of this canvas, or the
 /// canvas has changed since).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_step_planned(
@@ -61,7 +63,7 @@ pub unsafe extern "C" fn demask_step_planned(
         boundary::call_on(context, |context| {
             let mut canvas = OpenCanvas::new(canvas, &mut context.room)?;
             let buffers = demask_plan_buffers::read(plan)?;
-            buffers.load(&canvas.view, context.max_positions, &mut context.plan)?;
+            buffers.load(&canvas.view, &context.sampler, &mut context.plan)?;
             let logits = if logits.is_null() && buffers.n_rows == 0 {
                 Logits::none()
             } else {
@@ -120,6 +122,7 @@ pub(super) fn state_number(state: RowState) -> u8 {
     match state {
         RowState::Drawn => DEMASK_ROW_DRAWN,
         RowState::Bad => DEMASK_ROW_BAD,
+        RowState::Kept => DEMASK_ROW_SKIPPED,
     }
 }
 

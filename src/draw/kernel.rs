@@ -27,6 +27,7 @@
 use super::element::Element;
 use super::envelope::{Cells, Envelope, Scratch};
 use super::filter::{InNucleus, List, Nucleus, Top, TopToken, least_logit};
+use super::mixture::Mix;
 use super::proposals::{Accepted, Target};
 use super::race::{DrawRaces, Kept};
 use super::row::Row;
@@ -34,24 +35,43 @@ use super::statistics::{Compare, GroupSums, StatisticsRule, Summary, Sweep};
 use super::{Batch, DrawRule, Drawn, Outputs, RowStatistics};
 use super::{short, stage};
 use crate::lanes::{Kernel, Lanes, Level, run};
-use crate::logits::{Guide, LogitsData};
+use crate::logits::{Guide, Logits, LogitsData};
 use crate::rng::{Key, Purpose};
 use core::ops::Range;
 
-/// Runs a kernel on the elements of a batch, of its guide and of the rows that it is compared with,
-/// whatever their type.
+/// The elements that a batch reads.
+#[derive(Clone, Copy)]
+pub(super) struct Elements<'a, E> {
+    /// The logits.
+    pub(super) data: &'a [E],
+    /// Their guide.
+    pub(super) guide: &'a [E],
+    /// The rows that they are compared with.
+    pub(super) compared: &'a [E],
+    /// The rows of an earlier call, and the guide of these.
+    pub(super) earlier: &'a [E],
+    pub(super) earlier_guide: &'a [E],
+}
+
+/// Runs a kernel on the elements of a batch, whatever their type.
 macro_rules! run_batch {
-    ($level:expr, $batch:expr, |$data:ident, $guide:ident, $other:ident| $kernel:expr) => {{
+    ($level:expr, $batch:expr, |$elements:ident| $kernel:expr) => {{
         // These have the type of the logits; without them there is nothing that could be read.
-        let guide = $batch.logits.guide().map(Guide::data);
-        let other = $batch.statistics.and_then(|wanted| wanted.against()).map(|other| other.data());
+        let compared = $batch.statistics.and_then(|wanted| wanted.against());
+        let earlier = $batch.logits.earlier();
+        let others = [
+            $batch.logits.guide().map(Guide::data),
+            compared.map(Logits::data),
+            earlier.as_ref().map(Logits::data),
+            earlier.as_ref().and_then(Logits::guide).map(Guide::data),
+        ];
         macro_rules! run_on {
-            ($variant:ident, $elements:expr) => {{
-                let $data = $elements;
-                let [$guide, $other] = [guide, other].map(|rows| match rows {
+            ($variant:ident, $data:expr) => {{
+                let [guide, compared, earlier, earlier_guide] = others.map(|rows| match rows {
                     Some(LogitsData::$variant(rows)) => rows,
                     _ => &[],
                 });
+                let $elements = Elements { data: $data, guide, compared, earlier, earlier_guide };
                 run($level, $kernel)
             }};
         }
@@ -72,21 +92,11 @@ pub(crate) fn draw_rows(
     out: Outputs<'_>,
     scratch: &mut Scratch,
 ) {
-    run_batch!(level, batch, |data, guide, other| DrawRows {
-        data,
-        guide,
-        other,
-        batch,
-        jobs,
-        out,
-        scratch
-    });
+    run_batch!(level, batch, |elements| DrawRows { elements, batch, jobs, out, scratch });
 }
 
 struct DrawRows<'a, E> {
-    data: &'a [E],
-    guide: &'a [E],
-    other: &'a [E],
+    elements: Elements<'a, E>,
     batch: &'a Batch<'a>,
     jobs: Range<usize>,
     out: Outputs<'a>,
@@ -98,7 +108,8 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let Self { data, guide, other: others, batch, jobs, out, scratch } = self;
+        let Self { elements, batch, jobs, out, scratch } = self;
+        let Elements { data, guide, compared: others, .. } = elements;
         let vocab = batch.logits.vocab();
         let excluded = batch.constraints.excluded.map_or(usize::MAX, |id| id as usize);
         let staged = stage::needed(batch);
@@ -108,6 +119,7 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
             &data[start..start + vocab]
         };
         let plain = batch.draws == 1 && !staged && batch.statistics.is_none();
+        let plain = plain && batch.mixtures.is_empty();
         if plain && Row::new(&data[..vocab], excluded).size == 1 {
             let out = out.drawn;
             return s.call(short::DrawRows { batch, data, excluded, jobs, out, cells, list });
@@ -116,6 +128,18 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
         let width = top.len() / jobs.len();
         for ((i, k), drawn) in jobs.enumerate().zip(drawn.chunks_mut(batch.draws)) {
             let (key, rule) = (&batch.keys[k], batch.rule(k));
+            let mixture = batch.mixture(k);
+            if !mixture.is_latest() {
+                let mix = Mix { elements, batch, job: k, mixture, cells, copy, compared };
+                let Some(_mass) = s.call(mix) else {
+                    drawn.fill(Drawn::BAD);
+                    continue;
+                };
+                let row = Row::new(&copy[..vocab], excluded);
+                let (other, described) = (None, None);
+                s.call(DrawRow { row, other, rule, key, cells, list, described, drawn });
+                continue;
+            }
             let described = batch.statistics.map(|wanted| Described {
                 wanted,
                 given: wanted.given_of(batch.row(k)),

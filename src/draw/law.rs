@@ -3,7 +3,7 @@
 use super::element::Element;
 use super::envelope::{Cells, Envelope, Scratch};
 use super::filter::{InNucleus, List, Nucleus, least_logit};
-use super::kernel::run_batch;
+use super::kernel::{Elements, run_batch};
 use super::proposals::{OFFSET_BITS, Target, bar};
 use super::row::Row;
 use super::short::Sums;
@@ -53,14 +53,11 @@ pub fn law(
         rule_of: &[],
         draws: 1,
         statistics: None,
+        mixtures: &[],
     };
     let scratch = &mut Scratch::new(logits.vocab());
-    let mut shares = run_batch!(level, batch, |data, guide, _other| Count {
-        data,
-        guide,
-        batch: &batch,
-        scratch
-    })?;
+    let mut shares =
+        run_batch!(level, batch, |elements| Count { elements, batch: &batch, scratch })?;
     let acceptance: f64 = shares.iter().sum();
     shares.iter_mut().for_each(|share| *share /= acceptance);
     Some(Law { probabilities: shares, acceptance })
@@ -68,8 +65,7 @@ pub fn law(
 
 /// Of each token, the probability that it is proposed and accepted.
 struct Count<'a, E> {
-    data: &'a [E],
-    guide: &'a [E],
+    elements: Elements<'a, E>,
     batch: &'a Batch<'a>,
     scratch: &'a mut Scratch,
 }
@@ -79,7 +75,8 @@ impl<E: Element> Kernel for Count<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) -> Option<Vec<f64>> {
-        let Self { data, guide, batch, scratch } = self;
+        let Self { elements, batch, scratch } = self;
+        let Elements { data, guide, .. } = elements;
         let vocab = batch.logits.vocab();
         let Scratch { cells, staged, list, .. } = scratch;
         let excluded = batch.constraints.excluded.map_or(usize::MAX, |id| id as usize);

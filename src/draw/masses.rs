@@ -7,7 +7,7 @@ use crate::lanes::math::fast_weight;
 use crate::lanes::{Kernel, Lanes};
 
 /// Blocks whose weights are summed lane by lane in f32; beyond, sums are taken in f64.
-const RUN: usize = 8;
+pub(super) const RUN: usize = 8;
 
 /// Sums of weights exp((x − `max`)/T) over the tokens of a row but `excluded`, to about 1e-6: of
 /// those with x ≥ `lower`, and of those among them with x > `above`.

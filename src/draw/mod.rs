@@ -17,6 +17,7 @@ mod kernel;
 mod law;
 mod masses;
 mod merge;
+mod mixture;
 pub mod oracle;
 mod proposals;
 mod race;
@@ -38,6 +39,7 @@ pub(crate) use envelope::Scratch;
 pub use filter::TopToken;
 pub(crate) use kernel::draw_rows;
 pub use law::{Law, law};
+pub(crate) use mixture::{Mixture, row_masses};
 pub(crate) use race::race_rows;
 pub use race::{RaceResult, RaceState};
 pub use row::largest;
@@ -48,6 +50,8 @@ pub use statistics::{RowStatistics, Statistics};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum RowState {
+    /// The row was good, but decided that its position stays masked; no token was drawn.
+    Kept = 0,
     /// A token was drawn.
     Drawn = 1,
     /// The row holds NaN or +∞, or no finite logit: no token was drawn.
@@ -57,15 +61,18 @@ pub enum RowState {
 /// The outcome of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drawn {
-    /// The token, or −1 for a bad row.
+    /// The token, or −1 if none was drawn.
     pub token: i32,
-    /// Whether the row was usable.
+    /// Whether the row was usable, and used.
     pub state: RowState,
 }
 
 impl Drawn {
     /// The outcome of a bad row.
     pub const BAD: Self = Self { token: -1, state: RowState::Bad };
+
+    /// The outcome of a row whose position stays masked.
+    pub(crate) const KEPT: Self = Self { token: -1, state: RowState::Kept };
 
     pub(crate) fn token(token: usize) -> Self {
         // A vocabulary has at most 2^23 tokens.
@@ -87,6 +94,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) draws: usize,
     /// What else is computed of each row.
     pub(crate) statistics: Option<&'a StatisticsRule<'a>>,
+    /// Of each job, what is drawn from in place of its row; empty if all are drawn from as they are.
+    pub(crate) mixtures: &'a [Mixture],
 }
 
 /// Where the outcomes of some jobs go: the draws of each, and its statistics and its largest
@@ -121,6 +130,12 @@ impl<'a> Batch<'a> {
     #[inline(always)]
     fn row(&self, k: usize) -> usize {
         self.rows.get(k).map_or(k, |&row| row as usize)
+    }
+
+    /// What job `k` is drawn from.
+    #[inline(always)]
+    fn mixture(&self, k: usize) -> Mixture {
+        self.mixtures.get(k).copied().unwrap_or(Mixture::LATEST)
     }
 
     /// The rule of job `k`.
@@ -229,6 +244,14 @@ pub(crate) struct Temperature {
 }
 
 impl Temperature {
+    /// Temperature 1.
+    pub(crate) const ONE: Self = {
+        let scale = core::f64::consts::LOG2_E;
+        let high = scale as f32;
+        let (low, floor) = ((scale - high as f64) as f32, (-125.0 / scale) as f32);
+        Self { high, low, floor, inverse: 1.0, greedy: false }
+    };
+
     /// Temperature 0: the largest logit.
     pub(crate) const GREEDY: Self =
         Self { high: 0.0, low: 0.0, floor: 0.0, inverse: f64::INFINITY, greedy: true };

@@ -74,6 +74,22 @@ pub fn filtered(row: &[f32], draw: &Draw, excluded: Option<u32>) -> Option<Vec<f
     Some(law)
 }
 
+/// The masses (`a`·p + `b`·q)₊ of the tokens, where p is the law softmax(z) of `latest` and q that of
+/// `earlier`, which is as long, both without the token `excluded`; `None` if [`probabilities`] has
+/// none for one of them.
+#[must_use]
+pub fn mixture(
+    latest: &[f32],
+    earlier: &[f32],
+    (a, b): (f64, f64),
+    excluded: Option<u32>,
+) -> Option<Vec<f64>> {
+    assert_eq!(latest.len(), earlier.len(), "rows of one vocabulary");
+    let p = probabilities(latest, 1.0, excluded)?;
+    let q = probabilities(earlier, 1.0, excluded)?;
+    Some(p.iter().zip(&q).map(|(p, q)| (a * p + b * q).max(0.0)).collect())
+}
+
 /// The first token whose running sum of probabilities exceeds `u` (0 ≤ u < 1): the plain draw.
 #[must_use]
 pub fn inverse_cdf(law: &[f64], u: f64) -> Option<usize> {

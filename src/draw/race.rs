@@ -19,12 +19,12 @@
 use super::element::Element;
 use super::envelope::{Cells, Scratch};
 use super::filter::{InNucleus, Nucleus};
-use super::kernel::run_batch;
+use super::kernel::{Elements, run_batch};
 use super::row::Row;
 use super::stage::{self, Part};
 use super::{Batch, DrawRule, Drawn, RowState, Temperature};
 use crate::lanes::{Kernel, Lanes, Level, run};
-use crate::logits::{Guide, LogitsData};
+use crate::logits::{Guide, Logits, LogitsData};
 use crate::rng::{Key, LaneGenerators, Purpose, mix};
 use core::ops::Range;
 
@@ -435,20 +435,11 @@ pub(crate) fn race_rows(
     out: &mut [RaceResult],
     scratch: &mut Scratch,
 ) {
-    run_batch!(level, batch, |data, guide, _other| RaceRows {
-        data,
-        guide,
-        batch,
-        offset,
-        jobs,
-        out,
-        scratch
-    });
+    run_batch!(level, batch, |elements| RaceRows { elements, batch, offset, jobs, out, scratch });
 }
 
 struct RaceRows<'a, E> {
-    data: &'a [E],
-    guide: &'a [E],
+    elements: Elements<'a, E>,
     batch: &'a Batch<'a>,
     offset: usize,
     jobs: Range<usize>,
@@ -461,7 +452,8 @@ impl<E: Element> Kernel for RaceRows<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let Self { data, guide, batch, offset, jobs, out, scratch } = self;
+        let Self { elements, batch, offset, jobs, out, scratch } = self;
+        let Elements { data, guide, .. } = elements;
         let vocab = batch.logits.vocab();
         let excluded = batch.constraints.excluded.map_or(usize::MAX, |id| id as usize);
         let staged = stage::needed(batch);

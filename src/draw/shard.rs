@@ -69,13 +69,13 @@
 
 use super::element::Element;
 use super::envelope::Scratch;
-use super::kernel::run_batch;
+use super::kernel::{Elements, run_batch};
 use super::record::{self, Block, BlockLogits, Choose};
 use super::stage::{self, Part};
 use super::{Batch, Temperature};
 use crate::error::{Error, shape};
 use crate::lanes::{Kernel, Lanes, Level, run};
-use crate::logits::{Guide, LogitsData, MAX_VOCAB};
+use crate::logits::{Guide, Logits, LogitsData, MAX_VOCAB};
 use crate::rng::{Key, Purpose};
 use bytemuck::{Pod, Zeroable};
 use core::ops::Range;
@@ -338,9 +338,9 @@ impl<'a> ShardBatch<'a> {
         scratch: &mut Scratch,
     ) {
         let (shard, batch) = (self, &self.batch);
-        run_batch!(level, batch, |data, guide, _other| WriteRows {
-            data,
-            guide,
+        run_batch!(level, batch, |elements| WriteRows {
+            data: elements.data,
+            guide: elements.guide,
             shard,
             given,
             jobs,
@@ -352,9 +352,9 @@ impl<'a> ShardBatch<'a> {
     /// Draws the tokens of the rows whose block is held whole.
     pub(crate) fn draw_tokens(&self, level: Level, blocks: &[u32], out: &mut [ShardToken]) {
         let (shard, batch) = (self, &self.batch);
-        run_batch!(level, batch, |data, guide, _other| DrawRows {
-            data,
-            guide,
+        run_batch!(level, batch, |elements| DrawRows {
+            data: elements.data,
+            guide: elements.guide,
             shard,
             blocks,
             out

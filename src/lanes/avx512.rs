@@ -175,6 +175,10 @@ impl Lanes for Avx512 {
         one!(_mm512_xor_si512, a, b)
     }
     #[inline(always)]
+    fn equal_u32(self, a: __m512i, b: __m512i) -> __mmask16 {
+        one!(_mm512_cmpeq_epi32_mask, a, b)
+    }
+    #[inline(always)]
     fn min_i16(self, a: __m512i, b: __m512i) -> __m512i {
         one!(_mm512_min_epi16, a, b)
     }

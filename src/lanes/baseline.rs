@@ -179,6 +179,10 @@ impl Lanes for Baseline {
         a ^ b
     }
     #[inline(always)]
+    fn equal_u32(self, a: u32x16, b: u32x16) -> f32x16 {
+        bytemuck::must_cast(a.simd_eq(b))
+    }
+    #[inline(always)]
     fn min_i16(self, a: u32x16, b: u32x16) -> u32x16 {
         let (a, b): (i16x32, i16x32) = (bytemuck::must_cast(a), bytemuck::must_cast(b));
         bytemuck::must_cast(a.min(b))

@@ -6,6 +6,7 @@
 //! | [`fast_weight`] | 0 to 125 halvings below | [`FAST_WEIGHT_ERROR`] relative, see there | `fast_weights_keep_their_error_bound` |
 //! | [`weight_bound`] | the same | above [`weight`] by [`BOUND_EXCESS`] relative and 2^-22 | `bounds_lie_above_weights` |
 //! | [`exponential`] | any 64 bits | [`EXPONENTIAL_ULP`] ULP | `exponentials_keep_their_error_bound` |
+//! | [`log`] | positive, normal | [`LOG_ULP`] ULP | `logarithms_keep_their_error_bound` |
 //!
 //! The polynomials are minimax fits of relative error made for this file: 2^f on [−½, ½] to
 //! 2.0e-9, 2^(f/16) on the same to 4.3e-7, ln(1 + f) on [√½ − 1, √2 − 1] to 5.8e-9.
@@ -28,6 +29,10 @@ pub(crate) const BOUND_EXCESS: f64 = 0.0616;
 /// The largest error of [`exponential`] in units in the last place.
 #[cfg(test)]
 pub(crate) const EXPONENTIAL_ULP: f64 = 2.0;
+
+/// The largest error of [`log`] in units in the last place.
+#[cfg(test)]
+pub(crate) const LOG_ULP: f64 = 2.0;
 
 /// Adding and subtracting this rounds a float below 2^22 to an integer, which then also stands in
 /// the low bits.
@@ -173,33 +178,49 @@ pub(crate) fn exponential<L: Lanes>(s: L, high: L::U, low: L::U) -> L::F {
     let minus = s.sub(zeros, near);
     let lower_f = s.select(below_root, minus, s.fma(near, s.splat(-2.0), one));
     let lower_e = s.select(below_root, zeros, s.splat(-1.0));
-    // Subtracting the bits of √½ makes the exponent field count from there.
-    let root = core::f32::consts::FRAC_1_SQRT_2.to_bits();
-    let shifted = s.add_u32(s.float_bits(near), s.splat_u32((127u32 << 23).wrapping_sub(root)));
-    let field = s.shr::<23>(shifted);
-    let upper_e = s.sub(s.to_f32(field), s.splat(127.0));
-    let exponent = s.shl::<23>(s.add_u32(field, s.splat_u32(127u32.wrapping_neg())));
-    let negative = s.add_u32(s.xor(exponent, s.splat_u32(u32::MAX)), s.splat_u32(1));
-    let mantissa = s.float_from_bits(s.add_u32(s.float_bits(near), negative));
-    let upper_f = s.sub(mantissa, one);
+    let (upper_e, upper_f) = octave(s, near);
     let f = s.select(upper, upper_f, lower_f);
     let e = s.select(upper, upper_e, lower_e);
+    s.sub(zeros, log_of_octave(s, e, f))
+}
 
-    // −(e·ln 2 + f − f²/2 + f³·P(f)), the small terms first.
+/// ln x for x positive and normal.
+#[inline(always)]
+pub(crate) fn log<L: Lanes>(s: L, x: L::F) -> L::F {
+    let (e, f) = octave(s, x);
+    log_of_octave(s, e, f)
+}
+
+/// e and f of x = 2^e·(1 + f), positive and normal, with 1 + f within [√½, √2).
+#[inline(always)]
+fn octave<L: Lanes>(s: L, x: L::F) -> (L::F, L::F) {
+    // Subtracting the bits of √½ makes the exponent field count from there.
+    let root = core::f32::consts::FRAC_1_SQRT_2.to_bits();
+    let shifted = s.add_u32(s.float_bits(x), s.splat_u32((127u32 << 23).wrapping_sub(root)));
+    let field = s.shr::<23>(shifted);
+    let e = s.sub(s.to_f32(field), s.splat(127.0));
+    let exponent = s.shl::<23>(s.add_u32(field, s.splat_u32(127u32.wrapping_neg())));
+    let negative = s.add_u32(s.xor(exponent, s.splat_u32(u32::MAX)), s.splat_u32(1));
+    let mantissa = s.float_from_bits(s.add_u32(s.float_bits(x), negative));
+    (e, s.sub(mantissa, s.splat(1.0)))
+}
+
+/// ln(2^e·(1 + f)) as e·ln 2 + f − f²/2 + f³·P(f), the small terms first.
+#[inline(always)]
+fn log_of_octave<L: Lanes>(s: L, e: L::F, f: L::F) -> L::F {
     let square = s.mul(f, f);
     let tail = s.mul(s.mul(square, f), horner(s, f, &LN));
     let tail = s.fma(square, s.splat(-0.5), tail);
     let (ln2_high, ln2_low) = (0.693_359_4, -2.121_944_4e-4);
     let tail = s.fma(e, s.splat(ln2_low), tail);
-    let sum = s.fma(e, s.splat(ln2_high), s.add(f, tail));
-    s.sub(zeros, sum)
+    s.fma(e, s.splat(ln2_high), s.add(f, tail))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        BOUND_EXCESS, BOUND_UNIT, EXPONENTIAL_ULP, FAST_WEIGHT_ERROR, SIXTEENTHS, WEIGHT_ERROR,
-        exponential, fast_weight, weight, weight_bound,
+        BOUND_EXCESS, BOUND_UNIT, EXPONENTIAL_ULP, FAST_WEIGHT_ERROR, LOG_ULP, SIXTEENTHS,
+        WEIGHT_ERROR, exponential, fast_weight, log, weight, weight_bound,
     };
     use crate::draw::Temperature;
     use crate::lanes::{Kernel, Lanes, Level, run};
@@ -258,6 +279,19 @@ mod tests {
         fn run<L: Lanes>(self, s: L) -> [f32; 16] {
             let mut out = [0.0; 16];
             s.store(exponential(s, s.load_u32(&self.0), s.load_u32(&self.1)), &mut out);
+            out
+        }
+    }
+
+    struct Logs<'a>(&'a [f32; 16]);
+
+    impl Kernel for Logs<'_> {
+        type Output = [f32; 16];
+
+        #[inline(always)]
+        fn run<L: Lanes>(self, s: L) -> [f32; 16] {
+            let mut out = [0.0; 16];
+            s.store(log(s, s.load(self.0)), &mut out);
             out
         }
     }
@@ -447,5 +481,41 @@ mod tests {
             }
         }
         println!("largest error of an exponential: {worst:.3} ULP");
+    }
+
+    #[test]
+    fn logarithms_keep_their_error_bound() {
+        let mut next = words(5);
+        let mut worst = 0.0f64;
+        for round in 0..100_000 {
+            // Every octave of normal numbers, and the neighbourhood of 1.
+            let numbers: [f32; 16] = core::array::from_fn(|lane| {
+                let word = next();
+                let near_one = 1.0 + ((word >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * 0.01;
+                let any = f32::from_bits(((word >> 41) as u32).max(f32::MIN_POSITIVE.to_bits()));
+                match (round + lane) % 4 {
+                    0 => near_one,
+                    _ if any.is_finite() => any,
+                    _ => f32::MIN_POSITIVE,
+                }
+            });
+            let ours = run(Level::Baseline, Logs(&numbers));
+            for level in levels() {
+                let other = run(level, Logs(&numbers));
+                assert_eq!(ours.map(f32::to_bits), other.map(f32::to_bits), "{level}");
+            }
+            for (x, ours) in numbers.into_iter().zip(ours) {
+                let exact = f64::from(x).ln();
+                if exact == 0.0 {
+                    assert!(ours == 0.0, "ln 1 = {ours}");
+                    continue;
+                }
+                let ulp = f64::from(f32::EPSILON) * 2f64.powi(exact.abs().log2().floor() as i32);
+                let error = (f64::from(ours) - exact).abs() / ulp;
+                worst = worst.max(error);
+                assert!(error < LOG_ULP, "ln {x:e} = {ours}, not {exact}");
+            }
+        }
+        println!("largest error of a logarithm: {worst:.3} ULP");
     }
 }

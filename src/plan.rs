@@ -1,0 +1,394 @@
+//! The plan: which positions the next step moves, chosen before the network runs.
+
+use crate::canvas::{Canvas, Segment};
+use crate::draw::Mixture;
+use crate::error::{Error, shape};
+use crate::lanes::Level;
+use crate::policy::Policy;
+use crate::rng::Purpose;
+use crate::sampler::Sampler;
+use crate::schedule::{Noise, Transition, trapezoidal_weights};
+use crate::select::{Masked, Select, bernoulli, first_hitting, predrawn, random_order};
+use crate::stop::{Phase, phase};
+
+/// The positions that will move at the next step, chosen before the network runs; all masked ones
+/// of a segment whose rows decide that themselves.
+///
+/// Row `k` of the plan is the canvas position `rows()[k]`; the rows of segment `i` are
+/// `rows()[offsets()[i]..offsets()[i + 1]]`, ascending.
+#[derive(Debug, Default)]
+pub struct Plan {
+    rows: Vec<u32>,
+    offsets: Vec<u32>,
+    times: Vec<f64>,
+    segments: Vec<PlannedSegment>,
+    /// Of each row, what is drawn from in place of it; empty if all are drawn from as they are.
+    mixtures: Vec<Mixture>,
+    active: usize,
+    max_positions: usize,
+    max_segments: usize,
+    /// Working memory: bits of a segment's positions, and hits of its rows.
+    masked: Vec<u64>,
+    ranks: Vec<u64>,
+    hits: Vec<f64>,
+}
+
+/// What a plan says of a segment beside its rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlannedSegment {
+    /// The step that was planned.
+    pub(crate) step: u32,
+    /// The segment's state after the step.
+    pub(crate) initial_masks: u32,
+    pub(crate) log_masked: f64,
+    pub(crate) output_log_masked: f64,
+    pub(crate) reads_earlier: bool,
+    /// What the rows decide themselves.
+    pub(crate) by_row: Option<ByRow>,
+}
+
+/// How a row's mass becomes the probability that its position moves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ByRow {
+    factor: f64,
+    transition: Transition,
+}
+
+impl ByRow {
+    /// The probability for a row of this mass.
+    pub(crate) fn probability(self, mass: f64) -> f64 {
+        self.transition.clipped(self.factor * mass)
+    }
+}
+
+impl Plan {
+    /// Room for the plans of canvases of up to `positions` positions in up to `segments` segments.
+    #[must_use]
+    pub fn with_capacity(positions: usize, segments: usize) -> Self {
+        Self {
+            rows: Vec::with_capacity(positions),
+            offsets: Vec::with_capacity(segments + 1),
+            times: Vec::with_capacity(segments),
+            segments: Vec::with_capacity(segments),
+            mixtures: Vec::with_capacity(positions),
+            active: 0,
+            max_positions: positions,
+            max_segments: segments,
+            masked: vec![0; Masked::words_of(positions)],
+            ranks: vec![0; Masked::words_of(positions)],
+            hits: Vec::with_capacity(positions),
+        }
+    }
+
+    /// The canvas positions whose logits the step needs. If there are none, the network need not
+    /// run, but the step is still made: time passes.
+    #[must_use]
+    pub fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// Where the rows of each segment begin; one more entry than there are segments.
+    #[must_use]
+    pub fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+
+    /// For each segment, the time at which a time-conditioned network is to be evaluated (at 0
+    /// for a segment that is done).
+    #[must_use]
+    pub fn times(&self) -> &[f64] {
+        &self.times
+    }
+
+    /// Whether the step needs, for the rows of segment `segment`, the network's earlier output as
+    /// well ([`Logits::with_earlier`](crate::Logits::with_earlier)): that of the segment's last step
+    /// for which a plan named rows, at these positions. A client keeps the logits of all masked
+    /// positions for it, or what the output layer needs to make them.
+    ///
+    /// # Panics
+    /// If there are not as many segments.
+    #[must_use]
+    pub fn reads_earlier(&self, segment: usize) -> bool {
+        self.segments[segment].reads_earlier
+    }
+
+    /// The number of segments in which something may still move, now or later. At 0 the batch is
+    /// done.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        self.active
+    }
+
+    /// The memory that a plan takes for each position and each segment; a bit counts as a byte.
+    #[cfg(feature = "capi")]
+    pub(crate) const POSITION_SIZE: usize =
+        size_of::<u32>() + size_of::<Mixture>() + size_of::<f64>() + 2;
+    #[cfg(feature = "capi")]
+    pub(crate) const SEGMENT_SIZE: usize =
+        size_of::<u32>() + size_of::<f64>() + size_of::<PlannedSegment>();
+
+    pub(crate) fn segments(&self) -> &[PlannedSegment] {
+        &self.segments
+    }
+
+    pub(crate) fn mixtures(&self) -> &[Mixture] {
+        &self.mixtures
+    }
+
+    /// Makes the plan of a canvas.
+    pub(crate) fn fill(&mut self, level: Level, canvas: &Canvas<'_>) -> Result<(), Error> {
+        let segments = canvas.segments();
+        let positions: usize = segments.iter().map(|s| (s.end - s.begin) as usize).sum();
+        let over = |name, value: usize, bound: usize| {
+            Err(Error::Capacity { name, value: value as u64, bound: bound as u64 })
+        };
+        if positions > self.max_positions {
+            return over("positions in segments", positions, self.max_positions);
+        }
+        if segments.len() > self.max_segments {
+            return over("segments", segments.len(), self.max_segments);
+        }
+        self.rows.clear();
+        self.offsets.clear();
+        self.offsets.push(0);
+        self.times.clear();
+        self.segments.clear();
+        self.mixtures.clear();
+        self.active = 0;
+        // Segments of one policy mostly stand at the same step.
+        let mut latest: Option<(u32, u32, GridStep)> = None;
+        for segment in segments {
+            let policy = canvas.policy(segment);
+            let grid_step = || match latest {
+                Some((policy, step, known)) if (policy, step) == (segment.policy, segment.step) => {
+                    known
+                }
+                _ => {
+                    let new = GridStep::new(policy, segment.step);
+                    latest = Some((segment.policy, segment.step, new));
+                    new
+                }
+            };
+            self.choose(level, canvas, segment, policy, grid_step);
+        }
+        if !self.mixtures.is_empty() {
+            self.mixtures.resize(self.rows.len(), Mixture::LATEST);
+        }
+        Ok(())
+    }
+
+    /// Appends the choice for one segment.
+    fn choose(
+        &mut self,
+        level: Level,
+        canvas: &Canvas<'_>,
+        segment: &Segment,
+        policy: &Policy<'_>,
+        grid_step: impl FnOnce() -> GridStep,
+    ) {
+        let Self { rows, hits, ranks, mixtures, .. } = self;
+        let masked = &Masked::find(level, canvas, segment, &mut self.masked);
+        let masks = masked.count();
+        let mut planned = PlannedSegment {
+            step: segment.step,
+            initial_masks: if segment.initial_masks == 0 { masks } else { segment.initial_masks },
+            log_masked: segment.log_masked,
+            output_log_masked: segment.output_log_masked,
+            reads_earlier: false,
+            by_row: None,
+        };
+        let schedule = &policy.schedule;
+        let noise = schedule.noise;
+        let size = || match schedule.steps {
+            0 => 1,
+            steps => schedule.sizes.size(masks, steps - segment.step),
+        };
+        let predrawn = || predrawn::Predrawn::new(segment.key(), segment.origin);
+        let begin = rows.len();
+        let phase = phase(policy, segment.step, masks);
+        let time = match (phase, policy.select) {
+            (Phase::Done, _) => 0.0,
+            (Phase::Finish, select) => {
+                masked.push_all(rows);
+                match select.is_first_hitting() {
+                    true => noise.time(segment.log_masked),
+                    false => policy.grid_time(segment.step),
+                }
+            }
+            (Phase::Decode, select @ (Select::FirstHitting | Select::PredrawnFirstHitting)) => {
+                let (now, size) = (segment.log_masked, size());
+                hits.clear();
+                if select == Select::FirstHitting {
+                    let rng = &mut segment.key().generator(Purpose::Hit);
+                    first_hitting::choose(masked, now, size, rng, ranks, rows, hits);
+                } else {
+                    predrawn::choose_next(masked, predrawn(), now, size, rows, hits);
+                }
+                if hits.is_empty() {
+                    noise.time(now)
+                } else {
+                    let first = hits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                    planned.log_masked = hits.iter().copied().fold(now, f64::min);
+                    planned.output_log_masked = first;
+                    let before = segment.output_log_masked;
+                    // 0 is no output yet; a later one is at an earlier time, but for bad rows.
+                    if schedule.extrapolate && first < before && before < 0.0 && hits.len() > 1 {
+                        planned.reads_earlier = true;
+                        mixtures.resize(begin, Mixture::LATEST);
+                        let line = Line::new(noise, first, before);
+                        mixtures.extend(hits.iter().map(|&hit| line.at(hit)));
+                    }
+                    noise.time(first)
+                }
+            }
+            (Phase::Decode, Select::RandomOrder) => {
+                let rng = &mut segment.key().generator(Purpose::Order);
+                random_order::choose(masked, size(), rng, ranks, rows);
+                policy.grid_time(segment.step)
+            }
+            (Phase::Decode, Select::Bernoulli) => {
+                let GridStep { time, choice } = grid_step();
+                match choice {
+                    Choice::Known(p) => {
+                        let rng = &mut segment.key().generator(Purpose::Reveal);
+                        bernoulli::choose(masked, p, rng, rows);
+                    }
+                    Choice::ByRow(by_row, mixture) => {
+                        masked.push_all(rows);
+                        planned.by_row = Some(by_row);
+                        planned.reads_earlier = true;
+                        mixtures.resize(begin, Mixture::LATEST);
+                        mixtures.resize(rows.len(), mixture);
+                    }
+                }
+                time
+            }
+            (Phase::Decode, Select::PredrawnBernoulli) => {
+                let GridStep { time, choice } = grid_step();
+                if let Choice::Known(p) = choice {
+                    planned.log_masked += libm::log1p(-p);
+                }
+                predrawn::choose(level, masked, predrawn(), planned.log_masked, rows);
+                time
+            }
+            (Phase::Decode, Select::ScoreBernoulli) => {
+                let GridStep { time, choice } = grid_step();
+                if let Choice::ByRow(by_row, _) = choice {
+                    masked.push_all(rows);
+                    planned.by_row = Some(by_row);
+                }
+                time
+            }
+        };
+        self.active += usize::from(phase != Phase::Done);
+        self.offsets.push(self.rows.len() as u32);
+        self.times.push(time);
+        self.segments.push(planned);
+    }
+
+    /// Whether this can be the plan of `canvas`: the same segments at the same steps, and every row
+    /// still masked.
+    pub(crate) fn check(&self, canvas: &Canvas<'_>) -> Result<(), Error> {
+        let segments = canvas.segments();
+        shape(
+            self.segments.len() == segments.len(),
+            "segments of the plan",
+            self.segments.len(),
+            "the canvas's,",
+            segments.len(),
+        )?;
+        for (segment, planned) in segments.iter().zip(&self.segments) {
+            let (step, now) = (planned.step as usize, segment.step as usize);
+            shape(step == now, "planned step", step, "the segment's,", now)?;
+        }
+        for (segment, ends) in segments.iter().zip(self.offsets.windows(2)) {
+            for &at in &self.rows[ends[0] as usize..ends[1] as usize] {
+                let stands = (segment.begin..segment.end).contains(&at) && canvas.is_masked(at);
+                shape(
+                    stands,
+                    "planned row",
+                    at as usize,
+                    "a masked position below",
+                    segment.end as usize,
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sampler {
+    /// Chooses the positions that the next step moves, without looking at logits.
+    ///
+    /// The canvas is not changed, and planning again gives the same plan: the choice is keyed by
+    /// each segment's seed, stream and step.
+    ///
+    /// # Errors
+    /// A canvas larger than the plan was made for.
+    pub fn plan(&self, canvas: &Canvas<'_>, plan: &mut Plan) -> Result<(), Error> {
+        plan.fill(self.level, canvas)
+    }
+}
+
+/// What a policy with a time grid does at one of its steps, whatever the segment.
+#[derive(Clone, Copy)]
+struct GridStep {
+    time: f64,
+    choice: Choice,
+}
+
+#[derive(Clone, Copy)]
+enum Choice {
+    /// Every masked position moves with this probability.
+    Known(f64),
+    /// The rows decide, by their mass or by that of their mixture.
+    ByRow(ByRow, Mixture),
+}
+
+impl GridStep {
+    fn new(policy: &Policy<'_>, step: u32) -> Self {
+        let (noise, transition) = (policy.schedule.noise, policy.schedule.transition);
+        let (t, s) = policy.grid_step(step);
+        let time = policy.grid_time(step);
+        let choice = match transition {
+            _ if policy.select == Select::ScoreBernoulli => {
+                let factor = transition.score_factor(noise, t, s);
+                Choice::ByRow(ByRow { factor, transition }, Mixture::LATEST)
+            }
+            Transition::Trapezoidal { theta, .. } if step % 2 == 1 && s < t => {
+                let (a, b) = trapezoidal_weights(theta);
+                let (latest, earlier) = (a * noise.rate(time), -b * noise.rate(t));
+                let by_row = ByRow { factor: time - s, transition };
+                Choice::ByRow(by_row, Mixture { latest, earlier })
+            }
+            _ => Choice::Known(transition.probability(noise, t, s)),
+        };
+        Self { time, choice }
+    }
+}
+
+/// The line through two network outputs in time.
+struct Line<'a> {
+    noise: Noise<'a>,
+    /// Its time, from that of the earlier output.
+    latest: f64,
+    earlier: f64,
+}
+
+impl<'a> Line<'a> {
+    /// Through the outputs at these values of ln(1 − α).
+    fn new(noise: Noise<'a>, latest: f64, earlier: f64) -> Self {
+        Self { noise, latest: noise.time(latest), earlier: noise.time(earlier) }
+    }
+
+    /// The weights of the two at a hit after the latest output (Lagrange's form; they sum to 1).
+    fn at(&self, hit: f64) -> Mixture {
+        let past = (self.noise.time(hit) - self.latest) / (self.earlier - self.latest);
+        // Times that round to the same leave nothing to go by.
+        if past.is_finite() && past < 0.0 {
+            Mixture { latest: 1.0 - past, earlier: past }
+        } else {
+            Mixture::LATEST
+        }
+    }
+}
