@@ -1,4 +1,5 @@
-//! The Euler method: its exact law, and the rate at which that approaches the target.
+//! The Euler method and its relatives: their exact laws, and the rate at which these approach the
+//! target.
 
 use crate::check::{Checks, STANDARD_ERRORS};
 use crate::comparison::{Comparison, Estimate};
@@ -80,10 +81,9 @@ fn parse_error(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments, common: &Common) -> Result<Findings> {
-    arguments.timing.policy(1).check()?;
     let mut checks = Checks::default();
     check_references(&mut checks)?;
-    println!("Euler method, {}\n", arguments.timing.name());
+    println!("{}\n", arguments.timing.name());
     let distances = histograms(arguments, common, &mut checks)?;
     slopes(arguments, &mut checks)?;
     let limits = limits(arguments, &mut checks);
@@ -155,7 +155,7 @@ fn distance(
 }
 
 fn effective(timing: &Timing, steps: usize) -> f64 {
-    closed_form::effective_steps(&timing.reveal(steps))
+    closed_form::effective_steps(&timing.reveal_to_the_end(steps))
 }
 
 /// Histograms beside the exact law of the sampler, not of the target.
@@ -184,7 +184,7 @@ fn histograms(arguments: &Arguments, common: &Common, checks: &mut Checks) -> Re
             let exact = total_variation(&law, &target.law());
             let bar = progress(samples, format!("{name}, {steps} steps"))?;
             let seed = common.seed + 1000 * color as u64 + k as u64;
-            let counts = network.histogram(&timing.policy(steps), samples, seed, &bar)?;
+            let counts = network.histogram(&timing.policy(steps)?, samples, seed, &bar)?;
             bar.finish_and_clear();
             let found = Comparison::new(&counts, &law);
             let estimate = Estimate::new(&counts, &law, &target.law());
@@ -199,7 +199,7 @@ fn histograms(arguments: &Arguments, common: &Common, checks: &mut Checks) -> Re
             points.push((effective(timing, steps), estimate.tv));
             errors.push(estimate.error);
         }
-        let grid = (1..=12).map(|power| 1usize << power);
+        let grid = (1..=12).map(|power| 1 << power).filter(|&steps| timing.fits(steps));
         let exact =
             grid.map(|steps| (effective(timing, steps), distance(&target, &laws, timing, steps)));
         let exact = exact.filter(|&(_, tv)| tv > 1e-12).collect();
@@ -249,6 +249,9 @@ fn slopes(arguments: &Arguments, checks: &mut Checks) -> Result<()> {
     let timing = timing.finishing();
     let steps: Vec<(f64, f64)> =
         slope_steps.iter().map(|&steps| (steps as f64, effective(&timing, steps))).collect();
+    for &steps in slope_steps {
+        timing.policy(steps)?;
+    }
     let regular = (slope(&steps) - 1.0).abs() < 0.01;
     println!(
         "Slope of ln TV in ln N_eff, exactly, N = {slope_steps:?} (N_eff: {:.4} in N):\n",
@@ -290,10 +293,10 @@ fn limits(arguments: &Arguments, checks: &mut Checks) -> Panel {
     println!("N_eff·TV, exactly, at N = {}, and the limit:\n", 1 << MOST);
     println!("     d         PRIV        limit     REP, S=2        limit");
     let mut curves = Vec::new();
+    let reveal = timing.reveal_to_the_end(1 << MOST);
+    let steps = closed_form::effective_steps(&reveal);
     for (color, &len) in lengths.iter().enumerate() {
         let len = usize::from(len);
-        let reveal = timing.reveal_to_the_end(1 << MOST);
-        let steps = closed_form::effective_steps(&reveal);
         let private = steps * closed_form::private_bits(len, &reveal);
         let repeated = steps * closed_form::repeated(len, 2, &reveal);
         let private_limit = steps * closed_form::private_bits_limit(len, &reveal);
@@ -320,7 +323,7 @@ fn limits(arguments: &Arguments, checks: &mut Checks) -> Panel {
                 let reveal = timing.reveal_to_the_end(1 << power);
                 (closed_form::effective_steps(&reveal), distance(&reveal) / limit(&reveal))
             };
-            (2..=14).map(point).collect()
+            (2..=14).filter(|power| timing.fits(1 << power)).map(point).collect()
         };
         let points = curve(&|reveal| closed_form::private_bits(len, reveal), &|reveal| {
             closed_form::private_bits_limit(len, reveal)
@@ -364,7 +367,7 @@ fn measured_slopes(arguments: &Arguments, common: &Common, checks: &mut Checks) 
             let samples = (wrong as f64 / exact).ceil() as u64;
             let bar = progress(samples, format!("{name} d={LEN}, {steps} steps"))?;
             let seed = common.seed + 100_000 + 1000 * color as u64 + k as u64;
-            let policy = timing.policy(steps);
+            let policy = timing.policy(steps)?;
             let count = match family {
                 Family::PrivateBits => private_bits::wrong(LEN, &policy, samples, seed, &bar)?,
                 _ => {
@@ -422,7 +425,10 @@ fn measured_slopes(arguments: &Arguments, common: &Common, checks: &mut Checks) 
 /// The fewest steps with which the distance on PRIV is at most `error`, by bisection; `None` if they
 /// are more than [`MOST_STEPS`].
 fn fewest_steps(len: usize, error: f64, timing: &Timing) -> Option<usize> {
-    let reaches = |steps| closed_form::private_bits(len, &timing.reveal_to_the_end(steps)) <= error;
+    let reaches = |steps| {
+        timing.fits(steps)
+            && closed_form::private_bits(len, &timing.reveal_to_the_end(steps)) <= error
+    };
     let mut high = 1;
     while !reaches(high) {
         high *= 2;
@@ -481,7 +487,7 @@ fn steps_for_errors(arguments: &Arguments, common: &Common, checks: &mut Checks)
             }
             let bar = progress(samples, format!("PRIV d={len}, {steps} steps"))?;
             let seed = common.seed + 200_000 + 1000 * color as u64 + len as u64;
-            let count = private_bits::wrong(len, &timing.policy(steps), samples, seed, &bar)?;
+            let count = private_bits::wrong(len, &timing.policy(steps)?, samples, seed, &bar)?;
             bar.finish_and_clear();
             let tv = count as f64 / samples as f64;
             println!("{samples:12}   {tv:.5} ±{deviation:.5} {exact:10.5}");

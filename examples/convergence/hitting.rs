@@ -455,7 +455,7 @@ fn several_at_once(arguments: &Arguments, common: &Common, checks: &mut Checks) 
             }
             let bar = progress(samples, name.clone())?;
             let seed = common.seed + 300_000 + 1000 * color as u64 + k as u64;
-            let policy = Policy::random_order(sizes.len() as u32);
+            let policy = Policy::first_hitting_parallel(Noise::Linear, sizes.len() as u32);
             let counts = network.histogram(&policy, samples, seed, &bar)?;
             bar.finish_and_clear();
             let found = Comparison::new(&counts, &law);

@@ -1,12 +1,18 @@
 //! When a sampler's steps are: for the library, and for the exact law.
 
-use crate::exact_law::{self, Leftover, Rule, reveal_probabilities, uniform_grid};
+use crate::exact_law::{
+    self, Leftover, Rule, decaying_grid_to, reveal_probabilities, uniform_grid,
+};
 use clap::{Args, ValueEnum};
-use demask::{Finish, Noise, Policy};
+use demask::{Finish, MultiJump, Noise, Policy, Select, Transition};
 
-/// Schedule, grid, and what becomes of leftovers.
+/// The sampler, its schedule and grid, and what becomes of leftovers.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Timing {
+    /// The rule by which a step reveals positions
+    #[arg(long, value_enum, default_value_t = Sampler::Euler)]
+    sampler: Sampler,
+
     /// The noise schedule: linear, cosine, unit-rate, cosine-squared, maskgit-cosine,
     /// geometric:0.001:20, power:2 or logarithmic
     #[arg(long, value_name = "SCHEDULE", default_value = "linear", value_parser = Schedule::parse)]
@@ -17,9 +23,13 @@ pub(crate) struct Timing {
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     start: Option<f64>,
 
-    /// The time at which the grid ends
-    #[arg(long, value_name = "TIME", default_value_t = 0.0, value_parser = parse_time)]
-    end: f64,
+    /// How the grid falls
+    #[arg(long, value_enum, default_value_t = Shape::Uniform)]
+    grid: Shape,
+
+    /// The time at which the grid ends [default: 0; 0.001 for a decaying grid]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    end: Option<f64>,
 
     /// What becomes of positions that are masked after the last step
     #[arg(long, value_enum, default_value_t = Ending::None)]
@@ -81,6 +91,54 @@ impl Schedule {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Sampler {
+    /// Width times rate, at most 1
+    Euler,
+    /// The same, each position by one random number for all steps
+    EulerPredrawn,
+    /// The exact probability of the reverse process
+    Ancestral,
+    /// Poisson jumps, of which the first counts
+    TauLeaping,
+    /// Poisson jumps; a position with several of them stays masked
+    TauLeapingReject,
+}
+
+impl Sampler {
+    fn exact(self) -> Rule {
+        match self {
+            Self::Euler | Self::EulerPredrawn => Rule::Euler,
+            Self::Ancestral => Rule::Ancestral,
+            Self::TauLeaping => Rule::TauFirstJump,
+            Self::TauLeapingReject => Rule::TauReject,
+        }
+    }
+
+    /// The library's, with steps of one width.
+    fn policy(self, noise: Noise<'static>, steps: u32) -> Policy<'static> {
+        let mut policy = Policy::euler(noise, steps);
+        match self {
+            Self::Euler => {}
+            Self::EulerPredrawn => policy.select = Select::PredrawnBernoulli,
+            Self::Ancestral => return Policy::ancestral(noise, steps),
+            Self::TauLeaping => return Policy::tau_leaping(noise, steps),
+            Self::TauLeapingReject => {
+                policy.schedule.transition = Transition::TauLeaping(MultiJump::Reject);
+            }
+        }
+        policy
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// Steps of one width
+    Uniform,
+    /// Steps of a width in proportion to min(1, t)
+    Decaying,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Ending {
     /// They stay masked, which counts as an error
     None,
@@ -99,25 +157,37 @@ fn parse_time(text: &str) -> Result<f64, String> {
 
 impl Timing {
     /// The library's policy with `steps` steps.
-    pub(crate) fn policy(&self, steps: usize) -> Policy<'static> {
-        let mut policy = Policy::euler(self.noise.noise(), steps as u32);
-        policy.schedule.start = self.start();
-        policy.schedule.end = self.end;
+    pub(crate) fn policy(&self, steps: usize) -> Result<Policy<'static>, demask::Error> {
+        let mut policy = self.sampler.policy(self.noise.noise(), steps as u32);
         policy.stop.finish = match self.finish {
             Ending::None => Finish::None,
             Ending::Sample => Finish::Sample,
             Ending::Argmax => Finish::Argmax,
         };
-        policy
+        (policy.schedule.start, policy.schedule.end) = (self.start(), self.end());
+        if self.grid == Shape::Decaying {
+            policy = policy.on_decaying_grid(self.start(), self.end())?;
+        }
+        policy.check()?;
+        Ok(policy)
+    }
+
+    /// Whether there is a grid of so many steps.
+    pub(crate) fn fits(&self, steps: usize) -> bool {
+        self.policy(steps).is_ok()
     }
 
     /// The probability with which each of `steps` steps reveals a position, by the tests' own
     /// formulas.
     pub(crate) fn reveal(&self, steps: usize) -> Vec<f64> {
-        let width = self.start() - self.end;
-        let times: Vec<f64> =
-            uniform_grid(width, steps).into_iter().map(|left| self.end + left).collect();
-        reveal_probabilities(self.noise.0, Rule::Euler, &times)
+        let (start, end) = (self.start(), self.end());
+        let times = match self.grid {
+            Shape::Uniform => {
+                uniform_grid(start - end, steps).into_iter().map(|left| end + left).collect()
+            }
+            Shape::Decaying => decaying_grid_to(start, end, steps),
+        };
+        reveal_probabilities(self.noise.0, self.sampler.exact(), &times)
     }
 
     pub(crate) fn leftover(&self) -> Leftover {
@@ -144,8 +214,17 @@ impl Timing {
         self.start.unwrap_or_else(|| self.noise.noise().horizon())
     }
 
+    fn end(&self) -> f64 {
+        self.end.unwrap_or(if self.grid == Shape::Decaying { 1e-3 } else { 0.0 })
+    }
+
     /// How it is called in titles.
     pub(crate) fn name(&self) -> String {
-        format!("{} schedule, t = {} to {}", self.noise.name(), self.start(), self.end)
+        let Self { sampler, noise, grid, finish, .. } = self;
+        let (start, end) = (self.start(), self.end());
+        format!(
+            "{sampler:?}, {} schedule, {grid:?} grid, t = {start} to {end}, finish {finish:?}",
+            noise.name()
+        )
     }
 }
