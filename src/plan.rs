@@ -11,8 +11,8 @@ use crate::schedule::{Noise, Transition, trapezoidal_weights};
 use crate::select::{Masked, Select, bernoulli, first_hitting, predrawn, random_order};
 use crate::stop::{Phase, phase};
 
-/// The positions that will move at the next step, chosen before the network runs; all masked ones
-/// of a segment whose rows decide that themselves.
+/// The positions that will move at the next step, chosen before the network runs. All masked ones of
+/// a segment whose rows decide that themselves, or whose next step will read them again.
 ///
 /// Row `k` of the plan is the canvas position `rows()[k]`; the rows of segment `i` are
 /// `rows()[offsets()[i]..offsets()[i + 1]]`, ascending.
@@ -27,9 +27,10 @@ pub struct Plan {
     active: usize,
     max_positions: usize,
     max_segments: usize,
-    /// Working memory: bits of a segment's positions, and hits of its rows.
+    /// Working memory: bits of a segment's positions, and those that move with their hits.
     masked: Vec<u64>,
     ranks: Vec<u64>,
+    chosen: Vec<u32>,
     hits: Vec<f64>,
 }
 
@@ -76,6 +77,7 @@ impl Plan {
             max_segments: segments,
             masked: vec![0; Masked::words_of(positions)],
             ranks: vec![0; Masked::words_of(positions)],
+            chosen: Vec::with_capacity(positions),
             hits: Vec::with_capacity(positions),
         }
     }
@@ -102,8 +104,8 @@ impl Plan {
 
     /// Whether the step needs, for the rows of segment `segment`, the network's earlier output as
     /// well ([`Logits::with_earlier`](crate::Logits::with_earlier)): that of the segment's last step
-    /// for which a plan named rows, at these positions. A client keeps the logits of all masked
-    /// positions for it, or what the output layer needs to make them.
+    /// for which a plan named rows. That plan named all masked positions, so a client that keeps its
+    /// logits has every row of this one.
     ///
     /// # Panics
     /// If there are not as many segments.
@@ -122,7 +124,7 @@ impl Plan {
     /// The memory that a plan takes for each position and each segment; a bit counts as a byte.
     #[cfg(feature = "capi")]
     pub(crate) const POSITION_SIZE: usize =
-        size_of::<u32>() + size_of::<Mixture>() + size_of::<f64>() + 2;
+        2 * size_of::<u32>() + size_of::<Mixture>() + size_of::<f64>() + 2;
     #[cfg(feature = "capi")]
     pub(crate) const SEGMENT_SIZE: usize =
         size_of::<u32>() + size_of::<f64>() + size_of::<PlannedSegment>();
@@ -186,7 +188,7 @@ impl Plan {
         policy: &Policy<'_>,
         grid_step: impl FnOnce() -> GridStep,
     ) {
-        let Self { rows, hits, ranks, mixtures, .. } = self;
+        let Self { rows, ranks, chosen, hits, mixtures, .. } = self;
         let masked = &Masked::find(level, canvas, segment, &mut self.masked);
         let masks = masked.count();
         let mut planned = PlannedSegment {
@@ -218,11 +220,13 @@ impl Plan {
             (Phase::Decode, select @ (Select::FirstHitting | Select::PredrawnFirstHitting)) => {
                 let (now, size) = (segment.log_masked, size());
                 hits.clear();
+                chosen.clear();
+                let into = if schedule.extrapolate { &mut *chosen } else { &mut *rows };
                 if select == Select::FirstHitting {
                     let rng = &mut segment.key().generator(Purpose::Hit);
-                    first_hitting::choose(masked, now, size, rng, ranks, rows, hits);
+                    first_hitting::choose(masked, now, size, rng, ranks, into, hits);
                 } else {
-                    predrawn::choose_next(masked, predrawn(), now, size, rows, hits);
+                    predrawn::choose_next(masked, predrawn(), now, size, into, hits);
                 }
                 if hits.is_empty() {
                     noise.time(now)
@@ -230,13 +234,17 @@ impl Plan {
                     let first = hits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                     planned.log_masked = hits.iter().copied().fold(now, f64::min);
                     planned.output_log_masked = first;
-                    let before = segment.output_log_masked;
-                    // 0 is no output yet; a later one is at an earlier time, but for bad rows.
-                    if schedule.extrapolate && first < before && before < 0.0 && hits.len() > 1 {
-                        planned.reads_earlier = true;
-                        mixtures.resize(begin, Mixture::LATEST);
+                    if schedule.extrapolate {
+                        masked.push_all(rows);
+                        let before = segment.output_log_masked;
                         let line = Line::new(noise, first, before);
-                        mixtures.extend(hits.iter().map(|&hit| line.at(hit)));
+                        // 0 is no output yet; later ones are at earlier times, but for bad rows.
+                        let drawn = hits.iter().map(|&hit| match first < before && before < 0.0 {
+                            true => line.at(hit),
+                            false => Mixture::LATEST,
+                        });
+                        mixtures.resize(begin, Mixture::LATEST);
+                        planned.reads_earlier = spread(&rows[begin..], chosen, drawn, mixtures);
                     }
                     noise.time(first)
                 }
@@ -252,6 +260,15 @@ impl Plan {
                     Choice::Known(p) => {
                         let rng = &mut segment.key().generator(Purpose::Reveal);
                         bernoulli::choose(masked, p, rng, rows);
+                    }
+                    Choice::KnownOfAll(p) => {
+                        let rng = &mut segment.key().generator(Purpose::Reveal);
+                        chosen.clear();
+                        bernoulli::choose(masked, p, rng, chosen);
+                        masked.push_all(rows);
+                        mixtures.resize(begin, Mixture::LATEST);
+                        let drawn = core::iter::repeat(Mixture::LATEST);
+                        spread(&rows[begin..], chosen, drawn, mixtures);
                     }
                     Choice::ByRow(by_row, mixture) => {
                         masked.push_all(rows);
@@ -341,6 +358,8 @@ struct GridStep {
 enum Choice {
     /// Every masked position moves with this probability.
     Known(f64),
+    /// The same, but the next step reads the rows of all.
+    KnownOfAll(f64),
     /// The rows decide, by their mass or by that of their mixture.
     ByRow(ByRow, Mixture),
 }
@@ -361,10 +380,33 @@ impl GridStep {
                 let by_row = ByRow { factor: time - s, transition };
                 Choice::ByRow(by_row, Mixture { latest, earlier })
             }
+            // Other rules than Bernoulli have no use for a transition.
+            Transition::Trapezoidal { .. } => {
+                Choice::KnownOfAll(transition.probability(noise, t, s))
+            }
             _ => Choice::Known(transition.probability(noise, t, s)),
         };
         Self { time, choice }
     }
+}
+
+/// Appends to `mixtures` what each of `rows` is drawn from: the next of `drawn` for those that are
+/// `chosen`, nothing for the others. Says whether an earlier output is among it.
+fn spread(
+    rows: &[u32],
+    chosen: &[u32],
+    mut drawn: impl Iterator<Item = Mixture>,
+    mixtures: &mut Vec<Mixture>,
+) -> bool {
+    let mut reads_earlier = false;
+    let mut chosen = chosen.iter().peekable();
+    for row in rows {
+        let moves = chosen.next_if_eq(&row).is_some();
+        let mixture = if moves { drawn.next() } else { None }.unwrap_or(Mixture::NOTHING);
+        reads_earlier |= mixture.earlier != 0.0;
+        mixtures.push(mixture);
+    }
+    reads_earlier
 }
 
 /// The line through two network outputs in time.

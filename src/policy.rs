@@ -144,8 +144,9 @@ pub struct Schedule<'a> {
     /// latest network outputs, linearly, entries below 0 taken as 0 (Zheng et al., arXiv 2409.02908,
     /// section 4.2, the high-order variant; that rule for negative entries is ours).
     ///
-    /// A step then reads the output of the step before as well, from the segment's second step on:
-    /// see [`Logits::with_earlier`](crate::Logits::with_earlier).
+    /// A step then reads the output of the step before as well, from the segment's second step on
+    /// (see [`Logits::with_earlier`](crate::Logits::with_earlier)), and a plan names all masked
+    /// positions, for the next step will need them.
     pub extrapolate: bool,
 }
 

@@ -3,7 +3,7 @@
 
 use crate::canvas::Canvas;
 use crate::constraints::Constraints;
-use crate::draw::{Batch, DrawRule, Drawn, Outputs, RowState, row_masses};
+use crate::draw::{Batch, DrawRule, Drawn, Mixture, Outputs, RowState, row_masses};
 use crate::error::{Error, shape};
 use crate::logits::Logits;
 use crate::plan::Plan;
@@ -155,8 +155,8 @@ impl Sampler {
         report
     }
 
-    /// Fills the states of the plan's rows: whether a token is to be drawn from each. Most are drawn
-    /// from because the plan says so; some decide by their mass, before any token is drawn.
+    /// Fills the states of the plan's rows: whether a token is to be drawn from each. The plan says so
+    /// of most; some decide by their mass, before any token is drawn.
     fn decide(
         &mut self,
         canvas: &Canvas<'_>,
@@ -166,6 +166,11 @@ impl Sampler {
     ) {
         let Self { level, threads, rows, mixtures, masses, states, scratch, .. } = self;
         states.clear();
+        let kept = |mixture: &Mixture| match *mixture == Mixture::NOTHING {
+            true => RowState::Kept,
+            false => RowState::Drawn,
+        };
+        states.extend(plan.mixtures().iter().map(kept));
         states.resize(plan.rows().len(), RowState::Drawn);
         rows.clear();
         mixtures.clear();

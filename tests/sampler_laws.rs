@@ -12,153 +12,16 @@
 //! 2e-4 for HASH and 7e-5 for MARKOV, by simulation; for one of the 28 comparisons, 4e-3.
 
 mod exact_law;
+mod perfect_network;
 
 use demask::{
     Canvas, Finish, Key, Level, Logits, LogitsData, Noise, Plan, Policy, PositionKind, Purpose,
     Sampler, Segment, schedule::hitting,
 };
-use exact_law::{CompositionLaws, Denoiser, Leftover, Rule, Space, Target, Weights};
+use exact_law::{CompositionLaws, Denoiser, Leftover, Rule, Target, Weights};
+use perfect_network::{Network, decode, histogram, sampler};
 
 const OUTPUTS: u64 = 4_000_000;
-
-/// Segments in one canvas of a histogram.
-const BATCH: u32 = 4000;
-
-/// A perfect network: for each state and masked position, the logits ln P(token | state). Rows of
-/// positions that are not masked are NaN, for nobody is to read them.
-struct Network {
-    space: Space,
-    /// The token that stands for a mask. If it is within the vocabulary, the logits have a column
-    /// for it, and the largest logit there.
-    mask: i32,
-    vocab: usize,
-    logits: Vec<f32>,
-}
-
-impl Network {
-    fn new(target: &Target, mask: i32) -> Self {
-        let space = target.space();
-        let inside = (0..space.vocab as i32).contains(&mask);
-        let vocab = space.vocab + usize::from(inside);
-        let mut network = Self { space, mask, vocab, logits: Vec::new() };
-        network.logits.resize(space.states() * space.len * vocab, f32::NAN);
-        let mut prediction = vec![0.0; space.vocab];
-        for row in 0..space.states() * space.len {
-            let (state, position) = (row / space.len, row % space.len);
-            if !space.is_masked(state, position) {
-                continue;
-            }
-            target.predict(state, position, &mut prediction);
-            for (token, p) in prediction.iter().enumerate() {
-                let id = network.id(token) as usize;
-                network.logits[row * vocab + id] = p.ln() as f32;
-            }
-            if inside {
-                network.logits[row * vocab + mask as usize] = 20.0;
-            }
-        }
-        network
-    }
-
-    /// The token id of a token of the target: the ids leave out the mask.
-    fn id(&self, token: usize) -> i32 {
-        let token = token as i32;
-        if self.vocab > self.space.vocab && token >= self.mask { token + 1 } else { token }
-    }
-
-    /// The state of the tokens of a segment.
-    fn state(&self, tokens: &[i32]) -> usize {
-        let digit = |&id: &i32| match id {
-            id if id == self.mask => self.space.vocab,
-            id if self.vocab > self.space.vocab && id > self.mask => id as usize - 1,
-            id => id as usize,
-        };
-        self.space.state(tokens.iter().map(digit))
-    }
-
-    /// The row of the table for canvas position `at`.
-    fn row(&self, canvas: &Canvas<'_>, segment: &Segment, at: u32) -> u32 {
-        let state = self.state(&canvas.tokens()[segment.begin as usize..segment.end as usize]);
-        (state * self.space.len) as u32 + at - segment.begin
-    }
-
-    /// The logits of the rows of the table that `index` names.
-    fn rows<'a>(&'a self, index: &'a [u32]) -> Logits<'a> {
-        let rows = self.logits.len() / self.vocab;
-        Logits::new(LogitsData::F32(&self.logits), rows, self.vocab, self.vocab, Some(index))
-            .expect("the index is within the table")
-    }
-
-    /// Which row of the table each row of `plan` is.
-    fn index_plan(&self, canvas: &Canvas<'_>, plan: &Plan, index: &mut Vec<u32>) {
-        index.clear();
-        for (segment, ends) in canvas.segments().iter().zip(plan.offsets().windows(2)) {
-            let rows = &plan.rows()[ends[0] as usize..ends[1] as usize];
-            index.extend(rows.iter().map(|&at| self.row(canvas, segment, at)));
-        }
-    }
-
-    /// Which row of the table each position of the canvas is; outside of segments, the first row
-    /// of the table, which is of a state without masks and NaN.
-    fn index_all(&self, canvas: &Canvas<'_>, index: &mut Vec<u32>) {
-        index.clear();
-        index.resize(canvas.tokens().len(), 0);
-        for segment in canvas.segments() {
-            for at in segment.begin..segment.end {
-                index[at as usize] = self.row(canvas, segment, at);
-            }
-        }
-    }
-}
-
-fn sampler(positions: usize, segments: usize) -> Sampler {
-    Sampler::builder(positions, segments).build().expect("the caller's thread, any level")
-}
-
-/// Decodes a canvas to its end by plans.
-fn decode(sampler: &mut Sampler, network: &Network, canvas: &mut Canvas<'_>) {
-    let positions = canvas.tokens().len();
-    let mut plan = Plan::with_capacity(positions, canvas.segments().len());
-    let mut index = Vec::with_capacity(positions);
-    loop {
-        sampler.plan(canvas, &mut plan).expect("the canvas fits");
-        if plan.active() == 0 {
-            return;
-        }
-        network.index_plan(canvas, &plan, &mut index);
-        let report = sampler.step_planned(canvas, &plan, &network.rows(&index)).expect("it fits");
-        assert_eq!((report.revealed, report.bad_rows), (index.len(), 0));
-    }
-}
-
-/// How often each sequence comes out; the last count is of outputs that still hold a mask.
-fn histogram(policy: Policy, network: &Network, seed: u64) -> Vec<u64> {
-    let space = network.space;
-    let len = space.len as u32;
-    let positions = BATCH as usize * space.len;
-    let mut sampler = sampler(positions, BATCH as usize);
-    let mut counts = vec![0; space.sequences() + 1];
-    for batch in 0..OUTPUTS / u64::from(BATCH) {
-        let segment = |i: u32| Segment {
-            begin: i * len,
-            end: (i + 1) * len,
-            seed,
-            stream: batch * u64::from(BATCH) + u64::from(i),
-            ..Segment::default()
-        };
-        let mut tokens = vec![network.mask; positions];
-        let mut segments: Vec<_> = (0..BATCH).map(segment).collect();
-        let mut canvas =
-            Canvas::new(&mut tokens, network.mask, &mut segments, core::slice::from_ref(&policy))
-                .expect("a valid canvas");
-        decode(&mut sampler, network, &mut canvas);
-        for output in tokens.chunks_exact(space.len) {
-            let sequence = space.sequence(network.state(output));
-            counts[sequence.unwrap_or(space.sequences())] += 1;
-        }
-    }
-    counts
-}
 
 /// A target, and the mask token that its network uses.
 struct Subject {
@@ -178,7 +41,8 @@ impl Subject {
     /// Compares the sampler's outputs with `law`, and, where the rule has an error, with the
     /// target that it approximates.
     fn assert_law(&self, rule: &str, policy: Policy, law: &[f64], seed: u64) {
-        let counts = histogram(policy, &Network::new(&self.target, self.mask), seed);
+        let network = Network::new(&self.target, self.mask);
+        let counts = histogram(policy, &network, seed, OUTPUTS);
         assert_eq!(counts.iter().sum::<u64>(), OUTPUTS);
         let found = exact_law::frequencies(&counts);
         let target = self.target.law();

@@ -29,6 +29,9 @@ pub(crate) struct Mixture {
 }
 
 impl Mixture {
+    /// Nothing at all: the position stays masked.
+    pub(crate) const NOTHING: Self = Self { latest: 0.0, earlier: 0.0 };
+
     /// The latest output as it is.
     pub(crate) const LATEST: Self = Self { latest: 1.0, earlier: 0.0 };
 

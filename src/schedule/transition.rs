@@ -30,8 +30,8 @@ pub enum Transition {
     /// (a₁·r(ρ)·μ(ρ) − a₂·r(t)·μ(t))₊ of each token, with a₁ = 1/(2θ(1 − θ)) and
     /// a₂ = ((1 − θ)² + θ²)/(2θ(1 − θ)), where μ are the denoiser's laws at the two times.
     ///
-    /// The second call's step needs the output of the first as well: see
-    /// [`Logits::with_earlier`](crate::Logits::with_earlier).
+    /// The second call's step needs the output of the first as well (see
+    /// [`Logits::with_earlier`](crate::Logits::with_earlier)), so plans name all masked positions.
     Trapezoidal {
         /// θ, strictly between 0 and 1; 0.3 to 0.5 are advised.
         theta: f64,

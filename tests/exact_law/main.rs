@@ -232,6 +232,71 @@ fn first_hitting_errs_as_its_denoiser_does() {
     }
 }
 
+/// Two-stage schemes: 1 − α = t from 1 to 0.25, HASH, d = 4, S = 2; the distance to the exact law of
+/// the noisy sequence, masks included.
+#[test]
+fn trapezoids_have_their_reference_distances() {
+    use stepping::{MultiJump, Trapezoid, all_masked, independent_step, noisy};
+    let target = Target::hash(4, 2);
+    let space = target.space();
+    let exact = noisy(&target, 0.25);
+    assert!((exact.iter().sum::<f64>() - 1.0).abs() < 1e-14);
+    let rows = [
+        (0.5, MultiJump::Reject, [1.918e-1, 8.457e-2, 3.781e-2, 1.765e-2]),
+        (0.5, MultiJump::First, [5.455e-2, 2.081e-2, 8.593e-3, 3.996e-3]),
+        (0.3, MultiJump::First, [7.742e-2, 3.059e-2, 1.228e-2, 5.511e-3]),
+    ];
+    for (theta, multi_jump, printed) in rows {
+        for (steps, printed) in [2, 4, 8, 16].into_iter().zip(printed) {
+            let width = 0.75 / steps as f64;
+            let law = (0..steps).fold(all_masked(space), |law, step| {
+                let t = 1.0 - width * step as f64;
+                let (now, between) = (1.0 / t, 1.0 / (t - theta * width));
+                Trapezoid { theta, multi_jump, width, now, between }.step(&target, &law)
+            });
+            let tv = total_variation(&law, &exact);
+            assert!(rounds_to(tv, printed, 4), "θ = {theta}, {multi_jump:?}, N = {steps}: {tv}");
+        }
+    }
+    // One call a step, by the same enumeration.
+    let rows = [
+        (Rule::Ancestral, [1.327e-1, 6.626e-2, 3.307e-2, 1.654e-2]),
+        (Rule::TauReject, [4.369e-1, 2.561e-1, 1.349e-1, 6.814e-2]),
+        (Rule::TauFirstJump, [2.709e-1, 1.492e-1, 7.763e-2, 3.950e-2]),
+    ];
+    for (rule, printed) in rows {
+        for (steps, printed) in [2, 4, 8, 16].into_iter().zip(printed) {
+            let times: Vec<f64> =
+                (0..=steps).map(|step| 1.0 - 0.75 * step as f64 / steps as f64).collect();
+            let reveal = reveal_probabilities(Noise::Linear, rule, &times);
+            let law = reveal.iter().fold(all_masked(space), |law, p| {
+                independent_step(space, &law, |state, position, tokens| {
+                    target.predict(state, position, tokens);
+                    tokens.iter_mut().for_each(|token| *token *= p);
+                })
+            });
+            let tv = total_variation(&law, &exact);
+            assert!(rounds_to(tv, printed, 4), "{rule:?}, N = {steps}: {tv} is not {printed}");
+        }
+    }
+}
+
+/// Extrapolation is between plain parallel first-hitting and the target.
+#[test]
+fn extrapolated_pairs_are_a_law() {
+    for target in [Target::hash(4, 2), Target::markov(4, 4)] {
+        let law = stepping::extrapolated_pairs(&target, 4_000);
+        let finer = stepping::extrapolated_pairs(&target, 16_000);
+        assert!((law.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!(total_variation(&law, &finer) < 1e-6, "{}", total_variation(&law, &finer));
+        // A product law has the same conditionals at all times: nothing to extrapolate.
+        let independent = Target::independent(4, 3);
+        let law = stepping::extrapolated_pairs(&independent, 1_000);
+        let exact = stepping::noisy(&independent, 0.0);
+        assert!(total_variation(&law, &exact) < 1e-12);
+    }
+}
+
 #[test]
 fn closed_forms_agree() {
     let linear =

@@ -28,6 +28,7 @@
 //! [`target`]: distributions over short sequences, their conditionals, imperfect denoisers.
 //! [`grid`]: time grids and the probability with which each step reveals a position.
 //! [`composition`]: weights and laws, put together. [`closed_form`]: distances at any length.
+//! [`stepping`]: laws by plain enumeration, for samplers that treat positions differently.
 //! [`statistics`]: distances and tests. [`reference`]: what another program found.
 //!
 //! Nothing here uses the library that it is a measure for.
@@ -39,6 +40,7 @@ pub(crate) mod composition;
 pub(crate) mod grid;
 pub(crate) mod reference;
 pub(crate) mod statistics;
+pub(crate) mod stepping;
 pub(crate) mod target;
 
 pub(crate) use composition::{CompositionLaws, Leftover, Weights, law_of_sizes};
