@@ -15,7 +15,7 @@ fn main() {
 
 /// The files of src/capi that declare something, in the order of the header.
 #[cfg(feature = "header")]
-const DECLARING: [&str; 16] = [
+const DECLARING: [&str; 17] = [
     "version",
     "status",
     "level",
@@ -32,6 +32,7 @@ const DECLARING: [&str; 16] = [
     "draw",
     "statistics",
     "schedule",
+    "sizes",
 ];
 
 #[cfg(feature = "header")]

@@ -150,13 +150,7 @@ impl Plan {
         if segments.len() > self.max_segments {
             return over("segments", segments.len(), self.max_segments);
         }
-        self.rows.clear();
-        self.offsets.clear();
-        self.offsets.push(0);
-        self.times.clear();
-        self.segments.clear();
-        self.mixtures.clear();
-        self.active = 0;
+        self.clear();
         // Segments of one policy mostly stand at the same step.
         let mut latest: Option<(u32, u32, GridStep)> = None;
         for segment in segments {
@@ -171,7 +165,10 @@ impl Plan {
                     new
                 }
             };
-            self.choose(level, canvas, segment, policy, grid_step);
+            if let Err(refused) = self.choose(level, canvas, segment, policy, grid_step) {
+                self.clear();
+                return Err(refused);
+            }
         }
         if !self.mixtures.is_empty() {
             self.mixtures.resize(self.rows.len(), Mixture::LATEST);
@@ -179,7 +176,17 @@ impl Plan {
         Ok(())
     }
 
-    /// Appends the choice for one segment.
+    fn clear(&mut self) {
+        self.rows.clear();
+        self.offsets.clear();
+        self.offsets.push(0);
+        self.times.clear();
+        self.segments.clear();
+        self.mixtures.clear();
+        self.active = 0;
+    }
+
+    /// Appends the choice for one segment, unless its sizes are not made for its masks.
     fn choose(
         &mut self,
         level: Level,
@@ -187,7 +194,7 @@ impl Plan {
         segment: &Segment,
         policy: &Policy<'_>,
         grid_step: impl FnOnce() -> GridStep,
-    ) {
+    ) -> Result<(), Error> {
         let Self { rows, ranks, chosen, hits, mixtures, .. } = self;
         let masked = &Masked::find(level, canvas, segment, &mut self.masked);
         let masks = masked.count();
@@ -203,11 +210,17 @@ impl Plan {
         let noise = schedule.noise;
         let size = || match schedule.steps {
             0 => 1,
-            steps => schedule.sizes.size(masks, steps - segment.step),
+            steps => {
+                let key = segment.position_key(segment.begin);
+                schedule.sizes.size(planned.initial_masks, masks, segment.step, steps, key)
+            }
         };
         let predrawn = || predrawn::Predrawn::new(segment.key(), segment.origin);
         let begin = rows.len();
         let phase = phase(policy, segment.step, masks);
+        if phase == Phase::Decode && policy.is_by_size() {
+            schedule.sizes.check(planned.initial_masks, schedule.steps)?;
+        }
         let time = match (phase, policy.select) {
             (Phase::Done, _) => 0.0,
             (Phase::Finish, select) => {
@@ -301,6 +314,7 @@ impl Plan {
         self.offsets.push(self.rows.len() as u32);
         self.times.push(time);
         self.segments.push(planned);
+        Ok(())
     }
 
     /// Whether this can be the plan of `canvas`: the same segments at the same steps, and every row
@@ -341,7 +355,8 @@ impl Sampler {
     /// each segment's seed, stream and step.
     ///
     /// # Errors
-    /// A canvas larger than the plan was made for.
+    /// A canvas larger than the plan was made for, or a segment whose initial masks the sizes of its
+    /// policy do not serve ([`Sizes::check`](crate::Sizes::check)). The plan is empty then.
     pub fn plan(&self, canvas: &Canvas<'_>, plan: &mut Plan) -> Result<(), Error> {
         plan.fill(self.level, canvas)
     }

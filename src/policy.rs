@@ -137,7 +137,7 @@ pub struct Schedule<'a> {
     /// one position after another, however many there are.
     pub steps: u32,
     /// How many positions a size-driven policy (random order, first-hitting) reveals at each step.
-    pub sizes: Sizes,
+    pub sizes: Sizes<'a>,
     /// The probability with which a step of a time grid reveals a position.
     pub transition: Transition,
     /// For first-hitting only: whether the law at each hit is extrapolated in time from the two
@@ -307,6 +307,9 @@ impl<'a> Policy<'a> {
         let Schedule { grid, start, end, steps, noise, transition, extrapolate, .. } =
             self.schedule;
         noise.check()?;
+        if self.is_by_size() {
+            self.schedule.sizes.check_steps(steps)?;
+        }
         let refuse = |name, value, expected| Err(Error::Argument { name, value, expected });
         if self.select.is_first_hitting() {
             return Ok(());
@@ -372,6 +375,12 @@ impl<'a> Policy<'a> {
         let step = step / self.calls_a_step();
         let time = |step| grid.time((start, end), steps, step);
         (time(step), time(step.saturating_add(1)))
+    }
+
+    /// Whether the sizes of the schedule say how many positions a step reveals.
+    pub(crate) const fn is_by_size(&self) -> bool {
+        let by_size = matches!(self.select, Select::RandomOrder) || self.select.is_first_hitting();
+        by_size && self.schedule.steps != 0
     }
 
     /// The steps that a segment makes before it finishes; `None` if that depends on its masks.

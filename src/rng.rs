@@ -44,6 +44,8 @@ pub enum Purpose {
     HitLane = 4,
     /// The noise of every token of a position: the exponential race.
     Race = 5,
+    /// How many positions each step of a segment reveals, where that is random.
+    Sizes = 6,
     /// When each position of a request is revealed, drawn once for all steps. `step` and `position`
     /// are 0.
     Predrawn = 7,

@@ -31,6 +31,7 @@ mod pointer;
 mod policy;
 mod rule;
 mod schedule;
+mod sizes;
 mod statistics;
 mod status;
 mod step;

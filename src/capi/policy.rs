@@ -6,11 +6,12 @@ use super::noise::{demask_noise, demask_noise_table};
 use super::numbered::{Numbered, numbered};
 use super::pointer::{self, Plain, c_struct};
 use super::rule::demask_draw_rule;
+use super::sizes;
 use super::status::{
     DEMASK_ERR_ARGUMENT, DEMASK_ERR_NULL, DEMASK_ERR_STRUCT, Refusal, demask_status,
 };
 use crate::policy::{Policy, Schedule, Stop};
-use crate::schedule::{Grid, MultiJump, Noise, Sizes, Transition};
+use crate::schedule::{Grid, MultiJump, Noise, Transition};
 use crate::select::Select;
 use crate::stop::Finish;
 use crate::update::Update;
@@ -71,9 +72,6 @@ pub const DEMASK_GRID_TIMES: u32 = 2;
 
 /// A chosen position gets its drawn token, which stays.
 pub const DEMASK_UPDATE_REVEAL: u32 = 0;
-
-/// Sizes that differ by at most one, the larger ones first.
-pub const DEMASK_SIZES_EVEN: u32 = 0;
 
 /// Masks that are left after the last step stay masked.
 pub const DEMASK_FINISH_NONE: u32 = 0;
@@ -163,7 +161,6 @@ numbered!(Select:
     DEMASK_SELECT_PREDRAWN_FIRST_HITTING = PredrawnFirstHitting,
     DEMASK_SELECT_SCORE_BERNOULLI = ScoreBernoulli);
 numbered!(Update: DEMASK_UPDATE_REVEAL = Reveal);
-numbered!(Sizes: DEMASK_SIZES_EVEN = Even);
 numbered!(Finish:
     DEMASK_FINISH_NONE = None,
     DEMASK_FINISH_SAMPLE = Sample,
@@ -249,7 +246,8 @@ impl demask_policy {
                 start: self.start,
                 end: self.end,
                 steps: self.steps,
-                sizes: Sizes::from_number(self.sizes)?,
+                // SAFETY: without a table there is nothing to promise.
+                sizes: unsafe { sizes::read(self.sizes, core::ptr::null())? },
                 transition: self.transition()?,
                 extrapolate: self.extrapolate == 1,
             },
@@ -297,7 +295,7 @@ impl demask_policy {
             select: policy.select.number(),
             update: policy.update.number(),
             noise: noise.schedule,
-            sizes: policy.schedule.sizes.number(),
+            sizes: sizes::number(policy.schedule.sizes),
             finish: policy.stop.finish.number(),
             steps: policy.schedule.steps,
             temperature: rule.temperature,

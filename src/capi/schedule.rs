@@ -263,7 +263,7 @@ pub unsafe extern "C" fn demask_sizes_even(
     boundary::call(|| {
         // SAFETY: the caller's promise.
         let out = unsafe { pointer::out(out)? };
-        out.write(Sizes::Even.size(masks, steps_left));
+        out.write(Sizes::Even.size(masks, masks, 0, steps_left, crate::Key::default()));
         Ok(())
     })
 }

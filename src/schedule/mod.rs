@@ -3,7 +3,7 @@
 mod grid;
 pub mod hitting;
 mod noise;
-mod sizes;
+pub mod sizes;
 mod transition;
 
 pub use grid::{Grid, TimeGrid};

@@ -1,0 +1,524 @@
+//! Unmasking sizes: numbers for the plain rules, tables that the caller makes for the others.
+
+use super::boundary;
+use super::draw::demask_key;
+use super::pointer;
+use super::status::{
+    DEMASK_ERR_ARGUMENT, DEMASK_ERR_NULL, DEMASK_ERR_RESOURCES, DEMASK_ERR_SHAPE, Refusal,
+    demask_status,
+};
+use crate::schedule::Sizes;
+use crate::schedule::sizes::{
+    MarkovSizes, MaskFunction, Overshoot, Profile, Rounding, SizeList, SystematicSizes, Weight,
+};
+use std::sync::Arc;
+
+/// Sizes that differ by at most one, the larger ones first.
+pub const DEMASK_SIZES_EVEN: u32 = 0;
+/// (1 - k/K) L of L positions masked after step k of K, rounded down; at most L - k and at least
+/// K - k. The same holds for the next six.
+pub const DEMASK_SIZES_LINEAR: u32 = 1;
+/// cos(pi k/(2 K)) L: the cosine of MaskGIT (Chang et al., arXiv 2202.04200).
+pub const DEMASK_SIZES_COSINE: u32 = 2;
+/// (1 - (k/K)^2) L.
+pub const DEMASK_SIZES_SQUARE: u32 = 3;
+/// (1 - (k/K)^3) L.
+pub const DEMASK_SIZES_CUBIC: u32 = 4;
+/// (1 - sqrt(k/K)) L.
+pub const DEMASK_SIZES_SQUARE_ROOT: u32 = 5;
+/// (1 - L^(k/K - 1))/(1 - 1/L) L.
+pub const DEMASK_SIZES_EXPONENTIAL: u32 = 6;
+/// -ln(k/K)/ln(L) L, at most L.
+pub const DEMASK_SIZES_LOGARITHMIC: u32 = 7;
+/// The sizes of a table of the caller.
+pub const DEMASK_SIZES_TABLE: u32 = 8;
+/// Added to LINEAR to LOGARITHMIC: rounded up.
+pub const DEMASK_SIZES_ROUND_UP: u32 = 256;
+
+/// The total correlation: large first steps.
+pub const DEMASK_WEIGHT_TC: u32 = 0;
+/// The dual total correlation: large last steps.
+pub const DEMASK_WEIGHT_DTC: u32 = 1;
+/// The effective total correlation, at most the smaller of the two: large steps in the middle.
+pub const DEMASK_WEIGHT_ETC: u32 = 2;
+
+/// Steps that end at equal parts of the sum of sqrt(f(m - 1) - f(m)) (Lavenant and Zanella, arXiv
+/// 2510.25544).
+pub const DEMASK_PROFILE_SQUARE_ROOT: u32 = 0;
+/// The list with the least expected divergence (Chen, Cong and Li, arXiv 2511.04647).
+pub const DEMASK_PROFILE_OPTIMAL: u32 = 1;
+
+/// A table of sizes. Made by a demask_sizes_create function, freed by demask_sizes_destroy. Calls
+/// only read it, from any number of threads at once; it must live as long as a struct that points to
+/// it is used.
+pub struct demask_sizes {
+    rule: Rule,
+}
+
+/// A table that several handles may share.
+enum Rule {
+    List(SizeList),
+    Markov(Arc<MarkovSizes>),
+    MarkovReversed(Arc<MarkovSizes>),
+    Systematic(SystematicSizes),
+}
+
+impl demask_sizes {
+    fn sizes(&self) -> Sizes<'_> {
+        match &self.rule {
+            Rule::List(list) => Sizes::List(list),
+            Rule::Markov(table) => Sizes::Markov(table),
+            Rule::MarkovReversed(table) => Sizes::MarkovReversed(table),
+            Rule::Systematic(table) => Sizes::Systematic(table),
+        }
+    }
+}
+
+const FUNCTIONS: [MaskFunction; 7] = [
+    MaskFunction::Linear,
+    MaskFunction::Cosine,
+    MaskFunction::Square,
+    MaskFunction::Cubic,
+    MaskFunction::SquareRoot,
+    MaskFunction::Exponential,
+    MaskFunction::Logarithmic,
+];
+
+/// A rule by its DEMASK_SIZES_ number and table, which is NULL for all but TABLE.
+///
+/// # Safety
+/// The caller's promise for `table`, as long as the result lives.
+pub(super) unsafe fn read<'a>(
+    number: u32,
+    table: *const demask_sizes,
+) -> Result<Sizes<'a>, Refusal> {
+    if number == DEMASK_SIZES_TABLE {
+        // SAFETY: the caller's promise: NULL, or a table that lives and is not changed.
+        return Ok(unsafe { table.as_ref().ok_or(Refusal(DEMASK_ERR_NULL))? }.sizes());
+    }
+    let refusal = Refusal(DEMASK_ERR_ARGUMENT);
+    if !table.is_null() {
+        return Err(refusal);
+    }
+    if number == DEMASK_SIZES_EVEN {
+        return Ok(Sizes::Even);
+    }
+    let function = (number & !DEMASK_SIZES_ROUND_UP).wrapping_sub(DEMASK_SIZES_LINEAR);
+    let function = *FUNCTIONS.get(function as usize).ok_or(refusal)?;
+    let up = number & DEMASK_SIZES_ROUND_UP != 0;
+    Ok(Sizes::Mask(function, if up { Rounding::Ceil } else { Rounding::Floor }))
+}
+
+/// The DEMASK_SIZES_ number of a rule.
+pub(super) fn number(sizes: Sizes<'_>) -> u32 {
+    match sizes {
+        Sizes::Even => DEMASK_SIZES_EVEN,
+        Sizes::Mask(function, rounding) => {
+            let number = match function {
+                MaskFunction::Linear => DEMASK_SIZES_LINEAR,
+                MaskFunction::Cosine => DEMASK_SIZES_COSINE,
+                MaskFunction::Square => DEMASK_SIZES_SQUARE,
+                MaskFunction::Cubic => DEMASK_SIZES_CUBIC,
+                MaskFunction::SquareRoot => DEMASK_SIZES_SQUARE_ROOT,
+                MaskFunction::Exponential => DEMASK_SIZES_EXPONENTIAL,
+                MaskFunction::Logarithmic => DEMASK_SIZES_LOGARITHMIC,
+            };
+            match rounding {
+                Rounding::Floor => number,
+                Rounding::Ceil => number + DEMASK_SIZES_ROUND_UP,
+            }
+        }
+        Sizes::List(_)
+        | Sizes::Markov(_)
+        | Sizes::MarkovReversed(_)
+        | Sizes::Systematic(_) => DEMASK_SIZES_TABLE,
+    }
+}
+
+fn weight(number: u32) -> Result<Weight, Refusal> {
+    match number {
+        DEMASK_WEIGHT_TC => Ok(Weight::TotalCorrelation),
+        DEMASK_WEIGHT_DTC => Ok(Weight::DualTotalCorrelation),
+        DEMASK_WEIGHT_ETC => Ok(Weight::EffectiveTotalCorrelation),
+        _ => Err(Refusal(DEMASK_ERR_ARGUMENT)),
+    }
+}
+
+/// Makes a table for which `bytes` bytes are enough, and hands it to the caller.
+///
+/// # Safety
+/// The caller's promise for `out`.
+unsafe fn create(
+    out: *mut *mut demask_sizes,
+    bytes: u64,
+    rule: impl FnOnce() -> Result<Rule, Refusal>,
+) -> demask_status {
+    boundary::call(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { pointer::out(out)? };
+        // The allocations that follow would abort the process.
+        let refusal = Refusal(DEMASK_ERR_RESOURCES);
+        let mut memory = Vec::<u8>::new();
+        let bytes = usize::try_from(bytes).map_err(|_| refusal)?;
+        memory.try_reserve_exact(bytes).map_err(|_| refusal)?;
+        drop(core::hint::black_box(memory));
+        out.write(Box::into_raw(Box::new(demask_sizes { rule: rule()? })));
+        Ok(())
+    })
+}
+
+/// Makes a table of `n` sizes, each at least 1, and writes it to `*out`. It serves segments that
+/// start with as many masks as their sum, under policies of `n` steps. The caller owns it, and frees
+/// it with demask_sizes_destroy; `sizes` are copied.
+///
+/// Errors: NULL, ALIGN, SHAPE (no size, a size of 0, a sum of 2^32 or more), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_create_list(
+    sizes: *const u32,
+    n: usize,
+    out: *mut *mut demask_sizes,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        create(out, 4 * n as u64, || Ok(Rule::List(SizeList::new(pointer::slice(sizes, n)?)?)))
+    }
+}
+
+/// Makes the list of Chen, Cong and Li (arXiv 2511.04647, appendix D): for `weight` TC every step
+/// reveals a share of 1/zeta of what is left, rounded down, at least 1; for DTC it is that list in
+/// reverse order. The expected divergence is at most the weight's correlation over zeta - 1. How many
+/// steps it has demask_sizes_shape tells.
+///
+/// Errors: NULL, ALIGN, SHAPE (no masks, zeta below 2), ARGUMENT (another weight), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_create_geometric(
+    masks: u32,
+    zeta: u32,
+    weight: u32,
+    out: *mut *mut demask_sizes,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        create(out, 8 * u64::from(masks), || match weight {
+            DEMASK_WEIGHT_TC => Ok(Rule::List(SizeList::tc_geometric(masks, zeta)?)),
+            DEMASK_WEIGHT_DTC => Ok(Rule::List(SizeList::dtc_geometric(masks, zeta)?)),
+            _ => Err(Refusal(DEMASK_ERR_ARGUMENT)),
+        })
+    }
+}
+
+/// Makes the list for a law of information profile `profile`: f(0) to f(n - 1) in nats, the mean
+/// entropy of one of n tokens given m others. `rule` is a DEMASK_PROFILE_ number. It serves segments
+/// that start with n masks, under policies of `steps` steps.
+///
+/// Errors: NULL, ALIGN, SHAPE (no value, no steps or more than n; for OPTIMAL, more than 2^26 values
+/// times steps), ARGUMENT (a value that is not finite, below 0 or above the one before it; an unknown
+/// rule), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_create_from_profile(
+    profile: *const f64,
+    n: usize,
+    steps: u32,
+    rule: u32,
+    out: *mut *mut demask_sizes,
+) -> demask_status {
+    let cells = (n as u64).saturating_mul(u64::from(steps)).min(1 << 26);
+    // SAFETY: the caller's promise.
+    unsafe {
+        create(out, 4 * cells + 64 * n as u64, || {
+            let profile = Profile::new(pointer::slice(profile, n)?)?;
+            Ok(Rule::List(match rule {
+                DEMASK_PROFILE_SQUARE_ROOT => SizeList::square_root(&profile, steps)?,
+                DEMASK_PROFILE_OPTIMAL => SizeList::optimal(&profile, steps)?,
+                _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
+            }))
+        })
+    }
+}
+
+/// Makes the table of random sizes of which the expected divergence is v times the total correlation
+/// for every law (docs/schedules.md, section 2). It serves segments of at most `masks` masks, under
+/// policies of at most `steps` steps. It takes 8 bytes a mask and step up to 2^25 of them, 1.5 beyond.
+///
+/// Errors: NULL, ALIGN, SHAPE (no masks, no steps, more than 2^28 masks times steps), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_create_markov(
+    masks: u32,
+    steps: u32,
+    out: *mut *mut demask_sizes,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        create(out, MarkovSizes::memory(masks, steps), || {
+            Ok(Rule::Markov(Arc::new(MarkovSizes::tc(masks, steps)?)))
+        })
+    }
+}
+
+/// As demask_sizes_create_markov, with the caller's constants in the place of v (docs/schedules.md,
+/// section 2): that for k steps and r masks left is `constants[(k - 1) * masks + r]`, finite and above
+/// 0, for k from 1 to steps - 1 and r from k + 1 to masks - 1. There are `n`, (steps - 1) times masks;
+/// the others are not looked at.
+///
+/// Errors: NULL, ALIGN, SHAPE (no masks, no steps, more than 2^25 masks times steps, another n),
+/// ARGUMENT (a constant), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_create_markov_constants(
+    masks: u32,
+    steps: u32,
+    constants: *const f64,
+    n: usize,
+    out: *mut *mut demask_sizes,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        create(out, MarkovSizes::memory(masks, steps), || {
+            let wanted = u64::from(steps.saturating_sub(1)) * u64::from(masks);
+            if n as u64 != wanted {
+                return Err(Refusal(DEMASK_ERR_SHAPE));
+            }
+            let constants = pointer::slice(constants, n)?;
+            let constant = |k: u32, r: u32| constants[(k as usize - 1) * masks as usize + r as usize];
+            Ok(Rule::Markov(Arc::new(MarkovSizes::from_constants(masks, steps, constant)?)))
+        })
+    }
+}
+
+/// Makes the table of the random sizes with the least c such that the expected divergence is at most
+/// c times the weight's correlation for every law (docs/schedules.md, section 3). It serves segments
+/// that start with exactly `masks` masks, under policies of `steps` steps. `weight` is a
+/// DEMASK_WEIGHT_ number.
+///
+/// Errors: NULL, ALIGN, SHAPE (no masks, no steps, more than 65536 of both), ARGUMENT (an unknown
+/// weight), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_create_systematic(
+    masks: u32,
+    steps: u32,
+    weight: u32,
+    out: *mut *mut demask_sizes,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        create(out, 48 * u64::from(masks), || {
+            let weight = self::weight(weight)?;
+            Ok(Rule::Systematic(SystematicSizes::new(masks, steps, weight)?))
+        })
+    }
+}
+
+/// As demask_sizes_create_systematic, for `n` weights w(1) to w(n) of the caller and segments of
+/// n + 1 masks.
+///
+/// Errors: NULL, ALIGN, SHAPE (no steps, more than 65536 steps and masks, more than 2^32 - 2
+/// weights), ARGUMENT (a weight that is not finite and above 0), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_create_systematic_weights(
+    weights: *const f64,
+    n: usize,
+    steps: u32,
+    out: *mut *mut demask_sizes,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        create(out, 48 * (n as u64 + 1), || {
+            let masks = n.checked_add(1).and_then(|masks| u32::try_from(masks).ok());
+            let masks = masks.ok_or(Refusal(DEMASK_ERR_SHAPE))?;
+            let weights = pointer::slice(weights, n)?;
+            Ok(Rule::Systematic(SystematicSizes::for_weights(masks, steps, weights)?))
+        })
+    }
+}
+
+/// Makes the table whose sizes are those of `sizes` in reverse order. A Markov table is shared, not
+/// copied; either may be destroyed first.
+///
+/// Errors: NULL, ALIGN, ARGUMENT (a systematic table), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_create_reversed(
+    sizes: *const demask_sizes,
+    out: *mut *mut demask_sizes,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        create(out, 0, || {
+            let sizes = sizes.as_ref().ok_or(Refusal(DEMASK_ERR_NULL))?;
+            match &sizes.rule {
+                Rule::List(list) => Ok(Rule::List(list.reversed())),
+                Rule::Markov(table) => Ok(Rule::MarkovReversed(Arc::clone(table))),
+                Rule::MarkovReversed(table) => Ok(Rule::Markov(Arc::clone(table))),
+                Rule::Systematic(_) => Err(Refusal(DEMASK_ERR_ARGUMENT)),
+            }
+        })
+    }
+}
+
+/// Frees a table. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_destroy(sizes: *mut demask_sizes) {
+    if !sizes.is_null() {
+        // SAFETY: the caller's promise: it came out of the box that a function above made.
+        let sizes = unsafe { Box::from_raw(sizes) };
+        // Nobody is left to be told of a bug in here.
+        let _ = boundary::call(|| {
+            drop(sizes);
+            Ok(())
+        });
+    }
+}
+
+/// Writes the masks and the steps that a table is for: exactly these of a list or a systematic table,
+/// at most these of a Markov table.
+///
+/// Errors: NULL, ALIGN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_shape(
+    sizes: *const demask_sizes,
+    masks: *mut u32,
+    steps: *mut u32,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe {
+        let sizes = sizes.as_ref().ok_or(Refusal(DEMASK_ERR_NULL))?;
+        let (masks, steps) = (pointer::out(masks)?, pointer::out(steps)?);
+        let (of_masks, of_steps) = match &sizes.rule {
+            Rule::List(list) => (list.masks(), list.steps()),
+            Rule::Markov(table) | Rule::MarkovReversed(table) => (table.masks(), table.steps()),
+            Rule::Systematic(table) => (table.masks(), table.steps()),
+        };
+        masks.write(of_masks);
+        steps.write(of_steps);
+        Ok(())
+    })
+}
+
+/// Writes the sizes of the `n` steps of a segment that starts with `masks` masks: those of its plans,
+/// if no row is bad. `sizes` is a DEMASK_SIZES_ number, `table` the table of TABLE, NULL for the
+/// others. The randomness is `key`, whose step is not looked at.
+///
+/// Errors: NULL, ALIGN, SHAPE (no steps, or masks or steps that the table does not serve), ARGUMENT
+/// (an unknown number, a table where none belongs).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_draw(
+    sizes: u32,
+    table: *const demask_sizes,
+    masks: u32,
+    key: *const demask_key,
+    out: *mut u32,
+    n: usize,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe {
+        let sizes = read(sizes, table)?;
+        let key = pointer::slice(key, 1)?[0];
+        let out = pointer::slice_out(out, n)?;
+        sizes.check(masks, u32::try_from(n).map_err(|_| Refusal(DEMASK_ERR_SHAPE))?)?;
+        Ok(sizes.draw_all(masks, key.into(), pointer::write_all(out, 0))?)
+    })
+}
+
+/// Writes E R(m) for m from 0 to n - 1, where n is the number of masks: how far the first end of a
+/// step at or after m revealed tokens lies beyond m, on average. Every expected divergence follows
+/// from it: the sum of (f(m - 1) - f(m)) E R(m) for a law of information profile f.
+///
+/// Errors: NULL, ALIGN, SHAPE (no masks, no steps, or what the table does not serve), ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_overshoot(
+    sizes: u32,
+    table: *const demask_sizes,
+    steps: u32,
+    out: *mut f64,
+    n: usize,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe {
+        let sizes = read(sizes, table)?;
+        let out = pointer::slice_out(out, n)?;
+        let masks = u32::try_from(n).map_err(|_| Refusal(DEMASK_ERR_SHAPE))?;
+        pointer::write_each(out, Overshoot::new(sizes, masks, steps)?.values());
+        Ok(())
+    })
+}
+
+/// Writes the expected divergence, in nats, of a law of information profile f(0) to f(n - 1) from
+/// what is drawn in `steps` steps of these sizes at random positions, given the partition into steps.
+///
+/// Errors: NULL, ALIGN, SHAPE (no values, no steps, or what the table does not serve), ARGUMENT (an
+/// unknown number; a value of the profile that is not finite, below 0 or above the one before it).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_expected_kl(
+    sizes: u32,
+    table: *const demask_sizes,
+    profile: *const f64,
+    n: usize,
+    steps: u32,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe {
+        let sizes = read(sizes, table)?;
+        let profile = Profile::new(pointer::slice(profile, n)?)?;
+        let out = pointer::out(out)?;
+        out.write(Overshoot::new(sizes, profile.masks(), steps)?.expected_kl(&profile)?);
+        Ok(())
+    })
+}
+
+/// Writes the least c such that the expected divergence is at most c times the weight's correlation
+/// for every law. `weight` is a DEMASK_WEIGHT_ number.
+///
+/// Errors: NULL, ALIGN, SHAPE (no masks, no steps, or what the table does not serve), ARGUMENT (an
+/// unknown number).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_constant(
+    sizes: u32,
+    table: *const demask_sizes,
+    masks: u32,
+    steps: u32,
+    weight: u32,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe {
+        let sizes = read(sizes, table)?;
+        let weight = self::weight(weight)?;
+        let out = pointer::out(out)?;
+        out.write(Overshoot::new(sizes, masks, steps)?.constant(weight));
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_survive_the_way_to_c_and_back() {
+        let null = core::ptr::null();
+        // SAFETY: without a table there is nothing to promise.
+        let back = |number| unsafe { read(number, null) };
+        assert_eq!(back(number(Sizes::Even)), Ok(Sizes::Even));
+        for function in FUNCTIONS {
+            for rounding in [Rounding::Floor, Rounding::Ceil] {
+                let sizes = Sizes::Mask(function, rounding);
+                assert_eq!(back(number(sizes)), Ok(sizes));
+            }
+        }
+        assert_eq!(back(DEMASK_SIZES_TABLE), Err(Refusal(DEMASK_ERR_NULL)));
+        for unlisted in [9, DEMASK_SIZES_ROUND_UP, DEMASK_SIZES_ROUND_UP + 8, 512, u32::MAX] {
+            assert_eq!(back(unlisted), Err(Refusal(DEMASK_ERR_ARGUMENT)), "{unlisted}");
+        }
+    }
+
+    #[test]
+    fn a_table_is_that_of_its_handle() {
+        let list = SizeList::new(&[1, 2]).expect("a list");
+        let handle = demask_sizes { rule: Rule::List(list.clone()) };
+        // SAFETY: the handle lives.
+        let read = |number| unsafe { read(number, &handle) };
+        assert_eq!(read(DEMASK_SIZES_TABLE), Ok(Sizes::List(&list)));
+        assert_eq!(number(Sizes::List(&list)), DEMASK_SIZES_TABLE);
+        assert_eq!(read(DEMASK_SIZES_EVEN), Err(Refusal(DEMASK_ERR_ARGUMENT)));
+        assert_eq!(read(DEMASK_SIZES_COSINE), Err(Refusal(DEMASK_ERR_ARGUMENT)));
+    }
+}
