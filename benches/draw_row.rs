@@ -4,59 +4,14 @@
 //! logits with standard deviation 1, 3 and 8 (flat, middling and peaked rows); `greedy` is the draw
 //! at temperature 0. Rows lie in 2 MiB of memory, so they are read from cache, and are visited in
 //! turn; every draw has a key of its own. Throughput is in logits.
-//!
-//! The memory is one huge page where the system has them: with small pages the time depends on
-//! which ones the process happened to get, by a fifth.
 
-#![allow(unsafe_code, reason = "huge pages are asked for by a system call")]
+mod cached_rows;
 
+use cached_rows::{key_sets, normal_logits};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use demask::draw::{largest, oracle};
 use demask::{Constraints, Draw, Key, Level, Logits, RowState, Sampler};
 use std::hint::black_box;
-
-const HUGE_PAGE: usize = 2 << 20;
-
-/// Logits within one huge page.
-struct Rows {
-    memory: Vec<f32>,
-    start: usize,
-}
-
-impl Rows {
-    fn new(len: usize, logits: impl Iterator<Item = f32>) -> Self {
-        assert!(4 * len <= HUGE_PAGE, "one page is enough");
-        let mut memory = Vec::<f32>::with_capacity(2 * HUGE_PAGE / 4);
-        let start = memory.as_ptr().align_offset(HUGE_PAGE);
-        #[cfg(target_os = "linux")]
-        // SAFETY: a hint about memory of ours that nothing has touched yet.
-        unsafe {
-            let page = memory.as_mut_ptr().add(start);
-            libc::madvise(page.cast(), HUGE_PAGE, libc::MADV_HUGEPAGE);
-        }
-        memory.resize(start, 0.0);
-        memory.extend(logits.take(len));
-        Self { memory, start }
-    }
-
-    fn logits(&self) -> &[f32] {
-        &self.memory[self.start..]
-    }
-}
-
-/// Normal logits with standard deviation `sigma`, from a fixed seed.
-fn normal_logits(len: usize, sigma: f64) -> Rows {
-    let mut state = 7u64;
-    let mut uniform = || {
-        state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-        ((state >> 11) as f64 + 0.5) / (1u64 << 53) as f64
-    };
-    let mut normal = |_| {
-        let radius = (-2.0 * uniform().ln()).sqrt();
-        (sigma * radius * (core::f64::consts::TAU * uniform()).cos()) as f32
-    };
-    Rows::new(len, (0..len).map(&mut normal))
-}
 
 /// The draws of one call must be usable, not impossible, and on the whole as likely as the law
 /// says: the mean of ln p over the draws estimates −(the entropy).
@@ -84,12 +39,7 @@ fn draw_row(c: &mut Criterion) {
     for vocab in [25, 4_096, 32_000, 131_072] {
         let rows = (1 << 19) / vocab;
         let shapes = [1.0, 3.0, 8.0].map(|sigma| (sigma, normal_logits(rows * vocab, sigma)));
-        // So many sets of keys that the number of proposals averages out.
-        let keys: Vec<Vec<_>> = (0..64)
-            .map(|step| {
-                (0..rows as u64).map(|stream| Key { stream, step, ..Key::default() }).collect()
-            })
-            .collect();
+        let keys = key_sets(rows);
         let mut group = c.benchmark_group(format!("draw_row/{vocab}"));
         group.throughput(Throughput::Elements((rows * vocab) as u64));
         for level in Level::ALL.into_iter().filter(|level| level.is_available()) {

@@ -80,21 +80,44 @@ static void policies(void) {
   CHECK(demask_policy_check(&policy) == DEMASK_OK);
 }
 
-static double value(demask_status (*call)(uint32_t, double, double *), uint32_t noise, double x) {
+typedef demask_status (*at_time)(const demask_noise *, double, double *);
+typedef demask_status (*in_step)(const demask_noise *, double, double, double *);
+
+static double value(at_time call, const demask_noise *noise, double x) {
   double out = NAN;
   CHECK(call(noise, x, &out) == DEMASK_OK);
   return out;
 }
 
+static double within(in_step call, const demask_noise *noise, double x, double y) {
+  double out = NAN;
+  CHECK(call(noise, x, y, &out) == DEMASK_OK);
+  return out;
+}
+
+static demask_noise schedule(uint32_t number) {
+  return (demask_noise){.struct_size = sizeof(demask_noise), .schedule = number};
+}
+
 static void noise_schedules(void) {
-  double p = NAN, ln2 = log(2.0), inf = INFINITY;
-  uint32_t linear = DEMASK_NOISE_LINEAR, cosine = DEMASK_NOISE_COSINE;
-  uint32_t unit = DEMASK_NOISE_UNIT_RATE;
+  double ln2 = log(2.0), inf = INFINITY;
+  const double table_times[3] = {0.0, 0.5, 2.0}, table_masked[3] = {0.0, 0.25, 1.0};
+  demask_noise_table *table = NULL;
+  CHECK(demask_noise_table_create(table_times, table_masked, 3, DEMASK_TABLE_MASKED, &table) ==
+        DEMASK_OK);
+  demask_noise all[9];
+  for (uint32_t k = 0; k < 9; ++k) all[k] = schedule(k);
+  all[DEMASK_NOISE_GEOMETRIC].parameter = 1e-4;
+  all[DEMASK_NOISE_GEOMETRIC].sigma_max = 20.0;
+  all[DEMASK_NOISE_POWER].parameter = 2.0;
+  all[DEMASK_NOISE_TABLE].table = table;
+  const demask_noise *linear = &all[DEMASK_NOISE_LINEAR], *cosine = &all[DEMASK_NOISE_COSINE];
+  const demask_noise *unit = &all[DEMASK_NOISE_UNIT_RATE];
   CHECK(near(value(demask_noise_alpha, linear, 0.25), 0.75));
   CHECK(near(value(demask_noise_log_masked, linear, 0.25), -2.0 * ln2));
   CHECK(near(value(demask_noise_rate, linear, 0.25), 4.0));
   CHECK(near(value(demask_noise_time, linear, -2.0 * ln2), 0.25));
-  CHECK(demask_noise_euler_probability(linear, 0.3, 0.3, &p) == DEMASK_OK && p == 1.0);
+  CHECK(within(demask_noise_euler_probability, linear, 0.3, 0.3) == 1.0);
   CHECK(near(value(demask_noise_alpha, cosine, 2.0 / 3.0), 0.5));
   CHECK(near(value(demask_noise_log_masked, cosine, 2.0 / 3.0), -ln2));
   CHECK(near(value(demask_noise_rate, cosine, 2.0 / 3.0), acos(-1.0) / 2.0 * sqrt(3.0)));
@@ -103,7 +126,31 @@ static void noise_schedules(void) {
   CHECK(near(value(demask_noise_log_masked, unit, ln2), -ln2));
   CHECK(near(value(demask_noise_rate, unit, ln2), 1.0));
   CHECK(near(value(demask_noise_time, unit, -ln2), ln2));
-  for (uint32_t noise = linear; noise <= unit; ++noise) {
+  CHECK(near(value(demask_noise_alpha, &all[DEMASK_NOISE_POWER], 0.5), 0.75));
+  CHECK(near(value(demask_noise_alpha, &all[DEMASK_NOISE_COSINE_SQUARED], 0.5), 0.5));
+  CHECK(near(value(demask_noise_alpha, &all[DEMASK_NOISE_MASKGIT_COSINE], 1.0 / 3.0), 0.5));
+  CHECK(near(value(demask_noise_alpha, &all[DEMASK_NOISE_LOGARITHMIC], sqrt(2.0) - 1.0), 0.5));
+  CHECK(near(value(demask_noise_alpha, &all[DEMASK_NOISE_TABLE], 0.5), 0.75));
+  CHECK(near(value(demask_noise_alpha, &all[DEMASK_NOISE_GEOMETRIC], 1.0), exp(-20.0)));
+  for (uint32_t k = 0; k < 9; ++k) {
+    const demask_noise *noise = &all[k];
+    double rate = value(demask_noise_rate, noise, 0.5), keep = exp(-0.25 * rate);
+    CHECK(near(within(demask_noise_euler_probability, noise, 0.5, 0.25), fmin(1.0, 0.25 * rate)));
+    CHECK(near(within(demask_noise_tau_first_jump_probability, noise, 0.5, 0.25), 1.0 - keep));
+    CHECK(near(within(demask_noise_tau_reject_probability, noise, 0.5, 0.25), 0.25 * rate * keep));
+    CHECK(within(demask_noise_reveal_probability, noise, 0.5, 0.5) == 0.0);
+    CHECK(within(demask_noise_euler_probability, noise, 0.5, 0.0) == 0.0);
+    double masked_then = exp(value(demask_noise_log_masked, noise, 0.75));
+    double masked_later = exp(value(demask_noise_log_masked, noise, 0.25));
+    CHECK(near(within(demask_noise_reveal_probability, noise, 0.75, 0.25),
+               1.0 - masked_later / masked_then));
+    double times[2] = {NAN, NAN};
+    const double logs[2] = {log(masked_then), log(masked_later)};
+    CHECK(demask_noise_times(noise, logs, times, 2) == DEMASK_OK);
+    CHECK(fabs(times[0] - 0.75) < 1e-9 && fabs(times[1] - 0.25) < 1e-9);
+  }
+  for (uint32_t k = DEMASK_NOISE_LINEAR; k <= DEMASK_NOISE_UNIT_RATE; ++k) {
+    const demask_noise *noise = &all[k];
     double last = noise == unit ? inf : 1.0;
     CHECK(value(demask_noise_alpha, noise, 0.0) == 1.0);
     CHECK(value(demask_noise_alpha, noise, last) == 0.0);
@@ -112,16 +159,10 @@ static void noise_schedules(void) {
     CHECK(value(demask_noise_time, noise, -inf) == 0.0);
     CHECK(value(demask_noise_time, noise, 0.0) == last);
     CHECK(value(demask_noise_rate, noise, 0.0) == inf);
-    CHECK(demask_noise_reveal_probability(noise, 0.5, 0.0, &p) == DEMASK_OK && p == 1.0);
-    CHECK(demask_noise_reveal_probability(noise, 0.5, 0.5, &p) == DEMASK_OK && p == 0.0);
-    CHECK(demask_noise_euler_probability(noise, 0.5, 0.0, &p) == DEMASK_OK && p == 0.0);
-    CHECK(demask_noise_euler_probability(noise, 0.5, 0.25, &p) == DEMASK_OK);
-    CHECK(near(p, fmin(1.0, 0.25 * value(demask_noise_rate, noise, 0.5))));
-    CHECK(demask_noise_reveal_probability(noise, 0.75, 0.25, &p) == DEMASK_OK);
-    double masked_then = 1.0 - value(demask_noise_alpha, noise, 0.75);
-    double masked_later = 1.0 - value(demask_noise_alpha, noise, 0.25);
-    CHECK(near(p, 1.0 - masked_later / masked_then));
+    CHECK(within(demask_noise_reveal_probability, noise, 0.5, 0.0) == 1.0);
   }
+  demask_noise_table_destroy(table);
+  demask_noise_table_destroy(NULL);
 }
 
 enum { SEQUENCES = 500, MASKS = 100 };
@@ -513,7 +554,8 @@ static void plans(void) {
   double next = 0.0, time;
   CHECK(demask_hitting_times_next(&key, &masks, &next, 1) == DEMASK_OK);
   CHECK(log_masked[0] == next && log_masked[1] == 0.0 && log_masked[2] == 0.0);
-  CHECK(demask_noise_time(DEMASK_NOISE_COSINE, next, &time) == DEMASK_OK);
+  demask_noise cosine = schedule(DEMASK_NOISE_COSINE);
+  CHECK(demask_noise_time(&cosine, next, &time) == DEMASK_OK);
   CHECK(times[0] == time && times[1] == 1.0 && times[2] == 0.0);
 
   /* The step moves the position and the time of the first segment, and every step number. */

@@ -70,6 +70,10 @@ static struct world {
   double events[ROWS + 1];
   double number;
   uint32_t count;
+  demask_noise noise;
+  uint64_t after_noise;
+  demask_noise_table *table;
+  demask_time_grid *grid;
 } w, before;
 
 static demask_context *context;
@@ -86,7 +90,8 @@ static void reset(void) {
   w.options.max_policies = POLICIES;
   w.after_options = w.more_after_options = w.after_rule = w.more_after_rule = 0;
   w.after_canvas = w.after_plan = w.after_logits = w.after_guide = w.after_out = 0;
-  w.after_constraints = w.after_statistics = 0;
+  w.after_constraints = w.after_statistics = w.after_noise = 0;
+  w.noise = (demask_noise){.struct_size = sizeof w.noise, .schedule = DEMASK_NOISE_COSINE};
   for (int i = 0; i <= POSITIONS; ++i) w.tokens[i] = MASK;
   memset(w.kinds, DEMASK_KIND_MASKED, sizeof w.kinds);
   memset(w.segments, 0, sizeof w.segments);
@@ -285,13 +290,13 @@ static void cases_of_create(int may_limit_memory) {
 static void cases_of_policies(void) {
   demask_policy *first = &w.policies[0], *second = &w.policies[1];
   size_t size = sizeof(demask_policy);
-  CASE(reset, NOTHING, demask_policy_first_hitting(3, first, size), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_first_hitting(DEMASK_NOISE_LOGARITHMIC + 2, first, size), DEMASK_ERR_ARGUMENT);
   CASE(reset, NOTHING, demask_policy_first_hitting(0, NULL, size), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_policy_first_hitting(0, ODD(demask_policy, first), size),
        DEMASK_ERR_ALIGN);
   CASE(reset, NOTHING, demask_policy_first_hitting(0, first, 4), DEMASK_ERR_STRUCT);
   CASE(reset, NOTHING, demask_policy_first_hitting(0, first, size + 4), DEMASK_ERR_STRUCT);
-  CASE(reset, NOTHING, demask_policy_euler(3, 1, first, size), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_euler(DEMASK_NOISE_LOGARITHMIC + 2, 1, first, size), DEMASK_ERR_ARGUMENT);
   CASE(reset, NOTHING, demask_policy_euler(0, 0, first, size), DEMASK_ERR_ARGUMENT);
   CASE(reset, NOTHING, demask_policy_euler(0, 1, NULL, size), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_policy_euler(0, 1, first, size - 8), DEMASK_ERR_STRUCT);
@@ -308,9 +313,9 @@ static void cases_of_policies(void) {
   CASE(reset, first->reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->top_p = 1.5f, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->min_p = -0.5f, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->select = 3, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->select = DEMASK_SELECT_SCORE_BERNOULLI + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->update = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->noise = 3, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->noise = DEMASK_NOISE_TABLE + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->sizes = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->finish = 3, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->temperature = NAN, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
@@ -390,7 +395,8 @@ static void cases_of_canvases(void) {
   CANVAS_CASE(w.segments[0].policy = POLICIES, DEMASK_ERR_SHAPE);
   CANVAS_CASE(w.segments[0].log_masked = NAN, DEMASK_ERR_ARGUMENT);
   CANVAS_CASE(w.segments[0].log_masked = 0.5, DEMASK_ERR_ARGUMENT);
-  CANVAS_CASE(w.segments[1].reserved = 1, DEMASK_ERR_ARGUMENT);
+  CANVAS_CASE(w.segments[0].output_log_masked = NAN, DEMASK_ERR_ARGUMENT);
+  CANVAS_CASE(w.segments[0].output_log_masked = 0.5, DEMASK_ERR_ARGUMENT);
   CANVAS_CASE(w.segments[1].step = UINT32_MAX, DEMASK_ERR_ARGUMENT);
 
   CANVAS_CASE(w.canvas.policies = NULL, DEMASK_ERR_NULL);
@@ -402,7 +408,7 @@ static void cases_of_canvases(void) {
   CANVAS_CASE((use_later_structs(), w.later_policies[1].unknown = 1), DEMASK_ERR_STRUCT);
   CANVAS_CASE(w.policies[1].method = DEMASK_METHOD_RACE + 1, DEMASK_ERR_ARGUMENT);
   CANVAS_CASE(w.policies[1].top_p = NAN, DEMASK_ERR_ARGUMENT);
-  CANVAS_CASE(w.policies[1].noise = 3, DEMASK_ERR_ARGUMENT);
+  CANVAS_CASE(w.policies[1].noise = DEMASK_NOISE_TABLE + 1, DEMASK_ERR_ARGUMENT);
   CANVAS_CASE(w.policies[1].steps = 0, DEMASK_ERR_ARGUMENT);
   CANVAS_CASE(w.policies[1].temperature = NAN, DEMASK_ERR_ARGUMENT);
 
@@ -715,22 +721,31 @@ static void cases_of_statistics(void) {
 
 static void cases_of_schedules(void) {
   double *out = &w.number;
-  uint32_t noise = DEMASK_NOISE_COSINE;
-  demask_status (*const at_time[])(uint32_t, double, double *) = {
+  const demask_noise *noise = &w.noise;
+  demask_status (*const at_time[])(const demask_noise *, double, double *) = {
       demask_noise_alpha, demask_noise_log_masked, demask_noise_rate, demask_noise_time};
   for (int i = 0; i < 4; ++i) {
     double good = i < 3 ? 0.5 : -0.5, past = i < 3 ? 1.5 : 0.5;
-    CASE(reset, NOTHING, at_time[i](3, good, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, at_time[i](NULL, good, out), DEMASK_ERR_NULL);
+    CASE(reset, w.noise.schedule = DEMASK_NOISE_TABLE + 1, at_time[i](noise, good, out),
+         DEMASK_ERR_ARGUMENT);
+    CASE(reset, w.noise.parameter = 1.0, at_time[i](noise, good, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, w.noise.sigma_max = 1.0, at_time[i](noise, good, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, w.noise.reserved = 1, at_time[i](noise, good, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, w.noise.schedule = DEMASK_NOISE_TABLE, at_time[i](noise, good, out),
+         DEMASK_ERR_NULL);
+    CASE(reset, w.noise.struct_size = 4, at_time[i](noise, good, out), DEMASK_ERR_STRUCT);
     CASE(reset, NOTHING, at_time[i](noise, NAN, out), DEMASK_ERR_ARGUMENT);
     CASE(reset, NOTHING, at_time[i](noise, past, out), DEMASK_ERR_ARGUMENT);
     CASE(reset, NOTHING, at_time[i](noise, good, NULL), DEMASK_ERR_NULL);
     CASE(reset, NOTHING, at_time[i](noise, good, ODD(double, out)), DEMASK_ERR_ALIGN);
     if (i < 3) CASE(reset, NOTHING, at_time[i](noise, -0.5, out), DEMASK_ERR_ARGUMENT);
   }
-  demask_status (*const in_step[])(uint32_t, double, double, double *) = {
-      demask_noise_reveal_probability, demask_noise_euler_probability};
-  for (int i = 0; i < 2; ++i) {
-    CASE(reset, NOTHING, in_step[i](3, 0.5, 0.25, out), DEMASK_ERR_ARGUMENT);
+  demask_status (*const in_step[])(const demask_noise *, double, double, double *) = {
+      demask_noise_reveal_probability, demask_noise_euler_probability,
+      demask_noise_tau_first_jump_probability, demask_noise_tau_reject_probability};
+  for (int i = 0; i < 4; ++i) {
+    CASE(reset, NOTHING, in_step[i](NULL, 0.5, 0.25, out), DEMASK_ERR_NULL);
     CASE(reset, NOTHING, in_step[i](noise, 1.5, 0.25, out), DEMASK_ERR_ARGUMENT);
     CASE(reset, NOTHING, in_step[i](noise, NAN, 0.25, out), DEMASK_ERR_ARGUMENT);
     CASE(reset, NOTHING, in_step[i](noise, 0.0, 0.0, out), DEMASK_ERR_ARGUMENT);
@@ -740,9 +755,26 @@ static void cases_of_schedules(void) {
     CASE(reset, NOTHING, in_step[i](noise, 0.5, 0.25, NULL), DEMASK_ERR_NULL);
     CASE(reset, NOTHING, in_step[i](noise, 0.5, 0.25, ODD(double, out)), DEMASK_ERR_ALIGN);
   }
-  CASE(reset, NOTHING,
-       demask_noise_euler_probability(DEMASK_NOISE_UNIT_RATE, INFINITY, INFINITY, out),
-       DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.noise.schedule = DEMASK_NOISE_UNIT_RATE,
+       demask_noise_euler_probability(noise, INFINITY, INFINITY, out), DEMASK_ERR_ARGUMENT);
+  STRUCT_CASES(reset, noise, demask_noise_alpha(noise, 0.5, out));
+
+  static const double times[3] = {0.0, 0.5, 1.0}, falling[3] = {0.0, 0.5, 0.25};
+#define TABLE(times, values, n, quantity, table) \
+  demask_noise_table_create(times, values, n, quantity, table)
+  CASE(reset, NOTHING, TABLE(NULL, times, 3, 0, &w.table), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, TABLE(times, NULL, 3, 0, &w.table), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, TABLE(times, times, 3, 0, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, TABLE(ODD(double, times), times, 3, 0, &w.table), DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, TABLE(times, times, 3, 2, &w.table), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, TABLE(times, times, 1, 0, &w.table), DEMASK_ERR_SHAPE);
+  CASE(reset, NOTHING, TABLE(falling, times, 3, 0, &w.table), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, TABLE(times, falling, 3, 0, &w.table), DEMASK_ERR_ARGUMENT);
+#undef TABLE
+  CASE(reset, NOTHING, demask_time_grid_create(NULL, 3, &w.grid), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_time_grid_create(falling, 3, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_time_grid_create(times, 3, &w.grid), DEMASK_ERR_ARGUMENT);
+
   CASE(reset, NOTHING, demask_sizes_even(4, 2, NULL), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_sizes_even(4, 2, ODD(uint32_t, &w.count)), DEMASK_ERR_ALIGN);
 

@@ -55,7 +55,7 @@ pub struct demask_segment {
     /// policies: at most 0, which is none yet.
     pub output_log_masked: f64,
 }
-c_struct!(demask_segment: 56, grew from 48);
+c_struct!(demask_segment: 56, grew from 56);
 
 /// The tokens of a batch, and how each part of it is decoded. All memory is the caller's. A step
 /// changes tokens, kinds, and the step, initial_masks, log_masked and output_log_masked of every
@@ -165,17 +165,13 @@ impl<'a> OpenCanvas<'a> {
 
     /// Writes what a step changed in the segments back to the caller.
     pub(super) fn write_back(self) {
-        let whole = self.segments.are_whole();
         for (at, segment) in self.segments.pointers().zip(self.view.segments()) {
             // SAFETY: the promise that this was made with; these fields are in every version.
             unsafe {
                 (&raw mut (*at).step).write(segment.step);
                 (&raw mut (*at).initial_masks).write(segment.initial_masks);
                 (&raw mut (*at).log_masked).write(segment.log_masked);
-            }
-            if whole {
-                // SAFETY: as above, for elements of this version's size or larger.
-                unsafe { (&raw mut (*at).output_log_masked).write(segment.output_log_masked) };
+                (&raw mut (*at).output_log_masked).write(segment.output_log_masked);
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::schedule::TimeGrid;
 /// A time grid by its times. Made by demask_time_grid_create, freed by demask_time_grid_destroy.
 /// Calls only read it, from any number of threads at once; it must live as long as a policy that
 /// points to it is used.
-#[repr(transparent)]
+#[cfg_attr(all(), repr(transparent))] // hidden from cbindgen, which would name the inner type
 pub struct demask_time_grid {
     grid: TimeGrid,
 }

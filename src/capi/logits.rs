@@ -62,7 +62,7 @@ pub struct demask_logits {
     /// Zero.
     pub reserved_2: usize,
 }
-c_struct!(demask_logits: 88, grew from 72);
+c_struct!(demask_logits: 88, grew from 88);
 
 /// Reads and checks the logits of a call, their guide and their earlier rows.
 ///

@@ -35,7 +35,7 @@ pub const DEMASK_TABLE_LOG_MASKED: u32 = 1;
 /// A noise schedule by a table. Made by demask_noise_table_create, freed by
 /// demask_noise_table_destroy. Calls only read it, from any number of threads at once; it must live
 /// as long as a struct that points to it is used.
-#[repr(transparent)]
+#[cfg_attr(all(), repr(transparent))] // hidden from cbindgen, which would name the inner type
 pub struct demask_noise_table {
     table: NoiseTable,
 }

@@ -54,7 +54,7 @@ pub struct demask_plan_buffers {
     /// 0, the logits of the step have an `earlier`.
     pub n_earlier: usize,
 }
-c_struct!(demask_plan_buffers: 104, grew from 88);
+c_struct!(demask_plan_buffers: 104, grew from 104);
 
 /// Chooses the positions that the next step moves, without looking at logits. The canvas is not
 /// changed, and planning again gives the same plan: the choice depends on the seed, stream, step,
@@ -77,12 +77,10 @@ pub unsafe extern "C" fn demask_plan(
             (&raw mut (*plan).n_segments).write(canvas.segments().len());
             (&raw mut (*plan).n_rows).write(context.plan.rows().len());
             (&raw mut (*plan).n_active).write(context.plan.active());
-            if buffers.struct_size as usize >= size_of::<demask_plan_buffers>() {
-                let all = context.plan.segments().iter().zip(context.plan.offsets().windows(2));
-                let rows = all.filter(|(planned, _)| planned.reads_earlier).map(|(_, ends)| ends);
-                let rows = rows.map(|ends| (ends[1] - ends[0]) as usize).sum();
-                (&raw mut (*plan).n_earlier).write(rows);
-            }
+            let all = context.plan.segments().iter().zip(context.plan.offsets().windows(2));
+            let reading = all.filter(|(planned, _)| planned.reads_earlier);
+            let rows = reading.map(|(_, ends)| (ends[1] - ends[0]) as usize).sum();
+            (&raw mut (*plan).n_earlier).write(rows);
             Ok(())
         })
     }
@@ -143,6 +141,9 @@ impl demask_plan_buffers {
         let stands = |holds: bool| if holds { Ok(()) } else { Err(Refusal(DEMASK_ERR_PLAN)) };
         let segments = canvas.segments().len();
         stands(self.n_segments == segments)?;
+        sampler.plan(canvas, plan)?;
+        // No more is read than there must be.
+        stands(self.n_rows == plan.rows().len())?;
         // SAFETY: the caller's promise.
         let (rows, offsets, steps, log_masked) = unsafe {
             (
@@ -152,7 +153,6 @@ impl demask_plan_buffers {
                 pointer::slice(self.log_masked, segments)?,
             )
         };
-        sampler.plan(canvas, plan)?;
         stands(rows == plan.rows() && offsets == plan.offsets())?;
         for ((planned, &step), log_masked) in plan.segments().iter().zip(steps).zip(log_masked) {
             let same = log_masked.to_bits() == planned.log_masked.to_bits();

@@ -155,7 +155,7 @@ pub struct demask_policy {
     /// Zero.
     pub sizes_reserved: usize,
 }
-c_struct!(demask_policy: 168, grew from 72);
+c_struct!(demask_policy: 168, grew from 168);
 
 numbered!(Select:
     DEMASK_SELECT_FIRST_HITTING = FirstHitting,

@@ -27,22 +27,26 @@
 //!
 //! [`target`]: distributions over short sequences, their conditionals, imperfect denoisers.
 //! [`grid`]: time grids and the probability with which each step reveals a position.
-//! [`composition`]: weights and laws, put together. [`stepping`]: laws by plain enumeration, for
-//! samplers that treat positions differently. [`statistics`]: distances and tests.
+//! [`composition`]: weights and laws, put together. [`closed_form`]: distances at any length.
+//! [`stepping`]: laws by plain enumeration, for samplers that treat positions differently.
+//! [`statistics`]: distances and tests. [`reference`]: what another program found.
 //!
 //! Nothing here uses the library that it is a measure for.
 
 #![allow(dead_code, unused_imports, reason = "each user of this module needs another part of it")]
 
+pub(crate) mod closed_form;
 pub(crate) mod composition;
 pub(crate) mod grid;
+pub(crate) mod reference;
 pub(crate) mod statistics;
 pub(crate) mod stepping;
 pub(crate) mod target;
 
 pub(crate) use composition::{CompositionLaws, Leftover, Weights, law_of_sizes};
+pub(crate) use grid::decaying_grid_to;
 pub(crate) use grid::{Noise, Rule, decaying_grid, reveal_probabilities, uniform_grid};
 pub(crate) use statistics::{
-    expected_noise, frequencies, g_test, noise_deviation, total_variation,
+    chi_square_tail, expected_noise, frequencies, g_test, noise_deviation, total_variation,
 };
-pub(crate) use target::{Denoiser, Perturbed, Space, Target};
+pub(crate) use target::{Denoiser, Family, Perturbed, Space, Target};

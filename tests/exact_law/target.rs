@@ -203,6 +203,48 @@ impl Denoiser for Target {
     }
 }
 
+/// The targets that have a name, for one length and vocabulary each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Hash,
+    Markov,
+    Repeated,
+    Pairs,
+    Parity,
+    PrivateBits,
+    Independent,
+    Point,
+}
+
+impl Family {
+    /// Its member. PRIV has the vocabulary that its length asks for.
+    pub(crate) fn target(self, len: usize, vocab: usize) -> Target {
+        match self {
+            Self::Hash => Target::hash(len, vocab),
+            Self::Markov => Target::markov(len, vocab),
+            Self::Repeated => Target::repeated(len, vocab),
+            Self::Pairs => Target::pairs(len, vocab),
+            Self::Parity => Target::parity(len, vocab),
+            Self::PrivateBits => Target::private_bits(len),
+            Self::Independent => Target::independent(len, vocab),
+            Self::Point => Target::point(len, vocab),
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Hash => "HASH",
+            Self::Markov => "MARKOV",
+            Self::Repeated => "REP",
+            Self::Pairs => "PAIRS",
+            Self::Parity => "PARITY",
+            Self::PrivateBits => "PRIV",
+            Self::Independent => "INDEP",
+            Self::Point => "POINT",
+        }
+    }
+}
+
 /// An imperfect denoiser: with probability `error` it predicts a token of its own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Perturbed<'a> {
