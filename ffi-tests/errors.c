@@ -316,7 +316,33 @@ static void cases_of_policies(void) {
   CASE(reset, first->select = DEMASK_SELECT_SCORE_BERNOULLI + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->update = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->noise = DEMASK_NOISE_TABLE + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->sizes = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->sizes = 9, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->sizes = DEMASK_SIZES_TABLE, demask_policy_check(first), DEMASK_ERR_NULL);
+  CASE(reset, first->transition = 6, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->theta = 0.5, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->grid = 3, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->grid = DEMASK_GRID_TIMES, demask_policy_check(first), DEMASK_ERR_NULL);
+  CASE(reset, first->grid_fraction = 0.5, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->extrapolate = 2, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->reserved_2 = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->grid_reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->sizes_reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, second->extrapolate = 1, demask_policy_check(second), DEMASK_ERR_ARGUMENT);
+  CASE(reset, (second->grid = DEMASK_GRID_DECAYING, second->grid_fraction = 1.5),
+       demask_policy_check(second), DEMASK_ERR_ARGUMENT);
+  CASE(reset, (second->transition = DEMASK_TRANSITION_TRAPEZOIDAL, second->theta = 1.0),
+       demask_policy_check(second), DEMASK_ERR_ARGUMENT);
+  CASE(reset, second->select = DEMASK_SELECT_SCORE_BERNOULLI, demask_policy_check(second),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_sampler(8, DEMASK_NOISE_LINEAR, 3, first, size),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_sampler(0, DEMASK_NOISE_LINEAR, 0, first, size),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_sampler(0, DEMASK_NOISE_TABLE, 3, first, size),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_grid_decaying(1.0, 0.0, 3, &w.number), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_grid_decaying(8.0, 0.1, 3, &w.number), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_grid_decaying(1.0, 0.1, 3, NULL), DEMASK_ERR_NULL);
   CASE(reset, first->finish = 3, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->temperature = NAN, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->temperature = -1.0f, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
@@ -467,7 +493,7 @@ static void cases_of_plans(void) {
   CASE(reset_planned, w.plan.offsets = NULL, step_planned(), DEMASK_ERR_NULL);
   CASE(reset_planned, w.plan.steps = NULL, step_planned(), DEMASK_ERR_NULL);
   CASE(reset_planned, w.plan.log_masked = NULL, step_planned(), DEMASK_ERR_NULL);
-  CASE(reset_planned, w.plan.n_rows = POSITIONS + 1, step_planned(), DEMASK_ERR_CAPACITY);
+  CASE(reset_planned, w.plan.n_rows = POSITIONS + 1, step_planned(), DEMASK_ERR_PLAN);
 
   /* Plans that do not stand: never made, of another canvas, or of an earlier state of this. */
   CASE(reset, NOTHING, step_planned(), DEMASK_ERR_PLAN);
@@ -567,6 +593,17 @@ static void cases_of_guides(void) {
   GUIDE_CASE(w.guide.row_stride = SIZE_MAX / 2, DEMASK_ERR_SHAPE);
   GUIDE_CASE(w.logits.guidance_scale = NAN, DEMASK_ERR_ARGUMENT);
   GUIDE_CASE(w.logits.guidance_scale = INFINITY, DEMASK_ERR_ARGUMENT);
+
+  /* The rows of an earlier call. */
+  GUIDE_CASE(w.logits.earlier = ODD(demask_logits, &w.guide), DEMASK_ERR_ALIGN);
+  GUIDE_CASE(w.logits.earlier = &w.logits, DEMASK_ERR_SHAPE); /* itself */
+  GUIDE_CASE((w.logits.guide = NULL, w.logits.earlier = &w.guide, w.guide.earlier = &w.guide),
+             DEMASK_ERR_SHAPE);
+  GUIDE_CASE((w.logits.guide = NULL, w.logits.earlier = &w.guide, w.guide.vocab = VOCAB - 1),
+             DEMASK_ERR_SHAPE);
+  GUIDE_CASE((w.logits.guide = NULL, w.logits.earlier = &w.guide, w.guide.n_rows = ROWS - 1),
+             DEMASK_ERR_SHAPE);
+  GUIDE_CASE(w.logits.reserved_2 = 1, DEMASK_ERR_ARGUMENT);
 }
 
 static void cases_of_rules(void) {

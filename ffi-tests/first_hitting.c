@@ -29,12 +29,17 @@ enum {
   TRANSITIONS = SEQUENCES * (LENGTH - 1),
   GRID_STEPS = 16,
   SIZE_STEPS = 10,
-  POLICIES = 5
+  POLICIES = 12
 };
 static const double STAY = 0.9, GRID_END = 0.1;
 static const uint64_t SEED = 2024;
-static const char *const NAMES[POLICIES] = {"first-hitting", "euler", "euler-sample",
-                                            "euler-argmax", "random-order"};
+static const char *const NAMES[POLICIES] = {
+    "first-hitting", "euler",       "euler-sample", "euler-argmax", "random-order", "tau-leaping",
+    "trapezoidal",   "extrapolated", "pre-drawn",   "tc-sizes",     "scores",       "times"};
+
+/* Of TC_SIZES, and of TIMES. */
+static demask_sizes *sizes_table;
+static demask_time_grid *time_grid;
 
 /* log_power[k][i]: logarithm of an entry of the k-th power of the transition matrix, off the
  * diagonal (i = 0) and on it. */
@@ -87,7 +92,9 @@ struct generation {
   int sizes_even; /* whether each step revealed what random order promises */
 };
 
-static float logits_data[POSITIONS * STRIDE];
+static float logits_data[POSITIONS * STRIDE], earlier_data[POSITIONS * STRIDE];
+/* The tokens that the network saw last of each sequence. */
+static int32_t seen[POSITIONS];
 static uint32_t row_index[POSITIONS];
 
 static demask_canvas start(struct generation *g, int policy) {
@@ -100,6 +107,32 @@ static demask_canvas start(struct generation *g, int policy) {
     g->policies[k].finish = k - 1;
   }
   CHECK(demask_policy_random_order(SIZE_STEPS, &g->policies[4], size) == DEMASK_OK);
+  static const uint32_t samplers[POLICIES] = {[5] = DEMASK_SAMPLER_TAU_LEAPING,
+                                              [6] = DEMASK_SAMPLER_TRAPEZOIDAL,
+                                              [7] = DEMASK_SAMPLER_EXTRAPOLATED_HITTING,
+                                              [8] = DEMASK_SAMPLER_ANCESTRAL,
+                                              [10] = DEMASK_SAMPLER_EULER_SCORE,
+                                              [11] = DEMASK_SAMPLER_EULER};
+  for (uint32_t k = 5; k < POLICIES; ++k) {
+    uint32_t noise = k == 7 ? DEMASK_NOISE_COSINE : DEMASK_NOISE_LINEAR;
+    if (k != 9)
+      CHECK(demask_policy_sampler(samplers[k], noise, 8, &g->policies[k], size) == DEMASK_OK);
+    g->policies[k].finish = DEMASK_FINISH_SAMPLE;
+  }
+  g->policies[6].theta = 0.375;
+  g->policies[8].select = DEMASK_SELECT_PREDRAWN_BERNOULLI;
+  g->policies[8].grid = DEMASK_GRID_DECAYING;
+  g->policies[8].end = GRID_END;
+  CHECK(demask_grid_decaying(1.0, GRID_END, 8, &g->policies[8].grid_fraction) == DEMASK_OK);
+  CHECK(demask_policy_random_order(SIZE_STEPS, &g->policies[9], size) == DEMASK_OK);
+  g->policies[9].sizes = DEMASK_SIZES_TABLE;
+  g->policies[9].sizes_table = sizes_table;
+  g->policies[10].start = 0.5;
+  g->policies[10].end = GRID_END;
+  g->policies[11].grid = DEMASK_GRID_TIMES;
+  g->policies[11].grid_times = time_grid;
+  g->policies[11].steps = 3;
+  g->policies[11].start = 0.9;
   for (uint32_t i = 0; i < SEQUENCES; ++i) {
     g->segments[i].begin = i * LENGTH;
     g->segments[i].end = (i + 1) * LENGTH;
@@ -137,6 +170,7 @@ static void count_step(struct generation *g, size_t rows, size_t revealed) {
 /* The loop of a client that computes the rows that the plan names, and no others. */
 static void generate_planned(demask_context *context, struct generation *g, int policy) {
   static uint32_t rows[POSITIONS], offsets[SEQUENCES + 1], steps[SEQUENCES];
+  static uint8_t reads_earlier[SEQUENCES];
   static double log_masked[SEQUENCES], times[SEQUENCES];
   demask_plan_buffers plan = {.struct_size = sizeof plan,
                               .rows = rows,
@@ -145,6 +179,7 @@ static void generate_planned(demask_context *context, struct generation *g, int 
                               .steps = steps,
                               .log_masked = log_masked,
                               .times = times,
+                              .reads_earlier = reads_earlier,
                               .segments_capacity = SEQUENCES};
   demask_canvas canvas = start(g, policy);
   for (int step = 0; step <= LENGTH; ++step) {
@@ -156,9 +191,26 @@ static void generate_planned(demask_context *context, struct generation *g, int 
                             .vocab = VOCAB,
                             .row_stride = STRIDE};
     for (size_t k = 0; k < plan.n_rows; ++k) denoise(g->tokens, rows[k], logits_data + k * STRIDE);
+    demask_logits earlier = logits;
+    size_t n_earlier = 0;
+    for (uint32_t i = 0; i < SEQUENCES; ++i) {
+      for (uint32_t k = offsets[i]; k < offsets[i + 1]; ++k) {
+        n_earlier += reads_earlier[i];
+        if (reads_earlier[i]) denoise(seen, rows[k], earlier_data + (size_t)k * STRIDE);
+      }
+      if (offsets[i] < offsets[i + 1])
+        memcpy(seen + i * LENGTH, g->tokens + i * LENGTH, LENGTH * sizeof *seen);
+    }
+    CHECK(n_earlier == plan.n_earlier);
     demask_step_out out = {.struct_size = sizeof out};
+    if (n_earlier > 0) {
+      CHECK(demask_step_planned(context, &canvas, &plan, &logits, &out) == DEMASK_ERR_SHAPE);
+      earlier.data = earlier_data;
+      logits.earlier = &earlier;
+    }
     CHECK(demask_step_planned(context, &canvas, &plan, &logits, &out) == DEMASK_OK);
-    CHECK(out.n_revealed == plan.n_rows && out.n_bad_rows == 0);
+    CHECK(out.n_revealed <= plan.n_rows && out.n_bad_rows == 0);
+    CHECK(out.n_revealed == plan.n_rows || n_earlier > 0 || policy > 4);
     count_step(g, plan.n_rows, out.n_revealed);
   }
   CHECK(!"the generation ends");
@@ -174,7 +226,11 @@ static void generate_full(demask_context *context, struct generation *g, int pol
                           .row_stride = STRIDE,
                           .row_index = row_index,
                           .data_rows = POSITIONS};
+  demask_logits earlier = logits;
+  earlier.data = earlier_data;
+  logits.earlier = &earlier;
   for (int step = 0; step <= LENGTH; ++step) {
+    memcpy(earlier_data, logits_data, sizeof logits_data);
     for (uint32_t i = 0; i < POSITIONS; ++i) {
       row_index[i] = POSITIONS - 1 - i;
       denoise(g->tokens, i, logits_data + (size_t)row_index[i] * STRIDE);
@@ -229,6 +285,10 @@ static void check_generation(const struct generation *g, int policy) {
     CHECK(g->calls <= GRID_STEPS && g->rows == (unsigned long)(POSITIONS - masks));
   } else if (policy == 4) {
     CHECK(masks == 0 && g->calls == SIZE_STEPS && g->rows == POSITIONS && g->sizes_even);
+  } else if (policy == 6) {
+    CHECK(masks == 0 && g->calls == 2 * 8 + 1 && g->rows > POSITIONS);
+  } else if (policy == 7 || policy == 10) {
+    CHECK(masks == 0 && g->calls <= 8 + 1 && g->rows > POSITIONS);
   } else {
     CHECK(masks == 0 && g->calls <= GRID_STEPS + 1 && g->rows == POSITIONS);
   }
@@ -245,6 +305,9 @@ static void print_generation(const struct generation *g, int policy) {
 int main(int argc, char **argv) {
   static struct generation pure[POLICIES], other, mixed;
   fill_log_power();
+  static const double grid_times[4] = {0.9, 0.8, 0.2, 0.0};
+  CHECK(demask_time_grid_create(grid_times, 4, &time_grid) == DEMASK_OK);
+  CHECK(demask_sizes_create_markov(LENGTH, SIZE_STEPS, &sizes_table) == DEMASK_OK);
   int first = 0, last = POLICIES - 1;
   if (argc > 1) {
     while (first < POLICIES && strcmp(argv[1], NAMES[first]) != 0) ++first;
@@ -295,5 +358,8 @@ int main(int argc, char **argv) {
       for (int k = 2; k <= 3; ++k)
         CHECK(pure[1].tokens[i] == MASK || pure[k].tokens[i] == pure[1].tokens[i]);
   }
+  demask_time_grid_destroy(time_grid);
+  demask_time_grid_destroy(NULL);
+  demask_sizes_destroy(sizes_table);
   return checks_end("first_hitting");
 }

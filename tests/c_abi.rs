@@ -4,9 +4,10 @@
 #![cfg(target_os = "linux")]
 
 use demask::policy::FilterOrder;
+use demask::schedule::sizes::MarkovSizes;
 use demask::{
     AllowedTokens, Canvas, Constraints, Draw, Finish, Key, Logits, LogitsData, Noise, Plan, Policy,
-    RowOutputs, RowStatistics, Sampler, Segment, Statistics, TopToken,
+    RowOutputs, RowStatistics, Sampler, Segment, Select, Statistics, TimeGrid, TopToken,
 };
 use std::fmt::Write as _;
 use std::path::Path;
@@ -27,7 +28,7 @@ fn c_programs_pass_and_draw_the_same_tokens() {
     assert!(report.contains(" passed, 0 failed"), "the checks were not made");
 
     let from_rust = markov::report();
-    assert_eq!(from_rust.lines().count(), 6 * 257, "six generations of 256 sequences");
+    assert_eq!(from_rust.lines().count(), 13 * 257, "generations of 256 sequences");
     assert_same("first_hitting", &from_rust);
     let from_rust = draws::report();
     assert_eq!(from_rust.lines().count(), 52, "28 draws, and statistics of 24 rows");
@@ -253,6 +254,8 @@ mod markov {
         let mut sampler = Sampler::builder(tokens.len(), SEQUENCES).build()?;
         let mut plan = Plan::with_capacity(tokens.len(), SEQUENCES);
         let (mut calls, mut rows) = (0, 0);
+        // The tokens that the network saw last of each sequence.
+        let mut seen = tokens.clone();
         loop {
             let mut canvas = Canvas::new(&mut tokens, MASK, &mut segments, policies)?;
             sampler.plan(&canvas, &mut plan)?;
@@ -261,8 +264,17 @@ mod markov {
             }
             let row = |&at: &u32| denoise(&logs, canvas.tokens(), at);
             let data: Vec<f32> = plan.rows().iter().flat_map(row).collect();
+            let before = |&at: &u32| denoise(&logs, &seen, at);
+            let earlier: Vec<f32> = plan.rows().iter().flat_map(before).collect();
+            for (i, ends) in plan.offsets().windows(2).enumerate() {
+                if ends[0] < ends[1] {
+                    let sequence = i * LENGTH..(i + 1) * LENGTH;
+                    seen[sequence.clone()].copy_from_slice(&canvas.tokens()[sequence]);
+                }
+            }
             let logits = Logits::f32(&data, plan.rows().len(), VOCAB)?;
-            sampler.step_planned(&mut canvas, &plan, &logits)?;
+            let earlier = Logits::f32(&earlier, plan.rows().len(), VOCAB)?;
+            sampler.step_planned(&mut canvas, &plan, &logits.with_earlier(&earlier)?)?;
             calls += usize::from(!plan.rows().is_empty());
             rows += plan.rows().len();
         }
@@ -289,14 +301,43 @@ mod markov {
             policy.stop.finish = finish;
             policy
         };
-        let policies = [
+        let sizes = MarkovSizes::tc(LENGTH as u32, 10).expect("a table");
+        let times = TimeGrid::new(&[0.9, 0.8, 0.2, 0.0]).expect("a grid");
+        let mut predrawn =
+            Policy::ancestral(Noise::Linear, 8).on_decaying_grid(1.0, 0.1).expect("a grid");
+        predrawn.select = Select::PredrawnBernoulli;
+        let mut scores = Policy::euler_score(Noise::Linear, 8);
+        (scores.schedule.start, scores.schedule.end) = (0.5, 0.1);
+        let mut policies = [
             Policy::first_hitting(Noise::Linear),
             euler(Finish::None),
             euler(Finish::Sample),
             euler(Finish::Argmax),
             Policy::random_order(10),
+            Policy::tau_leaping(Noise::Linear, 8),
+            Policy::theta_trapezoidal(Noise::Linear, 0.375, 8),
+            Policy::first_hitting_extrapolated(Noise::Cosine, 8),
+            predrawn,
+            Policy::tc_adaptive(&sizes),
+            scores,
+            Policy::euler(Noise::Linear, 3).on_times(&times),
         ];
-        let names = ["first-hitting", "euler", "euler-sample", "euler-argmax", "random-order"];
+        policies[5..].iter_mut().for_each(|policy| policy.stop.finish = Finish::Sample);
+        policies[9].stop.finish = Finish::None;
+        let names = [
+            "first-hitting",
+            "euler",
+            "euler-sample",
+            "euler-argmax",
+            "random-order",
+            "tau-leaping",
+            "trapezoidal",
+            "extrapolated",
+            "pre-drawn",
+            "tc-sizes",
+            "scores",
+            "times",
+        ];
         let pure = names.iter().enumerate().map(|(p, name)| generate(name, &policies, |_| p));
         pure.chain([generate("mixed", &policies, |i| i % policies.len())])
             .collect::<Result<String, _>>()
