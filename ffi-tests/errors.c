@@ -316,7 +316,16 @@ static void cases_of_policies(void) {
   CASE(reset, first->select = DEMASK_SELECT_SCORE_BERNOULLI + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->update = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->noise = DEMASK_NOISE_TABLE + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->sizes = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->sizes = DEMASK_SIZES_TABLE + 1, demask_policy_check(first),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->sizes = DEMASK_SIZES_TABLE, demask_policy_check(first), DEMASK_ERR_NULL);
+  CASE(reset, first->transition = DEMASK_TRANSITION_TRAPEZOIDAL_REJECT + 1,
+       demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->grid = DEMASK_GRID_TIMES + 1, demask_policy_check(first),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->grid = DEMASK_GRID_TIMES, demask_policy_check(first), DEMASK_ERR_NULL);
+  CASE(reset, first->extrapolate = 2, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->sizes_reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->finish = 3, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->temperature = NAN, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->temperature = -1.0f, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
@@ -467,7 +476,7 @@ static void cases_of_plans(void) {
   CASE(reset_planned, w.plan.offsets = NULL, step_planned(), DEMASK_ERR_NULL);
   CASE(reset_planned, w.plan.steps = NULL, step_planned(), DEMASK_ERR_NULL);
   CASE(reset_planned, w.plan.log_masked = NULL, step_planned(), DEMASK_ERR_NULL);
-  CASE(reset_planned, w.plan.n_rows = POSITIONS + 1, step_planned(), DEMASK_ERR_CAPACITY);
+  CASE(reset_planned, w.plan.n_rows = POSITIONS + 1, step_planned(), DEMASK_ERR_PLAN);
 
   /* Plans that do not stand: never made, of another canvas, or of an earlier state of this. */
   CASE(reset, NOTHING, step_planned(), DEMASK_ERR_PLAN);

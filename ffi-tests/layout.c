@@ -27,7 +27,7 @@ int main(void) {
   AT(demask_draw_rule, filter_order, 20);
   AT(demask_draw_rule, method, 24);
 
-  SIZE(demask_policy, 72);
+  SIZE(demask_policy, 168);
   AT(demask_policy, struct_size, 0);
   AT(demask_policy, select, 4);
   AT(demask_policy, update, 8);
@@ -44,8 +44,30 @@ int main(void) {
   AT(demask_policy, reserved, 52);
   AT(demask_policy, start, 56);
   AT(demask_policy, end, 64);
+  AT(demask_policy, noise_parameter, 72);
+  AT(demask_policy, noise_sigma_max, 80);
+  AT(demask_policy, noise_table, 88);
+  AT(demask_policy, noise_reserved, 96);
+  AT(demask_policy, transition, 104);
+  AT(demask_policy, grid, 108);
+  AT(demask_policy, extrapolate, 112);
+  AT(demask_policy, reserved_2, 116);
+  AT(demask_policy, theta, 120);
+  AT(demask_policy, grid_fraction, 128);
+  AT(demask_policy, grid_times, 136);
+  AT(demask_policy, grid_reserved, 144);
+  AT(demask_policy, sizes_table, 152);
+  AT(demask_policy, sizes_reserved, 160);
 
-  SIZE(demask_segment, 48);
+  SIZE(demask_noise, 40);
+  AT(demask_noise, struct_size, 0);
+  AT(demask_noise, schedule, 4);
+  AT(demask_noise, parameter, 8);
+  AT(demask_noise, sigma_max, 16);
+  AT(demask_noise, table, 24);
+  AT(demask_noise, reserved, 32);
+
+  SIZE(demask_segment, 56);
   AT(demask_segment, begin, 0);
   AT(demask_segment, end, 4);
   AT(demask_segment, seed, 8);
@@ -53,8 +75,9 @@ int main(void) {
   AT(demask_segment, step, 24);
   AT(demask_segment, policy, 28);
   AT(demask_segment, origin, 32);
-  AT(demask_segment, reserved, 36);
+  AT(demask_segment, initial_masks, 36);
   AT(demask_segment, log_masked, 40);
+  AT(demask_segment, output_log_masked, 48);
 
   SIZE(demask_canvas, 72);
   AT(demask_canvas, struct_size, 0);
@@ -69,7 +92,7 @@ int main(void) {
   AT(demask_canvas, segment_size, 64);
   AT(demask_canvas, policy_size, 68);
 
-  SIZE(demask_plan_buffers, 88);
+  SIZE(demask_plan_buffers, 104);
   AT(demask_plan_buffers, struct_size, 0);
   AT(demask_plan_buffers, reserved, 4);
   AT(demask_plan_buffers, rows, 8);
@@ -82,8 +105,10 @@ int main(void) {
   AT(demask_plan_buffers, n_segments, 64);
   AT(demask_plan_buffers, n_rows, 72);
   AT(demask_plan_buffers, n_active, 80);
+  AT(demask_plan_buffers, reads_earlier, 88);
+  AT(demask_plan_buffers, n_earlier, 96);
 
-  SIZE(demask_logits, 72);
+  SIZE(demask_logits, 88);
   AT(demask_logits, struct_size, 0);
   AT(demask_logits, dtype, 4);
   AT(demask_logits, data, 8);
@@ -95,6 +120,8 @@ int main(void) {
   AT(demask_logits, guide, 56);
   AT(demask_logits, guidance_scale, 64);
   AT(demask_logits, reserved, 68);
+  AT(demask_logits, earlier, 72);
+  AT(demask_logits, reserved_2, 80);
 
   SIZE(demask_step_out, 48);
   AT(demask_step_out, struct_size, 0);

@@ -211,9 +211,6 @@
 // A chosen position gets its drawn token, which stays.
 #define DEMASK_UPDATE_REVEAL 0
 
-// Sizes that differ by at most one, the larger ones first.
-#define DEMASK_SIZES_EVEN 0
-
 // Masks that are left after the last step stay masked.
 #define DEMASK_FINISH_NONE 0
 
@@ -256,6 +253,53 @@
 // The row holds NaN or +INFINITY, or no finite logit: no token was drawn from it.
 #define DEMASK_ROW_BAD 2
 
+// Sizes that differ by at most one, the larger ones first.
+#define DEMASK_SIZES_EVEN 0
+
+// (1 - k/K) L of L positions masked after step k of K, rounded down; at most L - k and at least
+// K - k. The same holds for the next six.
+#define DEMASK_SIZES_LINEAR 1
+
+// cos(pi k/(2 K)) L: the cosine of MaskGIT (Chang et al., arXiv 2202.04200).
+#define DEMASK_SIZES_COSINE 2
+
+// (1 - (k/K)^2) L.
+#define DEMASK_SIZES_SQUARE 3
+
+// (1 - (k/K)^3) L.
+#define DEMASK_SIZES_CUBIC 4
+
+// (1 - sqrt(k/K)) L.
+#define DEMASK_SIZES_SQUARE_ROOT 5
+
+// (1 - L^(k/K - 1))/(1 - 1/L) L.
+#define DEMASK_SIZES_EXPONENTIAL 6
+
+// -ln(k/K)/ln(L) L, at most L.
+#define DEMASK_SIZES_LOGARITHMIC 7
+
+// The sizes of a table of the caller.
+#define DEMASK_SIZES_TABLE 8
+
+// Added to LINEAR to LOGARITHMIC: rounded up.
+#define DEMASK_SIZES_ROUND_UP 256
+
+// The total correlation: large first steps.
+#define DEMASK_WEIGHT_TC 0
+
+// The dual total correlation: large last steps.
+#define DEMASK_WEIGHT_DTC 1
+
+// The effective total correlation, at most the smaller of the two: large steps in the middle.
+#define DEMASK_WEIGHT_ETC 2
+
+// Steps that end at equal parts of the sum of sqrt(f(m - 1) - f(m)) (Lavenant and Zanella, arXiv
+// 2510.25544).
+#define DEMASK_PROFILE_SQUARE_ROOT 0
+
+// The list with the least expected divergence (Chen, Cong and Li, arXiv 2511.04647).
+#define DEMASK_PROFILE_OPTIMAL 1
+
 // What draws: its memory, its threads and its level. Made by demask_create, freed by
 // demask_destroy.
 //
@@ -268,6 +312,11 @@ typedef struct demask_context demask_context;
 // demask_noise_table_destroy. Calls only read it, from any number of threads at once; it must live
 // as long as a struct that points to it is used.
 typedef struct demask_noise_table demask_noise_table;
+
+// A table of sizes. Made by a demask_sizes_create function, freed by demask_sizes_destroy. Calls
+// only read it, from any number of threads at once; it must live as long as a struct that points to
+// it is used.
+typedef struct demask_sizes demask_sizes;
 
 // A time grid by its times. Made by demask_time_grid_create, freed by demask_time_grid_destroy.
 // Calls only read it, from any number of threads at once; it must live as long as a policy that
@@ -345,7 +394,7 @@ typedef struct demask_policy {
   // parameters are noise_parameter, noise_sigma_max and noise_table.
   uint32_t noise;
   // How many positions random order and first-hitting reveal at each step: a DEMASK_SIZES_
-  // number.
+  // number, with its table in sizes_table.
   uint32_t sizes;
   // What is done about masks that are left at the end: a DEMASK_FINISH_ number.
   uint32_t finish;
@@ -399,6 +448,10 @@ typedef struct demask_policy {
   const struct demask_time_grid *grid_times;
   // Zero.
   size_t grid_reserved;
+  // The table of DEMASK_SIZES_TABLE. NULL for the others.
+  const struct demask_sizes *sizes_table;
+  // Zero.
+  size_t sizes_reserved;
 } demask_policy;
 
 // The active window of one request: the positions from `begin` to before `end`, and the state of
@@ -1047,6 +1100,147 @@ demask_status demask_hitting_times_all(struct demask_context *context,
                                        double log_masked,
                                        double *events,
                                        size_t n);
+
+// Makes a table of `n` sizes, each at least 1, and writes it to `*out`. It serves segments that
+// start with as many masks as their sum, under policies of `n` steps. The caller owns it, and frees
+// it with demask_sizes_destroy; `sizes` are copied.
+//
+// Errors: NULL, ALIGN, SHAPE (no size, a size of 0, a sum of 2^32 or more), RESOURCES.
+demask_status demask_sizes_create_list(const uint32_t *sizes, size_t n, struct demask_sizes **out);
+
+// Makes the list of Chen, Cong and Li (arXiv 2511.04647, appendix D): for `weight` TC every step
+// reveals a share of 1/zeta of what is left, rounded down, at least 1; for DTC it is that list in
+// reverse order. The expected divergence is at most the weight's correlation over zeta - 1. How many
+// steps it has demask_sizes_shape tells.
+//
+// Errors: NULL, ALIGN, SHAPE (no masks, zeta below 2), ARGUMENT (another weight), RESOURCES.
+demask_status demask_sizes_create_geometric(uint32_t masks,
+                                            uint32_t zeta,
+                                            uint32_t weight,
+                                            struct demask_sizes **out);
+
+// Makes the list for a law of information profile `profile`: f(0) to f(n - 1) in nats, the mean
+// entropy of one of n tokens given m others. `rule` is a DEMASK_PROFILE_ number. It serves segments
+// that start with n masks, under policies of `steps` steps.
+//
+// Errors: NULL, ALIGN, SHAPE (no value, no steps or more than n; for OPTIMAL, more than 2^26 values
+// times steps), ARGUMENT (a value that is not finite, below 0 or above the one before it; an unknown
+// rule), RESOURCES.
+demask_status demask_sizes_create_from_profile(const double *profile,
+                                               size_t n,
+                                               uint32_t steps,
+                                               uint32_t rule,
+                                               struct demask_sizes **out);
+
+// Makes the table of random sizes of which the expected divergence is v times the total correlation
+// for every law (docs/schedules.md, section 2). It serves segments of at most `masks` masks, under
+// policies of at most `steps` steps. It takes 8 bytes a mask and step up to 2^25 of them, 1.5 beyond.
+//
+// Errors: NULL, ALIGN, SHAPE (no masks, no steps, more than 2^28 masks times steps), RESOURCES.
+demask_status demask_sizes_create_markov(uint32_t masks,
+                                         uint32_t steps,
+                                         struct demask_sizes **out);
+
+// As demask_sizes_create_markov, with the caller's constants in the place of v (docs/schedules.md,
+// section 2): that for k steps and r masks left is `constants[(k - 1) * masks + r]`, finite and above
+// 0, for k from 1 to steps - 1 and r from k + 1 to masks - 1. There are `n`, (steps - 1) times masks;
+// the others are not looked at.
+//
+// Errors: NULL, ALIGN, SHAPE (no masks, no steps, more than 2^25 masks times steps, another n),
+// ARGUMENT (a constant), RESOURCES.
+demask_status demask_sizes_create_markov_constants(uint32_t masks,
+                                                   uint32_t steps,
+                                                   const double *constants,
+                                                   size_t n,
+                                                   struct demask_sizes **out);
+
+// Makes the table of the random sizes with the least c such that the expected divergence is at most
+// c times the weight's correlation for every law (docs/schedules.md, section 3). It serves segments
+// that start with exactly `masks` masks, under policies of `steps` steps. `weight` is a
+// DEMASK_WEIGHT_ number.
+//
+// Errors: NULL, ALIGN, SHAPE (no masks, no steps, more than 65536 of both), ARGUMENT (an unknown
+// weight), RESOURCES.
+demask_status demask_sizes_create_systematic(uint32_t masks,
+                                             uint32_t steps,
+                                             uint32_t weight,
+                                             struct demask_sizes **out);
+
+// As demask_sizes_create_systematic, for `n` weights w(1) to w(n) of the caller and segments of
+// n + 1 masks.
+//
+// Errors: NULL, ALIGN, SHAPE (no steps, more than 65536 steps and masks, more than 2^32 - 2
+// weights), ARGUMENT (a weight that is not finite and above 0), RESOURCES.
+demask_status demask_sizes_create_systematic_weights(const double *weights,
+                                                     size_t n,
+                                                     uint32_t steps,
+                                                     struct demask_sizes **out);
+
+// Makes the table whose sizes are those of `sizes` in reverse order. A Markov table is shared, not
+// copied; either may be destroyed first.
+//
+// Errors: NULL, ALIGN, ARGUMENT (a systematic table), RESOURCES.
+demask_status demask_sizes_create_reversed(const struct demask_sizes *sizes,
+                                           struct demask_sizes **out);
+
+// Frees a table. NULL is fine.
+void demask_sizes_destroy(struct demask_sizes *sizes);
+
+// Writes the masks and the steps that a table is for: exactly these of a list or a systematic table,
+// at most these of a Markov table.
+//
+// Errors: NULL, ALIGN.
+demask_status demask_sizes_shape(const struct demask_sizes *sizes,
+                                 uint32_t *masks,
+                                 uint32_t *steps);
+
+// Writes the sizes of the `n` steps of a segment that starts with `masks` masks: those of its plans,
+// if no row is bad. `sizes` is a DEMASK_SIZES_ number, `table` the table of TABLE, NULL for the
+// others. The randomness is `key`, whose step is not looked at.
+//
+// Errors: NULL, ALIGN, SHAPE (no steps, or masks or steps that the table does not serve), ARGUMENT
+// (an unknown number, a table where none belongs).
+demask_status demask_sizes_draw(uint32_t sizes,
+                                const struct demask_sizes *table,
+                                uint32_t masks,
+                                const struct demask_key *key,
+                                uint32_t *out,
+                                size_t n);
+
+// Writes E R(m) for m from 0 to n - 1, where n is the number of masks: how far the first end of a
+// step at or after m revealed tokens lies beyond m, on average. Every expected divergence follows
+// from it: the sum of (f(m - 1) - f(m)) E R(m) for a law of information profile f.
+//
+// Errors: NULL, ALIGN, SHAPE (no masks, no steps, or what the table does not serve), ARGUMENT.
+demask_status demask_sizes_overshoot(uint32_t sizes,
+                                     const struct demask_sizes *table,
+                                     uint32_t steps,
+                                     double *out,
+                                     size_t n);
+
+// Writes the expected divergence, in nats, of a law of information profile f(0) to f(n - 1) from
+// what is drawn in `steps` steps of these sizes at random positions, given the partition into steps.
+//
+// Errors: NULL, ALIGN, SHAPE (no values, no steps, or what the table does not serve), ARGUMENT (an
+// unknown number; a value of the profile that is not finite, below 0 or above the one before it).
+demask_status demask_sizes_expected_kl(uint32_t sizes,
+                                       const struct demask_sizes *table,
+                                       const double *profile,
+                                       size_t n,
+                                       uint32_t steps,
+                                       double *out);
+
+// Writes the least c such that the expected divergence is at most c times the weight's correlation
+// for every law. `weight` is a DEMASK_WEIGHT_ number.
+//
+// Errors: NULL, ALIGN, SHAPE (no masks, no steps, or what the table does not serve), ARGUMENT (an
+// unknown number).
+demask_status demask_sizes_constant(uint32_t sizes,
+                                    const struct demask_sizes *table,
+                                    uint32_t masks,
+                                    uint32_t steps,
+                                    uint32_t weight,
+                                    double *out);
 
 #ifdef __cplusplus
 }  // extern "C"

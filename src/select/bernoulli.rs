@@ -3,7 +3,6 @@
 
 use super::Masked;
 use crate::rng::threshold;
-use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
 
 /// Appends each of `masked` with probability `p`, to 64 bits.
@@ -11,12 +10,7 @@ use rand_xoshiro::rand_core::Rng;
 /// Every position compares a random number of 64 bits with p·2^64, the bits from the highest on: bit
 /// b of 64 positions is one random word, and nobody looks at the bits after the first in which the
 /// number differs from the threshold. For 64 positions that takes about eight words.
-pub(crate) fn choose(
-    masked: &Masked<'_>,
-    p: f64,
-    rng: &mut Xoshiro256PlusPlus,
-    rows: &mut Vec<u32>,
-) {
+pub(crate) fn choose(masked: &Masked<'_>, p: f64, rng: &mut impl Rng, rows: &mut Vec<u32>) {
     let Some(threshold) = threshold(p) else {
         return masked.push_all(rows);
     };
@@ -45,6 +39,7 @@ mod tests {
     use crate::lanes::Level;
     use crate::rng::{Key, Purpose};
     use crate::select::masked::tests::{tokens, with_masked};
+    use rand_xoshiro::rand_core::TryRng;
 
     #[test]
     fn certainties() {
@@ -60,6 +55,52 @@ mod tests {
                 assert_eq!(rows, expected, "p = {p}");
             }
         });
+    }
+
+    /// Puts out the bits of one number of 64 bits, from the highest on, at one place of its words.
+    struct Bits {
+        number: u64,
+        place: u32,
+        taken: u32,
+    }
+
+    impl TryRng for Bits {
+        type Error = core::convert::Infallible;
+
+        fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+            self.taken += 1;
+            // Beside it, the opposite.
+            let bit = self.number >> (64 - self.taken) & 1;
+            Ok(if bit == 1 { 1 << self.place } else { !(1 << self.place) })
+        }
+
+        fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+            unreachable!("words of 64 bits are asked for")
+        }
+
+        fn try_fill_bytes(&mut self, _: &mut [u8]) -> Result<(), Self::Error> {
+            unreachable!("words of 64 bits are asked for")
+        }
+    }
+
+    /// A quarter of all numbers is below 2^62, and the other numbers are not.
+    #[test]
+    fn a_reveal_is_decided_by_all_64_bits() {
+        for place in [0, 1, 37, 63] {
+            let mut tokens = vec![0; 64];
+            tokens[place as usize] = 9;
+            with_masked(Level::detect(), &mut tokens, 0, |masked| {
+                let third = (1.0 / 3.0 * 2f64.powi(64)) as u64;
+                for (p, threshold) in [(0.25, 1 << 62), (0.5, 1 << 63), (1.0 / 3.0, third)] {
+                    for number in [0, threshold - 1, threshold, threshold + 1, u64::MAX] {
+                        let mut rows = Vec::new();
+                        choose(masked, p, &mut Bits { number, place, taken: 0 }, &mut rows);
+                        let expected = if number < threshold { &[place][..] } else { &[] };
+                        assert_eq!(rows, expected, "{number} against {threshold}");
+                    }
+                }
+            });
+        }
     }
 
     /// Every position by itself, and every two together. With 10^5 rounds a share is off by five

@@ -255,7 +255,10 @@ fn trapezoids_have_their_reference_distances() {
                 Trapezoid { theta, multi_jump, width, now, between }.step(&target, &law)
             });
             let tv = total_variation(&law, &exact);
-            assert!(Printed::digits(printed, 4).is(tv), "θ = {theta}, {multi_jump:?}, N = {steps}: {tv}");
+            assert!(
+                Printed::digits(printed, 4).is(tv),
+                "θ = {theta}, {multi_jump:?}, N = {steps}: {tv}"
+            );
         }
     }
     // One call a step, by the same enumeration.
@@ -276,7 +279,10 @@ fn trapezoids_have_their_reference_distances() {
                 })
             });
             let tv = total_variation(&law, &exact);
-            assert!(Printed::digits(printed, 4).is(tv), "{rule:?}, N = {steps}: {tv} is not {printed}");
+            assert!(
+                Printed::digits(printed, 4).is(tv),
+                "{rule:?}, N = {steps}: {tv} is not {printed}"
+            );
         }
     }
 }

@@ -72,6 +72,9 @@ pub(super) struct MaskgitCosine;
 
 impl Curve for MaskgitCosine {
     fn alpha(&self, t: f64) -> f64 {
+        if t < 0.25 {
+            return 1.0 - sin(FRAC_PI_2 * t);
+        }
         let half = sin(FRAC_PI_4 * (1.0 - t));
         2.0 * half * half
     }

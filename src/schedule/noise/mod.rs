@@ -113,6 +113,16 @@ impl From<Base> for Noise<'_> {
     }
 }
 
+impl Base {
+    fn curve(self) -> &'static dyn Curve {
+        match self {
+            Self::Linear => &Linear,
+            Self::Cosine => &Cosine,
+            Self::CosineSquared => &CosineSquared,
+        }
+    }
+}
+
 /// The formulas of one schedule.
 trait Curve {
     fn alpha(&self, t: f64) -> f64;
@@ -137,11 +147,7 @@ impl Noise<'_> {
             Self::Geometric { sigma_min, sigma_max } => f(&Geometric { sigma_min, sigma_max }),
             Self::Power { exponent } => f(&Power { exponent }),
             Self::Logarithmic => f(&Logarithmic),
-            Self::Scaled { base: Base::Linear, epsilon } => f(&Scaled { base: &Linear, epsilon }),
-            Self::Scaled { base: Base::Cosine, epsilon } => f(&Scaled { base: &Cosine, epsilon }),
-            Self::Scaled { base: Base::CosineSquared, epsilon } => {
-                f(&Scaled { base: &CosineSquared, epsilon })
-            }
+            Self::Scaled { base, epsilon } => f(&Scaled { base: base.curve(), epsilon }),
             Self::Table(table) => f(table),
         }
     }

@@ -3,12 +3,12 @@
 use super::Curve;
 use libm::log1p;
 
-pub(super) struct Scaled<'a> {
-    pub(super) base: &'a dyn Curve,
+pub(super) struct Scaled {
+    pub(super) base: &'static dyn Curve,
     pub(super) epsilon: f64,
 }
 
-impl Curve for Scaled<'_> {
+impl Curve for Scaled {
     fn alpha(&self, t: f64) -> f64 {
         let alpha = self.base.alpha(t);
         alpha + self.epsilon * (1.0 - alpha)
