@@ -2,6 +2,7 @@
 
 use crate::draw::DrawRule;
 use crate::error::Error;
+use crate::schedule::sizes::MarkovSizes;
 use crate::schedule::{Grid, MultiJump, Noise, Sizes, TimeGrid, Transition};
 use crate::select::Select;
 use crate::stop::Finish;
@@ -275,6 +276,28 @@ impl<'a> Policy<'a> {
         let mut policy = Self::first_hitting(Noise::Linear);
         policy.select = Select::RandomOrder;
         policy.schedule.steps = steps;
+        policy
+    }
+
+    /// Uniformly random order with random sizes of which E KL = v·TC holds for every law, the larger ones
+    /// first, in as many steps as the table has ([`MarkovSizes`]: derived here, in the spirit and with
+    /// the guarantee of Zhao and Cai, arXiv 2602.20126, whose own law of sizes could not be read).
+    ///
+    /// It serves segments of at most the table's masks. For segments of one length,
+    /// [`Sizes::Systematic`] has better constants.
+    #[must_use]
+    pub const fn tc_adaptive(table: &'a MarkovSizes) -> Self {
+        let mut policy = Self::random_order(table.steps());
+        policy.schedule.sizes = Sizes::Markov(table);
+        policy
+    }
+
+    /// The same in reverse order, the larger sizes last, for laws whose dual total correlation is the
+    /// small one.
+    #[must_use]
+    pub const fn dtc_adaptive(table: &'a MarkovSizes) -> Self {
+        let mut policy = Self::random_order(table.steps());
+        policy.schedule.sizes = Sizes::MarkovReversed(table);
         policy
     }
 

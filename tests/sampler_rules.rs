@@ -10,9 +10,10 @@ mod exact_law;
 mod perfect_network;
 
 use demask::policy::Schedule;
+use demask::schedule::sizes::{MarkovSizes, SystematicSizes, Weight};
 use demask::{
-    Canvas, Finish, Grid, Level, Logits, LogitsData, MultiJump, Noise, Plan, Policy, Sampler,
-    Segment, Select, TimeGrid, Transition,
+    Canvas, Finish, Grid, Key, Level, Logits, LogitsData, MultiJump, Noise, Plan, Policy, Sampler,
+    Segment, Select, Sizes, TimeGrid, Transition,
 };
 use exact_law::stepping::{self, Trapezoid, all_masked, extrapolated_pairs, independent_step};
 use exact_law::{
@@ -300,6 +301,60 @@ fn extrapolated_hits_have_their_law() {
             assert_counts(&format!("extrapolated, {select:?}, {target_name}"), &counts, &law);
         }
     }
+}
+
+/// Random sizes: the law is that of the lists of sizes that the streams' keys draw.
+#[test]
+fn random_sizes_have_the_law_of_their_lists() {
+    let markov = MarkovSizes::tc(6, 3).expect("a table");
+    let systematic = SystematicSizes::new(4, 3, Weight::DualTotalCorrelation).expect("a table");
+    let policies = [
+        ("TC", Policy::tc_adaptive(&markov)),
+        ("DTC", Policy::dtc_adaptive(&markov)),
+        ("systematic", {
+            let mut policy = Policy::first_hitting_parallel(Noise::Cosine, 3);
+            policy.schedule.sizes = Sizes::Systematic(&systematic);
+            policy
+        }),
+    ];
+    let mut seed = 800;
+    for (target_name, target) in targets().into_iter().take(2) {
+        let network = Network::new(&target, -1);
+        let laws = CompositionLaws::new(&target);
+        for (name, policy) in policies {
+            seed += 1;
+            let mut lists = std::collections::BTreeMap::<[u32; 3], u64>::new();
+            for stream in 0..OUTPUTS {
+                let mut sizes = [0; 3];
+                let key = Key { seed, stream, ..Key::default() };
+                policy.schedule.sizes.draw_all(4, key, &mut sizes).expect("it serves");
+                *lists.entry(sizes).or_default() += 1;
+            }
+            assert!(lists.len() > 2, "{name}: {lists:?}");
+            let mut law = vec![0.0; target.space().sequences() + 1];
+            for (sizes, count) in lists {
+                let sizes = sizes.map(|size| size as usize);
+                let one = laws.output(&Weights::sizes(4, &sizes), Leftover::Masked);
+                for (law, one) in law.iter_mut().zip(one) {
+                    *law += one * count as f64 / OUTPUTS as f64;
+                }
+            }
+            let counts = histogram(policy, &network, seed, OUTPUTS);
+            assert_counts(&format!("{name} sizes, {target_name}"), &counts, &law);
+        }
+    }
+}
+
+/// A table for other segments is refused by name.
+#[test]
+fn sizes_that_do_not_serve_are_refused() {
+    let table = MarkovSizes::tc(3, 2).expect("a table");
+    let policies = [Policy::tc_adaptive(&table)];
+    let (mut tokens, mut segments) = ([-1; 4], [Segment { end: 4, ..Segment::default() }]);
+    let canvas = Canvas::new(&mut tokens, -1, &mut segments, &policies).expect("a canvas");
+    let mut plan = Plan::with_capacity(4, 1);
+    let error = sampler(4, 1).plan(&canvas, &mut plan).expect_err("four masks");
+    assert!(error.to_string().starts_with("segment masks is 4"), "{error}");
 }
 
 /// Policies of every rule, for canvases that mix them.

@@ -165,17 +165,13 @@ impl<'a> OpenCanvas<'a> {
 
     /// Writes what a step changed in the segments back to the caller.
     pub(super) fn write_back(self) {
-        let whole = self.segments.are_whole();
         for (at, segment) in self.segments.pointers().zip(self.view.segments()) {
             // SAFETY: the promise that this was made with; these fields are in every version.
             unsafe {
                 (&raw mut (*at).step).write(segment.step);
                 (&raw mut (*at).initial_masks).write(segment.initial_masks);
                 (&raw mut (*at).log_masked).write(segment.log_masked);
-            }
-            if whole {
-                // SAFETY: as above, for elements of this version's size or larger.
-                unsafe { (&raw mut (*at).output_log_masked).write(segment.output_log_masked) };
+                (&raw mut (*at).output_log_masked).write(segment.output_log_masked);
             }
         }
     }

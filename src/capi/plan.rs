@@ -77,12 +77,10 @@ pub unsafe extern "C" fn demask_plan(
             (&raw mut (*plan).n_segments).write(canvas.segments().len());
             (&raw mut (*plan).n_rows).write(context.plan.rows().len());
             (&raw mut (*plan).n_active).write(context.plan.active());
-            if buffers.struct_size as usize >= size_of::<demask_plan_buffers>() {
-                let all = context.plan.segments().iter().zip(context.plan.offsets().windows(2));
-                let rows = all.filter(|(planned, _)| planned.reads_earlier).map(|(_, ends)| ends);
-                let rows = rows.map(|ends| (ends[1] - ends[0]) as usize).sum();
-                (&raw mut (*plan).n_earlier).write(rows);
-            }
+            let all = context.plan.segments().iter().zip(context.plan.offsets().windows(2));
+            let reading = all.filter(|(planned, _)| planned.reads_earlier);
+            let rows = reading.map(|(_, ends)| (ends[1] - ends[0]) as usize).sum();
+            (&raw mut (*plan).n_earlier).write(rows);
             Ok(())
         })
     }

@@ -155,11 +155,6 @@ impl<T: Growing> Elements<T> {
         Ok(Self { first, count, size })
     }
 
-    /// Whether the elements have all fields of this version.
-    pub(super) fn are_whole(&self) -> bool {
-        self.size >= size_of::<T>()
-    }
-
     /// Pointers to the elements. They are aligned and, up to the caller's size, readable.
     pub(super) fn pointers(self) -> impl Iterator<Item = *mut T> {
         (0..self.count).map(move |k| self.first.wrapping_byte_add(k * self.size))

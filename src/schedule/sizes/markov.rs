@@ -280,7 +280,7 @@ impl MarkovSizes {
 
     /// The most steps of a policy that this table serves.
     #[must_use]
-    pub fn steps(&self) -> u32 {
+    pub const fn steps(&self) -> u32 {
         self.steps
     }
 
