@@ -6,7 +6,7 @@ use super::noise::{demask_noise, demask_noise_table};
 use super::numbered::{Numbered, numbered};
 use super::pointer::{self, Plain, c_struct};
 use super::rule::demask_draw_rule;
-use super::sizes;
+use super::sizes::{self, demask_sizes};
 use super::status::{
     DEMASK_ERR_ARGUMENT, DEMASK_ERR_NULL, DEMASK_ERR_STRUCT, Refusal, demask_status,
 };
@@ -96,7 +96,7 @@ pub struct demask_policy {
     /// parameters are noise_parameter, noise_sigma_max and noise_table.
     pub noise: u32,
     /// How many positions random order and first-hitting reveal at each step: a DEMASK_SIZES_
-    /// number.
+    /// number, with its table in sizes_table.
     pub sizes: u32,
     /// What is done about masks that are left at the end: a DEMASK_FINISH_ number.
     pub finish: u32,
@@ -150,8 +150,12 @@ pub struct demask_policy {
     pub grid_times: *const demask_time_grid,
     /// Zero.
     pub grid_reserved: usize,
+    /// The table of DEMASK_SIZES_TABLE. NULL for the others.
+    pub sizes_table: *const demask_sizes,
+    /// Zero.
+    pub sizes_reserved: usize,
 }
-c_struct!(demask_policy: 152, grew from 72);
+c_struct!(demask_policy: 168, grew from 72);
 
 numbered!(Select:
     DEMASK_SELECT_FIRST_HITTING = FirstHitting,
@@ -210,10 +214,12 @@ impl demask_policy {
     /// The policy of these numbers, its parameters not yet checked.
     ///
     /// # Safety
-    /// The caller's promise for `noise_table` and `grid_times`, as long as the result is used.
+    /// The caller's promise for `noise_table`, `grid_times` and `sizes_table`, as long as the result is
+    /// used.
     unsafe fn policy<'a>(&self) -> Result<Policy<'a>, Refusal> {
         let Self { temperature, top_k, top_p, min_p, filter_order, method, .. } = *self;
-        let reserved = self.reserved == 0 && self.reserved_2 == 0 && self.grid_reserved == 0;
+        let reserved = [self.grid_reserved, self.sizes_reserved] == [0; 2]
+            && [self.reserved, self.reserved_2] == [0; 2];
         if !reserved || self.extrapolate > 1 {
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
         }
@@ -246,8 +252,8 @@ impl demask_policy {
                 start: self.start,
                 end: self.end,
                 steps: self.steps,
-                // SAFETY: without a table there is nothing to promise.
-                sizes: unsafe { sizes::read(self.sizes, core::ptr::null())? },
+                // SAFETY: the caller's promise.
+                sizes: unsafe { sizes::read(self.sizes, self.sizes_table)? },
                 transition: self.transition()?,
                 extrapolate: self.extrapolate == 1,
             },
@@ -319,6 +325,8 @@ impl demask_policy {
             grid_fraction,
             grid_times,
             grid_reserved: 0,
+            sizes_table: core::ptr::null(),
+            sizes_reserved: 0,
         }
     }
 }
@@ -543,8 +551,8 @@ mod tests {
             |p| &mut p.extrapolate,
             |p| &mut p.reserved_2,
         ];
-        // Of the noise schedules and of the grids, the last one needs a table.
-        let listed = [6, 1, 8, 1, 3, 2, 2, 1, 6, 2, 2, 1];
+        // Of the noise schedules, the grids and the sizes, the last one needs a table.
+        let listed = [6, 1, 8, 8, 3, 2, 2, 1, 6, 2, 2, 1];
         for (field, listed) in fields.into_iter().zip(listed) {
             for number in [0, listed - 1, listed, u32::MAX] {
                 let mut policy = good;

@@ -128,10 +128,9 @@ pub(super) fn number(sizes: Sizes<'_>) -> u32 {
                 Rounding::Ceil => number + DEMASK_SIZES_ROUND_UP,
             }
         }
-        Sizes::List(_)
-        | Sizes::Markov(_)
-        | Sizes::MarkovReversed(_)
-        | Sizes::Systematic(_) => DEMASK_SIZES_TABLE,
+        Sizes::List(_) | Sizes::Markov(_) | Sizes::MarkovReversed(_) | Sizes::Systematic(_) => {
+            DEMASK_SIZES_TABLE
+        }
     }
 }
 
@@ -278,7 +277,8 @@ pub unsafe extern "C" fn demask_sizes_create_markov_constants(
                 return Err(Refusal(DEMASK_ERR_SHAPE));
             }
             let constants = pointer::slice(constants, n)?;
-            let constant = |k: u32, r: u32| constants[(k as usize - 1) * masks as usize + r as usize];
+            let constant =
+                |k: u32, r: u32| constants[(k as usize - 1) * masks as usize + r as usize];
             Ok(Rule::Markov(Arc::new(MarkovSizes::from_constants(masks, steps, constant)?)))
         })
     }

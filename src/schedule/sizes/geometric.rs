@@ -74,8 +74,7 @@ fn zeta_for(masks: u32, estimate: f64, accuracy: f64) -> Result<u32, Error> {
     if !(estimate >= 0.0 && estimate.is_finite()) {
         return argument("estimate", estimate, "finite and at least 0");
     }
-    // NaN is refused too.
-    if !(accuracy > 0.0) {
+    if accuracy.is_nan() || accuracy <= 0.0 {
         return argument("accuracy", accuracy, "above 0");
     }
     // Beyond the masks every list is ones. At an estimate of 0 a single step would do; ζ is 2 then.
@@ -116,8 +115,9 @@ mod tests {
     #[test]
     fn rounds_grow_with_zeta_and_the_largest_is_found() {
         for n in 1..150 {
-            let rounds: Vec<u32> =
-                (2..=n + 2).map(|z| SizeList::tc_geometric(n, z).expect("a list").steps()).collect();
+            let rounds: Vec<u32> = (2..=n + 2)
+                .map(|z| SizeList::tc_geometric(n, z).expect("a list").steps())
+                .collect();
             assert!(rounds.is_sorted(), "{n}: {rounds:?}");
             for steps in 1..=n + 1 {
                 let expected = rounds.iter().rev().find(|&&r| r <= steps).copied();

@@ -115,9 +115,14 @@ impl MarkovSizes {
         let mut below = first_row(masks as usize);
         let mut row = vec![0.0; masks as usize + 1];
         let rows = Self::rows(masks, steps, |k, sums| {
-            next_row(k, |u| below[u], &mut row, |u, numerator, denominator| {
-                sums[u + 1] = sums[u] + log(numerator / denominator);
-            });
+            next_row(
+                k,
+                |u| below[u],
+                &mut row,
+                |u, numerator, denominator| {
+                    sums[u + 1] = sums[u] + log(numerator / denominator);
+                },
+            );
             core::mem::swap(&mut below, &mut row);
             Ok(())
         })?;
@@ -192,13 +197,13 @@ impl MarkovSizes {
         let mut proved = true;
         let rows = Self::rows(masks, steps, |k, sums| {
             // What the sizes below reach must not be more than what is taken for it.
-            for r in k..masks as usize {
+            for (r, reached) in row[..masks as usize].iter().enumerate().skip(k) {
                 let value = constants(k as u32 - 1, r as u32);
                 if !(value > 0.0 && value.is_finite()) {
                     let (name, expected) = ("constant", "finite and above 0");
                     return Err(Error::Argument { name, value, expected });
                 }
-                proved &= value >= row[r] * (1.0 - 1e-12);
+                proved &= value >= reached * (1.0 - 1e-12);
             }
             let below = |u: usize| constants(k as u32 - 1, u as u32);
             next_row(k, below, &mut row, |u, numerator, denominator| {
@@ -262,7 +267,8 @@ impl MarkovSizes {
     #[cfg(feature = "capi")]
     pub(crate) fn memory(masks: u32, steps: u32) -> u64 {
         let cells = u64::from(masks) * u64::from(steps);
-        let table = if cells > MOST_ROW_CELLS { cells.min(MOST_TILED_CELLS) * 2 } else { cells * 8 };
+        let table =
+            if cells > MOST_ROW_CELLS { cells.min(MOST_TILED_CELLS) * 2 } else { cells * 8 };
         table + 32 * u64::from(masks)
     }
 

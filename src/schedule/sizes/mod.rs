@@ -130,9 +130,7 @@ impl Sizes<'_> {
         }
         let planned = match self {
             Self::Even => left - even::size(left, steps_left),
-            Self::Mask(function, rounding) => {
-                function.masked(rounding, initial, step + 1, steps)
-            }
+            Self::Mask(function, rounding) => function.masked(rounding, initial, step + 1, steps),
             Self::List(list) => initial - list.revealed(step),
             Self::Markov(table) => table.stays(left, steps_left, uniform(key, step)),
             Self::MarkovReversed(table) => {

@@ -36,7 +36,8 @@ impl SizeList {
             let odds = libm::exp(bound);
             let near = (odds / (1.0 + odds) * f64::from(masks)) as u32;
             let near = near.clamp(from + 1, last);
-            from = [near + 1, near].into_iter().find(|to| *to <= last && ends(to)).unwrap_or(from + 1);
+            from =
+                [near + 1, near].into_iter().find(|to| *to <= last && ends(to)).unwrap_or(from + 1);
             boundaries.push(from);
         }
         boundaries.push(masks);

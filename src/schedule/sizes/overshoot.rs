@@ -67,8 +67,7 @@ impl Overshoot {
         let argument = |value, expected| Err(Error::Argument { name: "time", value, expected });
         let mut before = 0.0;
         for &time in times {
-            // NaN is refused too.
-            if !(time > before) {
+            if time.is_nan() || time <= before {
                 return argument(time, "above 0 and above the time before it");
             }
             before = time;

@@ -40,14 +40,19 @@ impl Tiles {
                 sums[k / TILE] = 0.0;
             }
             let (mut sum, mut growth) = (0.0, (1.0, 1.0));
-            next_row(k, |u| below[u], &mut row, |u, numerator, denominator| {
-                growth = (growth.0 * numerator, growth.1 * denominator);
-                if (u + 1).is_multiple_of(TILE) {
-                    sum += log(growth.0 / growth.1);
-                    sums[(u + 1) / TILE] = sum;
-                    growth = (1.0, 1.0);
-                }
-            });
+            next_row(
+                k,
+                |u| below[u],
+                &mut row,
+                |u, numerator, denominator| {
+                    growth = (growth.0 * numerator, growth.1 * denominator);
+                    if (u + 1).is_multiple_of(TILE) {
+                        sum += log(growth.0 / growth.1);
+                        sums[(u + 1) / TILE] = sum;
+                        growth = (1.0, 1.0);
+                    }
+                },
+            );
             core::mem::swap(&mut below, &mut row);
             if (k - 1).is_multiple_of(TILE) && k < last {
                 rows.extend_from_slice(&below);
