@@ -228,7 +228,6 @@ fn the_fractions_of_the_recursion() {
     }
 }
 
-
 /// A chi-square test of counts against probabilities; cells that expect few go together.
 #[track_caller]
 fn assert_law<K: Ord + core::fmt::Debug>(
