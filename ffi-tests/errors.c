@@ -316,17 +316,20 @@ static void cases_of_policies(void) {
   CASE(reset, first->select = DEMASK_SELECT_SCORE_BERNOULLI + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->update = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->noise = DEMASK_NOISE_TABLE + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->sizes = 9, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->sizes = DEMASK_SIZES_TABLE + 1, demask_policy_check(first),
+       DEMASK_ERR_ARGUMENT);
   CASE(reset, first->sizes = DEMASK_SIZES_TABLE, demask_policy_check(first), DEMASK_ERR_NULL);
-  CASE(reset, first->transition = 6, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->theta = 0.5, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->grid = 3, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->transition = DEMASK_TRANSITION_TRAPEZOIDAL_REJECT + 1,
+       demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->grid = DEMASK_GRID_TIMES + 1, demask_policy_check(first),
+       DEMASK_ERR_ARGUMENT);
   CASE(reset, first->grid = DEMASK_GRID_TIMES, demask_policy_check(first), DEMASK_ERR_NULL);
-  CASE(reset, first->grid_fraction = 0.5, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->extrapolate = 2, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->sizes_reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->theta = 0.5, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->grid_fraction = 0.5, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->reserved_2 = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->grid_reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->sizes_reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, second->extrapolate = 1, demask_policy_check(second), DEMASK_ERR_ARGUMENT);
   CASE(reset, (second->grid = DEMASK_GRID_DECAYING, second->grid_fraction = 1.5),
        demask_policy_check(second), DEMASK_ERR_ARGUMENT);

@@ -67,12 +67,14 @@
 //! | choice | question | here |
 //! |---|---|---|
 //! | [`policy::Draw`] | which token would a position get? | temperature, top-k, top-p, min-p, method |
-//! | [`Select`] | which positions move now? | first-hitting, Bernoulli (Euler), random order |
+//! | [`Select`] | which positions move now? | first-hitting, Bernoulli (by a time grid or by scores), random order, hits drawn beforehand |
 //! | [`Update`] | what happens to them? | reveal |
-//! | [`policy::Schedule`] | when, and how many? | [`Noise`] schedules, a time grid, [`Sizes`] |
+//! | [`policy::Schedule`] | when, and how many? | [`Noise`] schedules, a time grid, a transition rule, [`Sizes`] |
 //! | [`policy::Stop`] | what about masks that are left? | [`Finish`] |
 //!
-//! Its presets are [`Policy::first_hitting`], [`Policy::euler`] and [`Policy::random_order`].
+//! Its presets carry the names of samplers: [`Policy::first_hitting`], [`Policy::euler`],
+//! [`Policy::ancestral`], [`Policy::tau_leaping`], [`Policy::theta_trapezoidal`],
+//! [`Policy::random_order`], [`Policy::tc_adaptive`] and their relatives.
 //! Every [`Segment`] of a [`Canvas`] has its own policy, seed, stream and step, so requests of any
 //! kind share one batch. First-hitting times are in [`schedule::hitting`].
 //!

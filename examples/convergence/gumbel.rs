@@ -2,7 +2,7 @@
 //! Gumbel form of engines.
 
 use crate::check::{Checks, STANDARD_ERRORS};
-use crate::exact_law::{g_test, total_variation};
+use crate::exact_law::{chi_square_test, total_variation};
 use crate::network::{MASK, Worker};
 use crate::plot::{Axis, Curve, Mark, Panel};
 use crate::race::{self, Noise, Outcome, Race, cut_outcome, draw_as_engines_do, float32_outcome};
@@ -158,8 +158,8 @@ impl Drawn {
         let error = (share * (1.0 - share).max(0.0) / self.trials as f64).sqrt() * remaining;
         let allowed = STANDARD_ERRORS * error + 1e-4 * expected.rate;
         checks.near(format!("{name}: P(unmask) × remaining"), rate, expected.rate, allowed);
-        let p = g_test(&self.counts, &expected.law);
-        checks.p_value(format!("{name}: p-value of the G-test of the tokens"), p);
+        let p = chi_square_test(&self.counts, &expected.law);
+        checks.p_value(format!("{name}: p-value of chi-square of the tokens"), p);
     }
 }
 

@@ -293,12 +293,9 @@ fn orders(arguments: &Arguments, common: &Common, checks: &mut Checks) -> Result
     })?;
     bar.finish_and_clear();
     let counts = sum(workers.into_iter().map(|(worker, _)| worker.counts));
-    let counts = &counts[..orders];
-    let expected = sequences as f64 / orders as f64;
-    let square = counts.iter().map(|&count| (count as f64 - expected).powi(2) / expected).sum();
-    let p = exact_law::chi_square_tail(square, orders - 1);
+    let p = exact_law::chi_square_test(&counts[..orders], &vec![1.0 / orders as f64; orders]);
     println!(
-        "All {orders} orders of {len} positions, {sequences} sequences: chi-square {square:.1}, p = {p:.3}\n"
+        "All {orders} orders of {len} positions, {sequences} sequences: chi-square, p = {p:.3}\n"
     );
     checks
         .p_value(format!("d={len}: p-value of chi-square, all {orders} orders equally likely"), p);

@@ -196,8 +196,11 @@ impl Race {
         for (k, group) in self.groups.iter().enumerate() {
             let cost = bucket.map_or_else(|| self.cost(group, (-best).exp()), |b| b.costs[k]);
             let within = -(-cost).exp_m1();
+            if cost <= 0.0 {
+                continue;
+            }
             let mut at = 0;
-            while cost > 0.0 {
+            loop {
                 let left = (group.tokens.len() - at) as f64;
                 let skip = clock / cost;
                 if skip >= left {

@@ -383,6 +383,10 @@ fn the_g_test_has_its_level_and_its_power() {
     let rare = [0.994, 0.001, 0.001, 0.001, 0.001, 0.001, 0.001];
     assert_eq!(g_test(&[1988, 6, 0, 0, 0, 0, 6], &rare), 1.0);
     assert!(g_test(&[1888, 18, 16, 16, 16, 16, 18], &rare) < 1e-12);
+    // Pearson's statistic of the same die is 2.5: P(χ²₅ > 2.5) = 0.776495071123323.
+    let p = chi_square_test(&[110, 90, 105, 95, 100, 100], &fair);
+    assert!((p - 0.776495071123323).abs() < 1e-12, "{p}");
+    assert!(chi_square_test(&[200, 80, 80, 80, 80, 80], &fair) < 1e-12);
     // An impossible outcome is never a chance result.
     assert_eq!(g_test(&[999_999, 1], &[1.0, 0.0]), 0.0);
 }

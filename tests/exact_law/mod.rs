@@ -47,6 +47,7 @@ pub(crate) use composition::{CompositionLaws, Leftover, Weights, law_of_sizes};
 pub(crate) use grid::decaying_grid_to;
 pub(crate) use grid::{Noise, Rule, decaying_grid, reveal_probabilities, uniform_grid};
 pub(crate) use statistics::{
-    chi_square_tail, expected_noise, frequencies, g_test, noise_deviation, total_variation,
+    chi_square_tail, chi_square_test, expected_noise, frequencies, g_test, noise_deviation,
+    total_variation,
 };
 pub(crate) use target::{Denoiser, Family, Perturbed, Space, Target};
