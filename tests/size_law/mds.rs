@@ -107,7 +107,7 @@ impl Law for Mds {
             tokens.iter().copied().enumerate().take(self.dimension).collect();
         let all: Vec<usize> = (0..self.length).collect();
         let is_code =
-            self.interpolate(&points, &all).iter().zip(tokens).all(|(&v, &t)| v == t.into());
+            self.interpolate(&points, &all).iter().zip(tokens).all(|(&v, &t)| v == u64::from(t));
         if is_code {
             -(self.dimension as f64) * (self.prime as f64).ln()
         } else {
