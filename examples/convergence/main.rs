@@ -15,6 +15,9 @@ mod network;
 mod plot;
 mod private_bits;
 mod race;
+#[path = "../../tests/size_law/mod.rs"]
+mod size_law;
+mod sizes;
 mod spread;
 mod subject;
 mod timing;
@@ -44,6 +47,7 @@ struct Arguments {
 enum Command {
     Euler(euler::Arguments),
     Hitting(hitting::Arguments),
+    Sizes(sizes::Arguments),
     Gumbel(gumbel::Arguments),
 }
 
@@ -92,6 +96,7 @@ Examples:
   convergence euler --quick --target hash:5:3,markov:6:2 --steps 8,24 --noise cosine
   convergence euler --quick --noise unit-rate --start 10 --finish sample
   convergence hitting --lengths 5,300
+  convergence sizes --quick --length 100 --law ring:3:0.8,ones:30 --teacher coins:0.3:0.1:0.7:0.8
   convergence gumbel --remaining 1,500,10000";
 
 fn cores() -> NonZero<usize> {
@@ -117,6 +122,7 @@ fn run(Arguments { command, common }: &Arguments) -> Result<bool> {
     let (name, findings) = pool.install(|| match command {
         Command::Euler(arguments) => ("euler", euler::run(arguments, common)),
         Command::Hitting(arguments) => ("hitting", hitting::run(arguments, common)),
+        Command::Sizes(arguments) => ("sizes", sizes::run(arguments, common)),
         Command::Gumbel(arguments) => ("gumbel", gumbel::run(arguments, common)),
     });
     let Findings { checks, panels, columns } = findings?;

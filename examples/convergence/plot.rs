@@ -169,7 +169,8 @@ impl Panel {
                 _ => COLORS[curve.color % COLORS.len()],
             };
             let style = color.stroke_width(2);
-            for (&(x, y), error) in curve.points.iter().zip(&curve.errors) {
+            let bars = curve.points.iter().zip(&curve.errors).filter(|(point, _)| shown(point));
+            for (&(x, y), error) in bars {
                 let low = if self.y.log { (y - error).max(1e-3 * y) } else { y - error };
                 let bar = [(x, low), (x, y + error)];
                 chart.draw_series([PathElement::new(bar.to_vec(), color)])?;

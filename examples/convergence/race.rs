@@ -156,7 +156,7 @@ impl Race {
     /// Races until a token wins: how many races that takes, and the token.
     pub(crate) fn next(&self, rng: &mut Xoshiro256PlusPlus) -> (u64, u32) {
         let Some(mask) = self.mask else {
-            let (token, _) = self.run(None, f64::NEG_INFINITY, -uniform(rng).ln(), rng);
+            let token = self.run(None, f64::NEG_INFINITY, -uniform(rng).ln(), rng);
             return (1, token.unwrap_or_default());
         };
         let mut races = 0;
@@ -177,7 +177,7 @@ impl Race {
             // An exponential number, given that it reaches a candidate.
             let share = bucket.weight / (bucket.high - bucket.low);
             let first = -(-share * (1.0 - uniform(rng))).ln_1p();
-            if let (Some(token), _) = self.run(Some(bucket), score, first, rng) {
+            if let Some(token) = self.run(Some(bucket), score, first, rng) {
                 return (races, token);
             }
         }
@@ -191,7 +191,7 @@ impl Race {
         mut best: f64,
         mut clock: f64,
         rng: &mut Xoshiro256PlusPlus,
-    ) -> (Option<u32>, f64) {
+    ) -> Option<u32> {
         let mut winner = None;
         for (k, group) in self.groups.iter().enumerate() {
             let cost = bucket.map_or_else(|| self.cost(group, (-best).exp()), |b| b.costs[k]);
@@ -200,7 +200,7 @@ impl Race {
                 continue;
             }
             let mut at = 0;
-            loop {
+            while at < group.tokens.len() {
                 let left = (group.tokens.len() - at) as f64;
                 let skip = clock / cost;
                 if skip >= left {
@@ -220,12 +220,9 @@ impl Race {
                 }
                 at += 1;
                 clock = -uniform(rng).ln();
-                if at == group.tokens.len() {
-                    break;
-                }
             }
         }
-        (winner, best)
+        winner
     }
 }
 

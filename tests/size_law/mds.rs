@@ -20,7 +20,7 @@ impl Mds {
         let mut inverses = vec![0, 1];
         for n in 2..prime {
             // q = (q / n)·n + q mod n, and so 1/n = −(q / n)/(q mod n).
-            assert!(prime % n != 0, "{prime} is not prime");
+            assert!(!prime.is_multiple_of(n), "{prime} is not prime");
             inverses.push((prime - prime / n) * inverses[(prime % n) as usize] % prime);
         }
         Self { length, dimension, prime, inverses }
@@ -107,7 +107,7 @@ impl Law for Mds {
             tokens.iter().copied().enumerate().take(self.dimension).collect();
         let all: Vec<usize> = (0..self.length).collect();
         let is_code =
-            self.interpolate(&points, &all).iter().zip(tokens).all(|(&v, &t)| v == t.into());
+            self.interpolate(&points, &all).iter().zip(tokens).all(|(&v, &t)| v == u64::from(t));
         if is_code {
             -(self.dimension as f64) * (self.prime as f64).ln()
         } else {

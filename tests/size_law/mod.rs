@@ -46,7 +46,7 @@ pub(crate) use relabelled::Relabelled;
 pub(crate) use ring::Ring;
 
 /// A law on sequences of `length` tokens below `vocab`.
-pub(crate) trait Law {
+pub(crate) trait Law: Send + Sync {
     /// A short name with its parameters.
     fn name(&self) -> String;
 
