@@ -1,5 +1,16 @@
 //! The Euler method and its relatives: their exact laws, and the rate at which these approach the
 //! target.
+//!
+//! With an exact denoiser, a sampler that reveals one position at a time has no error. So it errs by
+//! at most the probability that two positions are revealed at once, or that something is left:
+//! with π the probabilities that the steps reveal a given position, TV ≤ d(d − 1)/2·Σπ² + d·left.
+//!
+//! On PRIV, where every two positions share a fair bit, k positions revealed at once agree with
+//! probability 2^−(k(k−1)/2), whatever else is known. So TV = 1 − E 2^−pairs, pairs being how many
+//! are revealed at once: at most E pairs/2 = d(d − 1)/4·Σπ², which it tends to as steps get narrow,
+//! and at least half the probability of a pair. Both bounds are derived here. Liang et al.
+//! (arXiv 2602.22505) state an upper bound in total variation and a lower one that matches it in d
+//! and ε; that is their abstract, and the constants here are not claimed to be theirs.
 
 use crate::check::{Checks, STANDARD_ERRORS};
 use crate::comparison::{Comparison, Estimate};
@@ -17,7 +28,7 @@ use anyhow::{Result, ensure};
 use clap::{Args, value_parser};
 use plotters::prelude::SeriesLabelPosition;
 
-/// Histograms against the exact law of the sampler; the rates of Liang et al. (arXiv 2602.22505).
+/// Histograms against the exact law of the sampler, and the rate at which that nears the target.
 ///
 /// With π the probabilities that the steps reveal a given position, N_eff = 1/Σπ² is the number of
 /// steps, even in α, with which two positions are as likely to be revealed at once: N for the linear

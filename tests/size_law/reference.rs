@@ -1,6 +1,8 @@
 //! Printed numbers: what independent programs (Python; enumeration, closed forms, dynamic programs)
 //! gave for these laws, each to as many digits as stand here.
 
+#![allow(clippy::approx_constant, clippy::excessive_precision, reason = "as they were printed")]
+
 use super::{Blocks, Chain, FixedWeight, LatentClass, Law, Mds, Permutation, Polya, Ring};
 
 /// The steps of the columns of [`Row::expected_kl`].
