@@ -4,8 +4,7 @@
 //! correct implementation with probability 1e-6; there are fewer than 100.
 
 use demask::schedule::sizes::{
-    MarkovSizes, MaskFunction, Overshoot, Profile, ProfileEstimator, Rounding, SizeList,
-    SizeTables, SystematicSizes, Weight,
+    MarkovSizes, MaskFunction, Overshoot, Rounding, SizeList, SystematicSizes, Weight,
 };
 use demask::{Key, Purpose, Sizes};
 use rand_xoshiro::rand_core::Rng;
@@ -28,10 +27,6 @@ fn markov(masks: u32, steps: u32) -> MarkovSizes {
 
 fn systematic(masks: u32, steps: u32, weight: Weight) -> SystematicSizes {
     SystematicSizes::new(masks, steps, weight).expect("a systematic table")
-}
-
-fn list(sizes: &[u32]) -> SizeList {
-    SizeList::new(sizes).expect("a list")
 }
 
 fn overshoot(sizes: Sizes<'_>, masks: u32, steps: u32) -> Overshoot {
@@ -361,7 +356,8 @@ fn markov_sizes_have_their_law() {
 
 #[test]
 fn systematic_gaps_and_lists_are_the_reference_values() {
-    let cases: [(Weight, f64, [f64; 7], &[(&[u32], f64)]); 3] = [
+    type Case<'a> = (Weight, f64, [f64; 7], &'a [(&'a [u32], f64)]);
+    let cases: [Case<'_>; 3] = [
         (
             TC,
             0.342894393742,
