@@ -44,6 +44,7 @@ pub enum Purpose {
     HitLane = 4,
     /// The noise of every token of a position: the exponential race.
     Race = 5,
+<<<<<<< HEAD
     /// How many positions each step of a segment reveals, where that is random.
     Sizes = 6,
     /// When each position of a request is revealed, drawn once for all steps. `step` and `position`
@@ -51,6 +52,10 @@ pub enum Purpose {
     Predrawn = 7,
     /// Whether a position is revealed whose row says how likely that is.
     RowReveal = 8,
+=======
+    /// When a position is hit, whatever the others do.
+    HitPosition = 6,
+>>>>>>> noise
 }
 
 /// SplitMix64's output function: a bijection of 64-bit words whose every output bit depends on
@@ -69,24 +74,28 @@ impl Key {
     ///
     /// The words are absorbed forwards, then mixed backwards: each of the four depends on the
     /// whole key. xoshiro needs that, for its first outputs are close for close states.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub const fn state(self, purpose: Purpose) -> [u64; 4] {
         self.draw_state(purpose, 0)
     }
 
     /// The state for draw `draw` of several with one key; draw 0 is [`state`](Self::state).
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn draw_state(self, purpose: Purpose, draw: u32) -> [u64; 4] {
-        let place = (self.step as u64) << 32 | self.position as u64;
         let w0 = mix(self.seed);
         let w1 = mix(w0 ^ self.stream);
-        let w2 = mix(w1 ^ place);
+        let w2 = mix(w1 ^ self.place());
         let w3 = mix(w2 ^ ((draw as u64) << 32 | purpose as u64));
         let w2 = w2 ^ mix(w3);
         let w1 = w1 ^ mix(w2);
         let w0 = w0 ^ mix(w1);
         [w0, w1, w2, w3]
+    }
+
+    #[inline(always)]
+    const fn place(self) -> u64 {
+        (self.step as u64) << 32 | self.position as u64
     }
 
     /// The generator for this key.
@@ -105,6 +114,45 @@ impl Key {
         }
         Xoshiro256PlusPlus::from_seed(seed)
     }
+}
+
+/// The states of many keys for one purpose, word by word: [`Key::state`], in vector code. A loop for
+/// each word, so that the long chains of dependent instructions overlap.
+#[inline(always)]
+pub(crate) fn states<const N: usize>(keys: &[Key; N], purpose: Purpose) -> [[u64; N]; 4] {
+    let [mut w0, mut w1, mut w2, mut w3] = [[0; N]; 4];
+    for i in 0..N {
+        w0[i] = mix(keys[i].seed);
+    }
+    for i in 0..N {
+        w1[i] = mix(w0[i] ^ keys[i].stream);
+    }
+    for i in 0..N {
+        w2[i] = mix(w1[i] ^ keys[i].place());
+    }
+    for i in 0..N {
+        w3[i] = mix(w2[i] ^ purpose as u64);
+    }
+    for i in 0..N {
+        w2[i] ^= mix(w3[i]);
+    }
+    for i in 0..N {
+        w1[i] ^= mix(w2[i]);
+    }
+    for i in 0..N {
+        w0[i] ^= mix(w1[i]);
+    }
+    [w0, w1, w2, w3]
+}
+
+/// The first word of each key's [`generator`](Key::generator).
+#[inline(always)]
+pub(crate) fn first_words<const N: usize>(keys: &[Key; N], purpose: Purpose) -> [u64; N] {
+    let [mut words, _, _, w3] = states(keys, purpose);
+    for i in 0..N {
+        words[i] = words[i].wrapping_add(w3[i]).rotate_left(23).wrapping_add(words[i]);
+    }
+    words
 }
 
 /// Sixteen xoshiro128++ generators (Blackman and Vigna, "Scrambled linear pseudorandom number
@@ -128,11 +176,10 @@ impl<L: Lanes> LaneGenerators<L> {
     pub(crate) fn next(&mut self, s: L) -> L::U {
         let [s0, s1, s2, s3] = self.0;
         let sum = s.add_u32(s0, s3);
-        let output = s.add_u32(s.xor(s.shl::<7>(sum), s.shr::<25>(sum)), s0);
+        let output = s.add_u32(s.rotate_left::<7>(sum), s0);
         let s2 = s.xor(s2, s0);
         let s3 = s.xor(s3, s1);
-        let rotated = s.xor(s.shl::<11>(s3), s.shr::<21>(s3));
-        self.0 = [s.xor(s0, s3), s.xor(s1, s2), s.xor(s2, s.shl::<9>(s1)), rotated];
+        self.0 = [s.xor(s0, s3), s.xor(s1, s2), s.xor(s2, s.shl::<9>(s1)), s.rotate_left::<11>(s3)];
         output
     }
 }

@@ -31,6 +31,33 @@ macro_rules! both {
     };
 }
 
+impl Avx2 {
+    /// Lane i becomes the sum of lanes 0 to i, in f64 and two halves.
+    #[inline(always)]
+    fn running_sums_of_8(self, x: __m256) -> [__m256d; 2] {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe {
+            let a = _mm256_cvtps_pd(_mm256_castps256_ps128(x));
+            let b = _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(x));
+            // Moved up by 2 lanes, with zeros below; of that, each pair's upper lane beside the
+            // lower one of what was not moved is moved by 1.
+            let [a_2, b_2] = self.up_2([a, b]);
+            let a = _mm256_add_pd(a, _mm256_shuffle_pd::<0b0101>(a_2, a));
+            let b = _mm256_add_pd(b, _mm256_shuffle_pd::<0b0101>(b_2, b));
+            let [a_2, b_2] = self.up_2([a, b]);
+            let (a, b) = (_mm256_add_pd(a, a_2), _mm256_add_pd(b, b_2));
+            [a, _mm256_add_pd(b, a)]
+        }
+    }
+
+    /// 8 lanes moved up by 2, with zeros below.
+    #[inline(always)]
+    fn up_2(self, [a, b]: [__m256d; 2]) -> [__m256d; 2] {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe { [_mm256_permute2f128_pd::<0x08>(a, a), _mm256_permute2f128_pd::<0x21>(a, b)] }
+    }
+}
+
 impl Lanes for Avx2 {
     type F = [__m256; 2];
     type U = [__m256i; 2];
@@ -107,6 +134,10 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn mul(self, a: Self::F, b: Self::F) -> Self::F {
         both!(_mm256_mul_ps, a, b)
+    }
+    #[inline(always)]
+    fn div(self, a: Self::F, b: Self::F) -> Self::F {
+        both!(_mm256_div_ps, a, b)
     }
     #[inline(always)]
     fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
@@ -210,8 +241,13 @@ impl Lanes for Avx2 {
         both!(_mm256_xor_si256, a, b)
     }
     #[inline(always)]
+<<<<<<< HEAD
     fn equal_u32(self, a: Self::U, b: Self::U) -> Self::Mask {
         self.float_from_bits(both!(_mm256_cmpeq_epi32, a, b))
+=======
+    fn and(self, a: Self::U, b: Self::U) -> Self::U {
+        both!(_mm256_and_si256, a, b)
+>>>>>>> noise
     }
     #[inline(always)]
     fn min_i16(self, a: Self::U, b: Self::U) -> Self::U {
@@ -230,6 +266,20 @@ impl Lanes for Avx2 {
         both!(_mm256_srl_epi32, a, [count, count])
     }
     #[inline(always)]
+    fn rotate_left<const N: u32>(self, a: Self::U) -> Self::U {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        let count = unsafe { _mm_cvtsi32_si128((32 - N).cast_signed()) };
+        self.xor(self.shl::<N>(a), both!(_mm256_srl_epi32, a, [count, count]))
+    }
+    #[inline(always)]
+    fn spread_highest(self, a: Self::U) -> Self::U {
+        both!(_mm256_srai_epi32::<31>, a)
+    }
+    #[inline(always)]
+    fn highest(self, a: Self::U) -> Self::Mask {
+        self.float_from_bits(self.spread_highest(a))
+    }
+    #[inline(always)]
     fn to_f32(self, a: Self::U) -> Self::F {
         both!(_mm256_cvtepi32_ps, a)
     }
@@ -246,6 +296,20 @@ impl Lanes for Avx2 {
         let upper = self.float_from_bits(self.shl::<28>(index));
         let (low, high) = (self.float_from_bits(low), self.float_from_bits(high));
         self.float_bits(both!(_mm256_blendv_ps, low, high, upper))
+    }
+    #[inline(always)]
+    fn subtract_running_sums(self, from: f64, x: Self::F, out: &mut [f64; 16]) {
+        let ([a, b], [c, d]) = (self.running_sums_of_8(x[0]), self.running_sums_of_8(x[1]));
+        // SAFETY: `self` proves AVX2; 16 doubles are writable at `out`, in four quarters of 4.
+        unsafe {
+            let last = _mm256_permute4x64_pd::<0xFF>(b);
+            let (c, d) = (_mm256_add_pd(c, last), _mm256_add_pd(d, last));
+            let (from, at) = (_mm256_set1_pd(from), out.as_mut_ptr());
+            _mm256_storeu_pd(at, _mm256_sub_pd(from, a));
+            _mm256_storeu_pd(at.add(4), _mm256_sub_pd(from, b));
+            _mm256_storeu_pd(at.add(8), _mm256_sub_pd(from, c));
+            _mm256_storeu_pd(at.add(12), _mm256_sub_pd(from, d));
+        }
     }
     #[inline(always)]
     fn largest(self, x: Self::F) -> f32 {

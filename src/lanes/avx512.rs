@@ -30,6 +30,26 @@ macro_rules! one {
     };
 }
 
+impl Avx512 {
+    /// Lane i becomes the sum of lanes 0 to i, in f64.
+    #[inline(always)]
+    fn running_sums_of_8(self, x: __m256) -> __m512d {
+        let x = one!(_mm512_cvtps_pd, x);
+        let x = one!(_mm512_add_pd, x, self.up::<7>(x));
+        let x = one!(_mm512_add_pd, x, self.up::<6>(x));
+        one!(_mm512_add_pd, x, self.up::<4>(x))
+    }
+
+    /// The lanes moved up by 8 − `N`, with zeros below.
+    #[inline(always)]
+    fn up<const N: i32>(self, x: __m512d) -> __m512d {
+        let zero = self.splat_u32(0);
+        let bits = one!(_mm512_castpd_si512, x);
+        let moved = one!(_mm512_alignr_epi64::<N>, bits, zero);
+        one!(_mm512_castsi512_pd, moved)
+    }
+}
+
 impl Lanes for Avx512 {
     type F = __m512;
     type U = __m512i;
@@ -90,6 +110,10 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn mul(self, a: __m512, b: __m512) -> __m512 {
         one!(_mm512_mul_ps, a, b)
+    }
+    #[inline(always)]
+    fn div(self, a: __m512, b: __m512) -> __m512 {
+        one!(_mm512_div_ps, a, b)
     }
     #[inline(always)]
     fn fma(self, a: __m512, b: __m512, c: __m512) -> __m512 {
@@ -175,8 +199,13 @@ impl Lanes for Avx512 {
         one!(_mm512_xor_si512, a, b)
     }
     #[inline(always)]
+<<<<<<< HEAD
     fn equal_u32(self, a: __m512i, b: __m512i) -> __mmask16 {
         one!(_mm512_cmpeq_epi32_mask, a, b)
+=======
+    fn and(self, a: __m512i, b: __m512i) -> __m512i {
+        one!(_mm512_and_si512, a, b)
+>>>>>>> noise
     }
     #[inline(always)]
     fn min_i16(self, a: __m512i, b: __m512i) -> __m512i {
@@ -204,6 +233,18 @@ impl Lanes for Avx512 {
         one!(_mm512_srli_epi32::<N>, a)
     }
     #[inline(always)]
+    fn rotate_left<const N: u32>(self, a: __m512i) -> __m512i {
+        one!(_mm512_rolv_epi32, a, self.splat_u32(N))
+    }
+    #[inline(always)]
+    fn spread_highest(self, a: __m512i) -> __m512i {
+        one!(_mm512_srai_epi32::<31>, a)
+    }
+    #[inline(always)]
+    fn highest(self, a: __m512i) -> __mmask16 {
+        one!(_mm512_movepi32_mask, a)
+    }
+    #[inline(always)]
     fn to_f32(self, a: __m512i) -> __m512 {
         one!(_mm512_cvtepi32_ps, a)
     }
@@ -215,6 +256,21 @@ impl Lanes for Avx512 {
     fn lookup(self, table: __m512i, index: __m512i) -> __m512i {
         // The instruction looks at the low four bits of an index.
         one!(_mm512_permutexvar_epi32, index, table)
+    }
+    #[inline(always)]
+    fn subtract_running_sums(self, from: f64, x: __m512, out: &mut [f64; 16]) {
+        let lower = self.running_sums_of_8(one!(_mm512_castps512_ps256, x));
+        let upper = self.running_sums_of_8(one!(_mm512_extractf32x8_ps::<1>, x));
+        let seven = one!(_mm512_set1_epi64, 7);
+        let last = one!(_mm512_permutexvar_pd, seven, lower);
+        let upper = one!(_mm512_add_pd, upper, last);
+        let from = one!(_mm512_set1_pd, from);
+        let (lower, upper) = (one!(_mm512_sub_pd, from, lower), one!(_mm512_sub_pd, from, upper));
+        // SAFETY: `self` proves AVX-512; 16 doubles are writable at `out`, in two halves of 8.
+        unsafe {
+            _mm512_storeu_pd(out.as_mut_ptr(), lower);
+            _mm512_storeu_pd(out.as_mut_ptr().add(8), upper);
+        }
     }
     #[inline(always)]
     fn largest(self, x: __m512) -> f32 {

@@ -93,6 +93,10 @@ impl Lanes for Baseline {
         a * b
     }
     #[inline(always)]
+    fn div(self, a: f32x16, b: f32x16) -> f32x16 {
+        a / b
+    }
+    #[inline(always)]
     fn fma(self, a: f32x16, b: f32x16, c: f32x16) -> f32x16 {
         // `wide` fuses only where the build has the instruction.
         if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
@@ -179,8 +183,13 @@ impl Lanes for Baseline {
         a ^ b
     }
     #[inline(always)]
+<<<<<<< HEAD
     fn equal_u32(self, a: u32x16, b: u32x16) -> f32x16 {
         bytemuck::must_cast(a.simd_eq(b))
+=======
+    fn and(self, a: u32x16, b: u32x16) -> u32x16 {
+        a & b
+>>>>>>> noise
     }
     #[inline(always)]
     fn min_i16(self, a: u32x16, b: u32x16) -> u32x16 {
@@ -194,6 +203,18 @@ impl Lanes for Baseline {
     #[inline(always)]
     fn shr<const N: u32>(self, a: u32x16) -> u32x16 {
         a >> N
+    }
+    #[inline(always)]
+    fn rotate_left<const N: u32>(self, a: u32x16) -> u32x16 {
+        (a << N) | (a >> (32 - N))
+    }
+    #[inline(always)]
+    fn spread_highest(self, a: u32x16) -> u32x16 {
+        bytemuck::must_cast(bytemuck::must_cast::<u32x16, i32x16>(a) >> 31)
+    }
+    #[inline(always)]
+    fn highest(self, a: u32x16) -> f32x16 {
+        self.float_from_bits(self.spread_highest(a))
     }
     #[inline(always)]
     fn to_f32(self, a: u32x16) -> f32x16 {

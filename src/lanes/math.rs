@@ -5,8 +5,12 @@
 //! | [`weight`] | any logits, T ≥ 1e-30 | [`WEIGHT_ERROR`] relative | `weights_keep_their_error_bound` |
 //! | [`fast_weight`] | 0 to 125 halvings below | [`FAST_WEIGHT_ERROR`] relative, see there | `fast_weights_keep_their_error_bound` |
 //! | [`weight_bound`] | the same | above [`weight`] by [`BOUND_EXCESS`] relative and 2^-22 | `bounds_lie_above_weights` |
+<<<<<<< HEAD
 //! | [`exponential`] | any 64 bits | [`EXPONENTIAL_ULP`] ULP | `exponentials_keep_their_error_bound` |
 //! | [`log`] | positive, normal | [`LOG_ULP`] ULP | `logarithms_keep_their_error_bound` |
+=======
+//! | [`exponentials`] | any 64 bits | [`EXPONENTIAL_ULP`] ULP | `exponentials_keep_their_error_bound` |
+>>>>>>> noise
 //!
 //! The polynomials are minimax fits of relative error made for this file: 2^f on [−½, ½] to
 //! 2.0e-9, 2^(f/16) on the same to 4.3e-7, ln(1 + f) on [√½ − 1, √2 − 1] to 5.8e-9.
@@ -26,7 +30,7 @@ pub(crate) const FAST_WEIGHT_ERROR: f64 = 6e-7;
 #[cfg(test)]
 pub(crate) const BOUND_EXCESS: f64 = 0.0616;
 
-/// The largest error of [`exponential`] in units in the last place.
+/// The largest error of [`exponentials`] in units in the last place.
 #[cfg(test)]
 pub(crate) const EXPONENTIAL_ULP: f64 = 2.0;
 
@@ -158,25 +162,52 @@ pub(crate) fn weight_bound<L: Lanes>(s: L, x: L::F, max: f32, temperature: Tempe
     s.add_u32(s.truncate(bound), s.splat_u32(1))
 }
 
-/// Sixteen exponential variables with mean 1 from 64 random bits each, with full relative
-/// precision near 0: −ln(1 − v), v = (`high`·2^32 + `low` + ½)/2^64 (a half bit of `low` aside).
+/// Sixteen exponential variables with mean 1 from each pair of `words`, 64 random bits each, with
+/// full relative precision near 0: −ln(1 − v), v = (high·2^32 + low + ½)/2^64 (a half bit of low
+/// aside).
+///
+/// Several at a time, so that their chains of dependent instructions overlap.
 #[inline(always)]
-pub(crate) fn exponential<L: Lanes>(s: L, high: L::U, low: L::U) -> L::F {
+pub(crate) fn exponentials<L: Lanes, const N: usize>(s: L, words: &[[L::U; 2]; N]) -> [L::F; N] {
+    let zero = s.splat(0.0);
+    let (mut f, mut e, mut power) = ([zero; N], [zero; N], [s.splat(LN[LN.len() - 1]); N]);
+    for i in 0..N {
+        (f[i], e[i]) = one_minus(s, words[i]);
+    }
+    for &c in LN[..LN.len() - 1].iter().rev() {
+        for i in 0..N {
+            power[i] = s.fma(power[i], f[i], s.splat(c));
+        }
+    }
+    // −(e·ln 2 + f − f²/2 + f³·P(f)), the small terms first.
+    let (ln2_high, ln2_low) = (0.693_359_4, -2.121_944_4e-4);
+    for i in 0..N {
+        let square = s.mul(f[i], f[i]);
+        let tail = s.mul(s.mul(square, f[i]), power[i]);
+        let tail = s.fma(square, s.splat(-0.5), tail);
+        let tail = s.fma(e[i], s.splat(ln2_low), tail);
+        let sum = s.fma(e[i], s.splat(ln2_high), s.add(f[i], tail));
+        power[i] = s.sub(zero, sum);
+    }
+    power
+}
+
+/// f and e with 1 − v = (1 + f)·2^e, 1 + f from √½ to √2.
+#[inline(always)]
+fn one_minus<L: Lanes>(s: L, [high, low]: [L::U; 2]) -> (L::F, L::F) {
     // `near` is v or 1 − v, whichever is below ½, so that no digits are lost on either side.
-    let upper = s.greater(s.to_f32(s.shr::<31>(high)), s.splat(0.5));
-    let zeros = s.splat(0.0);
-    let ones = s.float_from_bits(s.splat_u32(u32::MAX));
-    let flip = s.float_bits(s.select(upper, ones, zeros));
+    let (upper, flip) = (s.highest(high), s.spread_highest(high));
     let (high, low) = (s.xor(high, flip), s.xor(low, flip));
     let low = s.fma(s.to_f32(s.shr::<1>(low)), s.splat(0.5f32.powi(63)), s.splat(0.5f32.powi(64)));
     let near = s.fma(s.to_f32(high), s.splat(0.5f32.powi(32)), low);
 
-    // Lower half: ln(1 − near), as ln(1 + f) or ln((1 + f)/2). Upper half: ln(near), with the
-    // exponent taken out so that 1 + f is within [√½, √2).
-    let one = s.splat(1.0);
+    // Lower half: 1 − near, or half of that. Upper half: near, with the exponent taken out so that
+    // 1 + f is within [√½, √2).
+    let (zero, one) = (s.splat(0.0), s.splat(1.0));
     let below_root = s.greater(s.splat(1.0 - core::f32::consts::FRAC_1_SQRT_2), near);
-    let minus = s.sub(zeros, near);
+    let minus = s.sub(zero, near);
     let lower_f = s.select(below_root, minus, s.fma(near, s.splat(-2.0), one));
+<<<<<<< HEAD
     let lower_e = s.select(below_root, zeros, s.splat(-1.0));
     let (upper_e, upper_f) = octave(s, near);
     let f = s.select(upper, upper_f, lower_f);
@@ -214,13 +245,29 @@ fn log_of_octave<L: Lanes>(s: L, e: L::F, f: L::F) -> L::F {
     let (ln2_high, ln2_low) = (0.693_359_4, -2.121_944_4e-4);
     let tail = s.fma(e, s.splat(ln2_low), tail);
     s.fma(e, s.splat(ln2_high), s.add(f, tail))
+=======
+    let lower_e = s.select(below_root, zero, s.splat(-1.0));
+    // Subtracting the bits of √½ makes the exponent field count from there.
+    let root = core::f32::consts::FRAC_1_SQRT_2.to_bits();
+    let shifted = s.add_u32(s.float_bits(near), s.splat_u32((127u32 << 23).wrapping_sub(root)));
+    let upper_e = s.sub(s.to_f32(s.shr::<23>(shifted)), s.splat(127.0));
+    let fraction = s.and(shifted, s.splat_u32((1 << 23) - 1));
+    let mantissa = s.float_from_bits(s.add_u32(fraction, s.splat_u32(root)));
+    let upper_f = s.sub(mantissa, one);
+    (s.select(upper, upper_f, lower_f), s.select(upper, upper_e, lower_e))
+>>>>>>> noise
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
+<<<<<<< HEAD
         BOUND_EXCESS, BOUND_UNIT, EXPONENTIAL_ULP, FAST_WEIGHT_ERROR, LOG_ULP, SIXTEENTHS,
         WEIGHT_ERROR, exponential, fast_weight, log, weight, weight_bound,
+=======
+        BOUND_EXCESS, BOUND_UNIT, EXPONENTIAL_ULP, FAST_WEIGHT_ERROR, SIXTEENTHS, WEIGHT_ERROR,
+        exponentials, fast_weight, weight, weight_bound,
+>>>>>>> noise
     };
     use crate::draw::Temperature;
     use crate::lanes::{Kernel, Lanes, Level, run};
@@ -278,7 +325,8 @@ mod tests {
         #[inline(always)]
         fn run<L: Lanes>(self, s: L) -> [f32; 16] {
             let mut out = [0.0; 16];
-            s.store(exponential(s, s.load_u32(&self.0), s.load_u32(&self.1)), &mut out);
+            let words = [[s.load_u32(&self.0), s.load_u32(&self.1)]];
+            s.store(exponentials(s, &words)[0], &mut out);
             out
         }
     }

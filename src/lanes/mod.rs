@@ -182,6 +182,7 @@ pub(crate) trait Lanes: Copy {
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
     fn sub(self, a: Self::F, b: Self::F) -> Self::F;
     fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
     /// a·b + c, rounded once.
     fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// The larger; unspecified if one is NaN.
@@ -212,7 +213,11 @@ pub(crate) trait Lanes: Copy {
     fn float_from_bits(self, x: Self::U) -> Self::F;
     fn add_u32(self, a: Self::U, b: Self::U) -> Self::U;
     fn xor(self, a: Self::U, b: Self::U) -> Self::U;
+<<<<<<< HEAD
     fn equal_u32(self, a: Self::U, b: Self::U) -> Self::Mask;
+=======
+    fn and(self, a: Self::U, b: Self::U) -> Self::U;
+>>>>>>> noise
     /// The smaller of each half of the lanes, as signed integers of 16 bits.
     fn min_i16(self, a: Self::U, b: Self::U) -> Self::U;
     /// Lane i becomes the sum of lanes 0 to i.
@@ -234,12 +239,40 @@ pub(crate) trait Lanes: Copy {
     }
     fn shl<const N: u32>(self, a: Self::U) -> Self::U;
     fn shr<const N: u32>(self, a: Self::U) -> Self::U;
+    /// N is from 1 to 31.
+    fn rotate_left<const N: u32>(self, a: Self::U) -> Self::U;
+    /// All bits of a lane become its highest one.
+    fn spread_highest(self, a: Self::U) -> Self::U;
+    /// Whether the highest bit is set.
+    fn highest(self, a: Self::U) -> Self::Mask;
     /// The f32 nearest to each value; values must be below 2^31.
     fn to_f32(self, a: Self::U) -> Self::F;
     /// Rounds towards zero; unspecified for NaN and outside 0..2^31.
     fn truncate(self, a: Self::F) -> Self::U;
     /// In each lane, `table[index mod 16]`.
     fn lookup(self, table: Self::U, index: Self::U) -> Self::U;
+
+    /// In f64, `from` less the sum of lanes 0 to i, for every lane i.
+    ///
+    /// The sums, in each half of the lanes: every lane adds the one below it, then the one 2 below,
+    /// then the one 4 below. The upper half then adds the last sum of the lower.
+    #[inline(always)]
+    fn subtract_running_sums(self, from: f64, x: Self::F, out: &mut [f64; 16]) {
+        let mut lanes = [0.0; 16];
+        self.store(x, &mut lanes);
+        let mut sums = lanes.map(f64::from);
+        for half in sums.chunks_exact_mut(8) {
+            for distance in [1, 2, 4] {
+                for i in (distance..8).rev() {
+                    half[i] += half[i - distance];
+                }
+            }
+        }
+        let lower = sums[7];
+        for (i, (out, sum)) in out.iter_mut().zip(sums).enumerate() {
+            *out = from - if i < 8 { sum } else { sum + lower };
+        }
+    }
 
     /// The largest lane; unspecified if one is NaN.
     fn largest(self, x: Self::F) -> f32;
