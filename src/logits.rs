@@ -163,6 +163,59 @@ impl<'a> Logits<'a> {
     /// outputs need them ([`Plan::reads_earlier`](crate::Plan::reads_earlier)); nothing else looks at
     /// them. Rows of segments that need none may be anything, the first row by an index for example.
     ///
+    /// The θ-trapezoidal method, by a client that keeps the logits of the step before:
+    ///
+    /// ```
+    /// # fn main() -> Result<(), demask::Error> {
+    /// use demask::{Canvas, Finish, Logits, Noise, Plan, Policy, Sampler, Segment};
+    ///
+    /// const MASK: i32 = -1;
+    /// let vocab = 4;
+    /// // This network likes the token that stands at the position before.
+    /// let network = |tokens: &[i32], rows: &[u32]| {
+    ///     let mut logits = vec![0.0; rows.len() * vocab];
+    ///     for (row, &at) in logits.chunks_mut(vocab).zip(rows) {
+    ///         match tokens[..at as usize].last() {
+    ///             Some(&token) if token != MASK => row[token as usize] = 3.0,
+    ///             _ => {}
+    ///         }
+    ///     }
+    ///     logits
+    /// };
+    ///
+    /// let mut tokens = [2, MASK, MASK, MASK, MASK, MASK];
+    /// let mut segments = [Segment { end: 6, seed: 1, ..Segment::default() }];
+    /// let mut policies = [Policy::theta_trapezoidal(Noise::Linear, 0.5, 3)];
+    /// policies[0].stop.finish = Finish::Sample;
+    /// let mut sampler = Sampler::builder(6, 1).build()?;
+    /// let mut plan = Plan::with_capacity(6, 1);
+    /// // The rows of the plan before, and their logits.
+    /// let (mut kept_rows, mut kept) = (Vec::new(), Vec::new());
+    /// loop {
+    ///     let mut canvas = Canvas::new(&mut tokens, MASK, &mut segments, &policies)?;
+    ///     sampler.plan(&canvas, &mut plan)?;
+    ///     if plan.active() == 0 {
+    ///         break;
+    ///     }
+    ///     let data = network(canvas.tokens(), plan.rows());
+    ///     let logits = Logits::f32(&data, plan.rows().len(), vocab)?;
+    ///     if plan.reads_earlier(0) {
+    ///         // Every row of this plan was one of the plan before.
+    ///         let row_of = |at| kept_rows.binary_search(at).expect("named before") as u32;
+    ///         let index: Vec<u32> = plan.rows().iter().map(row_of).collect();
+    ///         let view = demask::LogitsData::F32(&kept);
+    ///         let earlier = Logits::new(view, kept_rows.len(), vocab, vocab, Some(&index))?;
+    ///         sampler.step_planned(&mut canvas, &plan, &logits.with_earlier(&earlier)?)?;
+    ///     } else {
+    ///         sampler.step_planned(&mut canvas, &plan, &logits)?;
+    ///     }
+    ///     (kept_rows, kept) = (plan.rows().to_vec(), data);
+    /// }
+    /// assert!(!tokens.contains(&MASK));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Another number of rows, another vocabulary or another element type than these logits', or
     /// earlier logits that have earlier ones themselves.

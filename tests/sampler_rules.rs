@@ -380,6 +380,10 @@ fn policies() -> Vec<Policy<'static>> {
     ]);
     let last = policies.len() - 1;
     policies[last].stop.finish = Finish::Sample;
+    // Where the scores of this network, which sum to 1, decide.
+    for policy in &mut policies[last - 3..last - 1] {
+        policy.schedule.start = 0.5;
+    }
     policies[last - 1].draw.temperature = 0.8;
     policies
 }
@@ -448,6 +452,56 @@ fn only_the_key_decides() {
     let outputs: Vec<_> = outputs(&tokens, &segments).into_iter().rev().collect();
     assert_eq!(outputs, together, "in another order");
 }
+
+/// The tokens of every policy are frozen: a change of any number here changes the tokens of users, and
+/// belongs into the changelog as value-breaking.
+#[test]
+fn tokens_are_frozen() {
+    let network = Network::new(&Target::markov(4, 4), -1);
+    let mut sampler = sampler(1_000, 100);
+    let hashes: Vec<u64> = (0..policies().len() as u32)
+        .map(|policy| {
+            let request = |i: u32| Segment {
+                seed: 2_024,
+                stream: i.into(),
+                policy,
+                origin: 3 * i,
+                ..Segment::default()
+            };
+            let requests: Vec<_> = (0..100).map(request).collect();
+            let (tokens, _) = decoded(&mut sampler, &network, &requests, 0);
+            // FNV-1a.
+            tokens.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &token| {
+                (hash ^ token.cast_unsigned() as u64).wrapping_mul(0x0100_0000_01B3)
+            })
+        })
+        .collect();
+    assert_eq!(hashes, FROZEN, "{hashes:#x?}");
+}
+
+/// In the order of `policies`.
+const FROZEN: [u64; 20] = [
+    0xf5bb_8c78_c09c_2682,
+    0x82cd_7438_c572_60b2,
+    0xa66c_1efb_9a3f_cad7,
+    0xd42f_2df8_6aba_6f3f,
+    0xf074_7450_68ad_837d,
+    0xfd82_ae9e_141c_5d4b,
+    0x9242_82f1_c876_ce19,
+    0xeed3_ea22_4766_9674,
+    0x2b53_e1c3_6593_02ba,
+    0x491f_1f0a_6c4b_6bee,
+    0x985b_f689_6e3c_bb67,
+    0x8b08_11de_a749_6377,
+    0x2282_9821_98eb_f267,
+    0x8b08_11de_a749_6377,
+    0x598d_f8e1_2edf_169c,
+    0xb0f2_ca63_b0ea_2c27,
+    0xdfde_c5a5_d010_cbcc,
+    0xaf7f_f0f6_29c0_29e8,
+    0x4057_8c73_fec7_2593,
+    0x6834_2148_da06_0d36,
+];
 
 #[test]
 fn steps_with_all_rows_do_what_planned_steps_do() {
