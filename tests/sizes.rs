@@ -3,11 +3,15 @@
 //! *False positives.* Seeds are fixed. With random seeds, each chi-square test here would fail a
 //! correct implementation with probability 1e-6; there are fewer than 100.
 
+mod size_law;
+
 use demask::schedule::sizes::{
     MarkovSizes, MaskFunction, Overshoot, Rounding, SizeList, SystematicSizes, Weight,
 };
 use demask::{Key, Purpose, Sizes};
 use rand_xoshiro::rand_core::Rng;
+use size_law::reference::{SCHEMES, SMALL_KL, SMALL_LISTS, STEPS, laws_of_8, laws_of_512};
+use size_law::{Blocks, Chain, Law, Mds, Permutation, Polya};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 use std::collections::BTreeMap;
 
@@ -32,9 +36,6 @@ fn systematic(masks: u32, steps: u32, weight: Weight) -> SystematicSizes {
 fn overshoot(sizes: Sizes<'_>, masks: u32, steps: u32) -> Overshoot {
     Overshoot::new(sizes, masks, steps).expect("a rule that serves")
 }
-
-/// Table of constants at 512 masks: a row for 4, 8, 16, 32, 64 and 128 steps.
-const STEPS: [u32; 6] = [4, 8, 16, 32, 64, 128];
 
 #[test]
 fn guaranteed_constants_are_the_reference_values() {
@@ -514,4 +515,590 @@ fn lists_by_rule_are_the_printed_ones() {
     // Rounded up, the linear function is ⌊kL/K⌋ revealed.
     let linear = Sizes::Mask(MaskFunction::Linear, Rounding::Ceil);
     assert_eq!(drawn(linear, 10, 4, 0), [2, 3, 2, 3]);
+}
+
+fn profile_of(law: &dyn Law) -> Profile {
+    Profile::new(&law.profile()).expect("a profile")
+}
+
+/// E KL of a scheme of the table; `None` where its list does not exist.
+fn expected_kl_of(scheme: &str, profile: &Profile, steps: u32) -> Option<f64> {
+    let masks = profile.masks();
+    let of = |sizes: Sizes<'_>, steps| {
+        overshoot(sizes, masks, steps).expected_kl(profile).expect("the same masks")
+    };
+    let systematic_of = |weight| of(Sizes::Systematic(&systematic(masks, steps, weight)), steps);
+    let geometric = SizeList::largest_tc_geometric(masks, steps);
+    Some(match scheme {
+        "UNIF" => of(Sizes::Mask(MaskFunction::Linear, Rounding::Ceil), steps),
+        "UNIF-RP" => {
+            let gap = f64::from(steps - 1) / f64::from(masks - 1);
+            let gaps = vec![gap; masks as usize - 1];
+            of(Sizes::Systematic(&SystematicSizes::from_gaps(&gaps).expect("a table")), steps)
+        }
+        "BERN" => {
+            let times: Vec<f64> = (1..=steps).map(|k| f64::from(k) / f64::from(steps)).collect();
+            let sizes = Overshoot::bernoulli(masks, &times).expect("a grid");
+            sizes.expected_kl(profile).expect("the same masks")
+        }
+        "COS" => of(Sizes::COSINE, steps),
+        "CCL-TC" => geometric.map(|list| of(Sizes::List(&list), list.steps()))?,
+        "CCL-DTC" => geometric.map(|list| of(Sizes::List(&list.reversed()), list.steps()))?,
+        "TC-EQ" => of(Sizes::Markov(&markov(masks, steps)), steps),
+        "TC-EQ-REV" => of(Sizes::MarkovReversed(&markov(masks, steps)), steps),
+        "SYS-TC" => systematic_of(TC),
+        "SYS-DTC" => systematic_of(DTC),
+        "SYS-ETC" => systematic_of(ETC),
+        "OPT" => {
+            let list = SizeList::optimal(profile, steps).expect("a list");
+            of(Sizes::List(&list), steps)
+        }
+        _ => unreachable!("no scheme {scheme}"),
+    })
+}
+
+/// The size of the last printed digit of a number of nine significant ones.
+fn last_digit(value: f64) -> f64 {
+    if value == 0.0 { 0.0 } else { 10f64.powi(value.abs().log10().floor() as i32 - 8) }
+}
+
+#[test]
+fn the_expected_divergences_of_512_tokens() {
+    let mut compared = 0;
+    for row in laws_of_512() {
+        let profile = profile_of(&*row.law);
+        for (scheme, values) in SCHEMES.into_iter().zip(row.expected_kl) {
+            for (steps, expected) in STEPS.into_iter().zip(values) {
+                let Some(value) = expected_kl_of(scheme, &profile, steps) else {
+                    assert!(expected.is_nan(), "{scheme} {steps}: no list");
+                    continue;
+                };
+                // Beside the digits that are printed: sums of values that are right to 1e-13.
+                let allowed = 1e-8 * expected + 0.6 * last_digit(expected) + 5e-11;
+                assert!(
+                    (value - expected).abs() <= allowed,
+                    "{} {scheme} in {steps}: {value}, not {expected}",
+                    row.law.name()
+                );
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!(compared, 10 * (12 * 6 - 4));
+}
+
+#[test]
+fn the_expected_divergences_of_8_tokens() {
+    let rows = laws_of_8();
+    for (law, values, best) in SMALL_KL {
+        let profile = profile_of(&*rows[law].law);
+        let name = rows[law].law.name();
+        let close = |value: f64, expected: f64, what: &str| {
+            assert!((value - expected).abs() < 2e-11, "{name} {what}: {value}, not {expected}");
+        };
+        for (sizes, expected) in SMALL_LISTS.into_iter().zip(values) {
+            let sizes: Vec<u32> = sizes.iter().map(|&size| size as u32).collect();
+            let steps = sizes.len() as u32;
+            let of = overshoot(Sizes::List(&list(&sizes)), 8, steps);
+            close(of.expected_kl(&profile).expect("8 tokens"), expected, "list");
+        }
+        let schemes = ["TC-EQ", "SYS-TC", "SYS-DTC", "SYS-ETC", "OPT"];
+        for (scheme, expected) in schemes.into_iter().zip(&values[4..]) {
+            close(expected_kl_of(scheme, &profile, 3).expect("a value"), *expected, scheme);
+        }
+        if best[2] != 0 {
+            let found = SizeList::optimal(&profile, 3).expect("a list");
+            assert_eq!(as_vec(&found), best.map(|size| size as u32), "{name}");
+        }
+    }
+}
+
+/// P(all of an RS code's output is a codeword), self-sampled: E 17^−R(7) over the drawn lists.
+#[test]
+fn self_sampled_codes_have_the_printed_validity() {
+    let printed = [
+        (3, [0.080711439, 0.082592936, 0.204824050, 0.126252787]),
+        (4, [0.133273515, 0.128648575, 0.165683302, 0.158437406]),
+        (6, [0.257150363, 0.250111016, 0.324719770, 0.257644769]),
+    ];
+    let draws = 400_000u32;
+    for (steps, values) in printed {
+        let table = markov(16, steps);
+        let tables = [TC, DTC, ETC].map(|weight| systematic(16, steps, weight));
+        let [tc, dtc, etc] = tables.each_ref().map(Sizes::Systematic);
+        for (sizes, expected) in [Sizes::Markov(&table), tc, dtc, etc].into_iter().zip(values) {
+            let (mut sum, mut squares) = (0.0, 0.0);
+            for stream in 0..draws {
+                let mut end = 0;
+                let mut ends = drawn(sizes, 16, steps, stream.into()).into_iter().map(|size| {
+                    end += size;
+                    end
+                });
+                let over = ends.find(|&end| end >= 7).expect("the last end is 16") - 7;
+                let valid = 17f64.powi(-(over as i32));
+                sum += valid;
+                squares += valid * valid;
+            }
+            let mean = sum / f64::from(draws);
+            let error = ((squares / f64::from(draws) - mean * mean) / f64::from(draws)).sqrt();
+            // Five standard errors: 12 comparisons, 7e-6 together.
+            assert!((mean - expected).abs() < 5.0 * error, "{sizes:?}: {mean}, not {expected}");
+        }
+    }
+}
+
+#[test]
+fn the_overshoot_is_that_of_the_drawn_lists() {
+    let closed = MarkovSizes::tc_closed_form(24, 6).expect("a table");
+    let weights = MarkovSizes::from_log_weights(24, 6, |k, u| f64::from(k * u % 5) - 1.0);
+    let weights = weights.expect("a table");
+    let table = markov(40, 9);
+    let systematic_table = systematic(24, 6, ETC);
+    let draws = 100_000u32;
+    for sizes in [
+        Sizes::Markov(&closed),
+        Sizes::MarkovReversed(&closed),
+        Sizes::Markov(&weights),
+        Sizes::MarkovReversed(&weights),
+        Sizes::Markov(&table),
+        Sizes::MarkovReversed(&table),
+        Sizes::Systematic(&systematic_table),
+    ] {
+        let expected = overshoot(sizes, 24, 6);
+        let mut moments = [(0.0, 0.0); 24];
+        for stream in 0..draws {
+            let mut begin = 0;
+            for size in drawn(sizes, 24, 6, stream.into()) {
+                for m in begin + 1..begin + size {
+                    let over = f64::from(begin + size - m);
+                    let sums = &mut moments[m as usize];
+                    *sums = (sums.0 + over, sums.1 + over * over);
+                }
+                begin += size;
+            }
+        }
+        for (m, (&(sum, squares), &exact)) in moments.iter().zip(expected.values()).enumerate() {
+            let mean = sum / f64::from(draws);
+            let error = ((squares / f64::from(draws) - mean * mean) / f64::from(draws)).sqrt();
+            // Five and a half standard errors: 161 comparisons, 6e-6 together.
+            let allowed = 5.5 * error + 1e-12;
+            assert!((mean - exact).abs() <= allowed, "{sizes:?} at {m}: {mean}, not {exact}");
+        }
+    }
+}
+
+#[test]
+fn the_closed_form_and_other_constants_keep_what_they_promise() {
+    for (masks, steps) in [(2, 1), (5, 2), (24, 6), (100, 40), (512, 16)] {
+        let exact = markov(masks, steps).constant().expect("proved");
+        // The constants themselves give the same table again.
+        let constants = |k: u32, r: u32| MarkovSizes::tc_constant(r, k).expect("a constant");
+        if masks <= 24 {
+            let same = MarkovSizes::from_constants(masks, steps, constants).expect("a table");
+            let value = same.constant().expect("proved");
+            assert!((value - exact).abs() <= 1e-14, "{value}, not {exact}");
+        }
+        let closed = MarkovSizes::tc_closed_form(masks, steps).expect("a table");
+        let promised = closed.constant().expect("proved");
+        assert!(promised >= exact * (1.0 - 1e-12), "{masks} {steps}: {promised} below {exact}");
+        let reached = overshoot(Sizes::Markov(&closed), masks, steps).constant(TC);
+        assert!(reached <= promised * (1.0 + 1e-12), "{masks} {steps}: {reached} > {promised}");
+    }
+    // Too small constants prove nothing.
+    let small = MarkovSizes::from_constants(20, 4, |_, _| 1e-3).expect("a table");
+    assert_eq!(small.constant(), None);
+    assert_eq!(MarkovSizes::tc(7, 9).expect("a table").constant(), Some(0.0));
+}
+
+#[test]
+fn systematic_sizes_are_the_best_for_any_weights() {
+    // Other gaps with the same number of steps never have a better constant, nor has any list.
+    let mut state = 5u64;
+    let mut uniform = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / (1u64 << 24) as f64
+    };
+    for _ in 0..200 {
+        let masks = 3 + (uniform() * 12.0) as u32;
+        let steps = 2 + (uniform() * f64::from(masks - 2)) as u32;
+        let weights: Vec<f64> = (1..masks).map(|_| 0.05 + uniform()).collect();
+        let table = SystematicSizes::for_weights(masks, steps, &weights).expect("a table");
+        let constant = table.constant().expect("solved");
+        let reached = overshoot(Sizes::Systematic(&table), masks, steps);
+        let reached = reached.constant_for(&weights).expect("weights that fit");
+        assert!((reached - constant).abs() <= 1e-9 * constant, "{reached}, not {constant}");
+        for _ in 0..50 {
+            let mut sizes = vec![1; steps as usize];
+            for _ in steps..masks {
+                sizes[(uniform() * f64::from(steps)) as usize] += 1;
+            }
+            let of = overshoot(Sizes::List(&list(&sizes)), masks, steps);
+            let other = of.constant_for(&weights).expect("weights that fit");
+            assert!(other >= constant * (1.0 - 1e-9), "{sizes:?}: {other} below {constant}");
+        }
+        let even: Vec<f64> = vec![f64::from(steps - 1) / f64::from(masks - 1); masks as usize - 1];
+        let other = SystematicSizes::from_gaps(&even).expect("a table");
+        let other = overshoot(Sizes::Systematic(&other), masks, steps);
+        let other = other.constant_for(&weights).expect("weights that fit");
+        assert!(other >= constant * (1.0 - 1e-9), "{other} below {constant}");
+    }
+}
+
+/// All lists of `steps` sizes with this sum.
+fn all_lists(masks: u32, steps: u32) -> Vec<Vec<u32>> {
+    if steps == 1 {
+        return vec![vec![masks]];
+    }
+    let longer = |first| {
+        let rest = all_lists(masks - first, steps - 1);
+        rest.into_iter().map(move |rest| [&[first], rest.as_slice()].concat())
+    };
+    (1..=masks - (steps - 1)).flat_map(longer).collect()
+}
+
+#[test]
+fn the_optimal_list_is_the_best_of_all() {
+    let laws: [Box<dyn Law>; 5] = [
+        Box::new(Chain::new(11, 3, 0.7)),
+        Box::new(Polya::new(11, 4, 0.3)),
+        Box::new(Permutation::new(11)),
+        Box::new(Mds::new(11, 4, 11)),
+        Box::new(Blocks::new(12, 4, 3, 2)),
+    ];
+    for law in laws {
+        let profile = profile_of(&*law);
+        let masks = profile.masks();
+        for steps in 1..=masks {
+            let best = all_lists(masks, steps)
+                .iter()
+                .map(|sizes| overshoot(Sizes::List(&list(sizes)), masks, steps))
+                .map(|of| of.expected_kl(&profile).expect("the same masks"))
+                .fold(f64::INFINITY, f64::min);
+            let found = SizeList::optimal(&profile, steps).expect("a list");
+            assert_eq!((found.masks(), found.steps()), (masks, steps));
+            let of = overshoot(Sizes::List(&found), masks, steps);
+            let value = of.expected_kl(&profile).expect("the same masks");
+            assert!((value - best).abs() < 1e-13, "{} in {steps}: {value}", law.name());
+        }
+    }
+}
+
+#[test]
+fn the_square_root_rule_nears_its_limit() {
+    for law in [&Chain::new(2048, 4, 0.99) as &dyn Law, &Permutation::new(2048)] {
+        let profile = profile_of(law);
+        let roots: f64 = profile.drops().map(f64::sqrt).sum();
+        for (steps, tolerance) in [(16, 0.35), (32, 0.2)] {
+            let list = SizeList::square_root(&profile, steps).expect("a list");
+            let of = overshoot(Sizes::List(&list), 2048, steps);
+            let value = of.expected_kl(&profile).expect("the same masks");
+            let best = SizeList::optimal(&profile, steps).expect("a list");
+            let best = overshoot(Sizes::List(&best), 2048, steps).expected_kl(&profile);
+            let best = best.expect("the same masks");
+            assert!(value >= best * (1.0 - 1e-9), "{}: {value} below {best}", law.name());
+            assert!(value <= best * (1.0 + tolerance), "{}: {value} for {best}", law.name());
+            let limit = roots * roots / (2.0 * f64::from(steps));
+            assert!((value - limit).abs() < tolerance * limit, "{}: {value}, {limit}", law.name());
+        }
+    }
+    let level = Profile::new(&[0.5; 10]).expect("a profile");
+    assert_eq!(as_vec(&SizeList::square_root(&level, 3).expect("a list")), [4, 3, 3]);
+    // A single drop: every boundary wants to be there.
+    let spike = profile_of(&Mds::new(10, 4, 11));
+    assert_eq!(as_vec(&SizeList::square_root(&spike, 3).expect("a list")), [4, 1, 5]);
+    assert_eq!(as_vec(&SizeList::square_root(&spike, 10).expect("a list")), [1; 10]);
+}
+
+#[test]
+fn no_step_is_empty_and_all_sum_up() {
+    let check = |sizes: Sizes<'_>, masks: u32, steps: u32| {
+        for stream in 0..20 {
+            let drawn = drawn(sizes, masks, steps, stream);
+            let place = format!("{sizes:?} {masks} in {steps}: {drawn:?}");
+            assert_eq!(drawn.iter().sum::<u32>(), masks, "{place}");
+            let used = drawn.iter().take_while(|&&size| size > 0).count();
+            assert_eq!(used as u32, steps.min(masks), "{place}");
+            assert!(drawn[used..].iter().all(|&size| size == 0), "{place}");
+        }
+    };
+    for masks in [1, 2, 3, 7, 16, 33, 70] {
+        for steps in [1, 2, 3, 8, 16, 32, 33, 69, 70, 90] {
+            check(Sizes::Even, masks, steps);
+            check(Sizes::COSINE, masks, steps);
+            let table = markov(masks, steps);
+            check(Sizes::Markov(&table), masks, steps);
+            check(Sizes::MarkovReversed(&table), masks, steps);
+            for weight in [TC, DTC, ETC] {
+                check(Sizes::Systematic(&systematic(masks, steps, weight)), masks, steps);
+            }
+        }
+    }
+}
+
+#[test]
+fn bad_rows_are_made_up_for() {
+    let given = list(&[4, 3, 2, 1]);
+    let table = markov(10, 4);
+    let systematic_table = systematic(10, 4, TC);
+    for sizes in [
+        Sizes::List(&given),
+        Sizes::Even,
+        Sizes::COSINE,
+        Sizes::Markov(&table),
+        Sizes::MarkovReversed(&table),
+        Sizes::Systematic(&systematic_table),
+    ] {
+        let key = Key { seed: 9, ..Key::default() };
+        let mut plan = [0; 4];
+        sizes.draw_all(10, key, &mut plan).expect("a rule that serves");
+        // Nothing could be revealed at the first step.
+        let second = sizes.size(10, 10, 1, 4, key);
+        match sizes {
+            Sizes::Even => assert_eq!(second, 4),
+            Sizes::Markov(_) => assert!((1..=8).contains(&second)),
+            _ => assert_eq!(second, plan[0] + plan[1], "{sizes:?}"),
+        }
+        assert_eq!(sizes.size(10, 7, 3, 4, key), 7, "the last step reveals all");
+        assert_eq!(sizes.size(10, 0, 2, 4, key), 0);
+        assert_eq!(sizes.size(10, 7, 4, 4, key), 0, "past the last step");
+        // More was revealed than planned, by somebody else.
+        if !matches!(sizes, Sizes::Even | Sizes::Markov(_)) {
+            assert_eq!(sizes.size(10, 0, 0, 4, key), 0);
+        }
+        // The step of the key does not matter, its position does.
+        let other = Key { step: 3, ..key };
+        assert_eq!(sizes.size(10, 10, 0, 4, other), plan[0]);
+    }
+    let differ = |sizes: Sizes<'_>| {
+        let at = |position| {
+            let mut list = [0; 4];
+            let key = Key { position, ..Key::default() };
+            sizes.draw_all(10, key, &mut list).expect("a rule that serves");
+            list
+        };
+        (1..20).any(|position| at(position) != at(0))
+    };
+    assert!(differ(Sizes::Markov(&table)) && differ(Sizes::Systematic(&systematic_table)));
+    // What does not fit is even.
+    let key = Key::default();
+    assert_eq!(Sizes::List(&given).size(11, 11, 0, 4, key), 3);
+    assert_eq!(Sizes::List(&given).size(10, 11, 0, 4, key), 3);
+    assert_eq!(Sizes::Markov(&table).size(20, 20, 0, 4, key), 5);
+}
+
+#[test]
+fn what_a_table_does_not_serve_is_refused_by_name() {
+    let message = |sizes: Sizes<'_>, masks, steps| {
+        sizes.check(masks, steps).expect_err("refused").to_string()
+    };
+    let given = list(&[4, 3, 2, 1]);
+    let given = Sizes::List(&given);
+    assert_eq!(given.check(10, 4), Ok(()));
+    assert_eq!(message(given, 10, 3), "schedule.steps is 3, but must be that of schedule.sizes, 4");
+    assert_eq!(message(given, 9, 4), "segment masks is 9, but must be that of schedule.sizes, 10");
+    let table = markov(10, 4);
+    let table = Sizes::Markov(&table);
+    assert_eq!((table.check(10, 4), table.check(3, 2)), (Ok(()), Ok(())));
+    let at_most = "schedule.steps is 5, but must be at most that of schedule.sizes, 4";
+    assert_eq!(message(table, 10, 5), at_most);
+    let at_most = "segment masks is 11, but must be at most that of schedule.sizes, 10";
+    assert_eq!(message(table, 11, 4), at_most);
+    let table = systematic(10, 4, TC);
+    let table = Sizes::Systematic(&table);
+    assert_eq!(message(table, 9, 4), "segment masks is 9, but must be that of schedule.sizes, 10");
+    assert_eq!(message(Sizes::Even, 9, 0), "schedule.steps is 0, but must be at least 1");
+    assert!(Overshoot::new(Sizes::Even, 0, 1).is_err());
+
+    let refused = |error: demask::Error| error.to_string();
+    let tables = [
+        MarkovSizes::tc(0, 1).map(drop),
+        MarkovSizes::tc(1, 0).map(drop),
+        MarkovSizes::tc(1 << 16, (1 << 12) + 1).map(drop),
+        MarkovSizes::from_constants(1 << 14, 1 << 12, |_, _| 1.0).map(drop),
+        MarkovSizes::from_constants(9, 3, |_, _| 0.0).map(drop),
+        MarkovSizes::from_log_weights(9, 3, |_, _| f64::NAN).map(drop),
+        MarkovSizes::from_log_weights(9, 3, |_, _| f64::NEG_INFINITY).map(drop),
+        SystematicSizes::new(1 << 17, (1 << 16) + 1, TC).map(drop),
+        SystematicSizes::for_weights(4, 2, &[1.0, 1.0]).map(drop),
+        SystematicSizes::for_weights(4, 2, &[1.0, 0.0, 1.0]).map(drop),
+        SystematicSizes::from_gaps(&[0.5, 1.5]).map(drop),
+        SystematicSizes::from_gaps(&[0.5, 0.7]).map(drop),
+        Overshoot::bernoulli(4, &[0.5, 0.4, 1.0]).map(drop),
+        Overshoot::bernoulli(4, &[0.5, 0.9]).map(drop),
+        SizeList::reveal_odds(512, 3).map(drop),
+        SizeList::tc_geometric(5, 1).map(drop),
+        SizeList::optimal(&Profile::new(&[1.0, 0.5]).expect("a profile"), 3).map(drop),
+    ];
+    let expected = [
+        "masks is 0, but must be at least 1",
+        "steps is 0, but must be at least 1",
+        "masks times steps is 268500992, but must be at most 268435456",
+        "masks times steps is 67108864, but must be at most 33554432",
+        "constant is 0, but must be finite and above 0",
+        "log weight is NaN, but must be below +inf, and finite at k - 1 masks",
+        "log weight is -inf, but must be below +inf, and finite at k - 1 masks",
+        "steps is 65537, but must be at most 65536",
+        "weights is 2, but must be one less than the masks, 3",
+        "weight is 0, but must be finite and above 0",
+        "gap is 1.5, but must be from 0 to 1",
+        "sum of the gaps is 1.2, but must be an integer, within 1e-6",
+        "time is 0.4, but must be above 0 and above the time before it",
+        "time is 0.9, but must be 1 at the end",
+        "blocks is 3, but must be at least 12",
+        "zeta is 1, but must be at least 2",
+        "steps is 3, but must be at most the masks, 2",
+    ];
+    for (table, expected) in tables.into_iter().zip(expected) {
+        assert_eq!(table.map_err(refused), Err(expected.to_owned()));
+    }
+}
+
+#[test]
+fn profiles_are_checked_and_fitted() {
+    let profile = Profile::new(&[1.0, 0.5, 0.5 + 1e-13, -1e-16]).expect("rounding is allowed");
+    assert_eq!(profile.values(), [1.0, 0.5, 0.5, 0.0]);
+    assert_eq!(profile.drops().collect::<Vec<_>>(), [0.5, 0.0, 0.5]);
+    assert_eq!((profile.masks(), profile.entropy()), (4, 2.0));
+    assert_eq!(profile.complexity(TC), 3.0 * 0.5 + 0.5);
+    assert_eq!(profile.complexity(DTC), 0.5 + 3.0 * 0.5);
+    assert_eq!(profile.complexity(ETC), (3.0 * 0.5 + 3.0 * 0.5) / 4.0);
+    for bad in [&[][..], &[f64::NAN], &[0.5, 0.6], &[0.5, -0.1], &[f64::INFINITY]] {
+        assert!(Profile::new(bad).is_err(), "{bad:?}");
+    }
+    let fit = |values: &[f64], weights: &[f64]| {
+        Profile::isotonic(values, weights).expect("a fit").values().to_vec()
+    };
+    assert_eq!(fit(&[3.0, 2.0, 1.0], &[1.0; 3]), [3.0, 2.0, 1.0]);
+    assert_eq!(fit(&[1.0, 2.0, 3.0], &[1.0; 3]), [2.0; 3]);
+    assert_eq!(fit(&[4.0, 1.0, 3.0, 0.5], &[1.0, 1.0, 3.0, 1.0]), [4.0, 2.5, 2.5, 0.5]);
+    assert_eq!(fit(&[1.0, -1.0], &[1.0; 2]), [1.0, 0.0]);
+    // The nearest one: no small change that stays in order is nearer.
+    let values = [2.0, 2.5, 1.0, 1.5, 1.25, 0.25, 0.75];
+    let weights = [1.0, 2.0, 1.0, 1.0, 3.0, 1.0, 2.0];
+    let near = |fit: &[f64]| -> f64 {
+        let terms = fit.iter().zip(values).zip(weights);
+        terms.map(|((a, b), weight)| weight * (a - b).powi(2)).sum()
+    };
+    let best = fit(&values, &weights);
+    for from in 0..7 {
+        for to in from + 1..=7 {
+            for change in [1e-4, -1e-4] {
+                let mut other = best.clone();
+                other[from..to].iter_mut().for_each(|value| *value += change);
+                assert!(!other.is_sorted_by(|a, b| a >= b) || near(&other) > near(&best));
+            }
+        }
+    }
+    assert!(Profile::isotonic(&[1.0], &[0.0]).is_err());
+    assert!(Profile::isotonic(&[1.0], &[1.0, 1.0]).is_err());
+    assert!(Profile::isotonic(&[f64::NAN], &[1.0]).is_err());
+}
+
+#[test]
+fn profiles_are_estimated_from_conditionals() {
+    // The estimator is fed as a client would: sample, reveal some at random, one call for the rest.
+    let law = Chain::new(16, 3, 0.7);
+    let exact = law.profile();
+    let mut rng = Key { seed: 77, ..Key::default() }.generator(Purpose::Order);
+    let mut uniform = move || (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+    let mut estimator = ProfileEstimator::new(16).expect("an estimator");
+    let calls = 3000;
+    for revealed in 0..16 {
+        for _ in 0..calls {
+            let tokens = law.sample(&mut uniform);
+            let mut order: Vec<usize> = (0..16).collect();
+            for last in (1..16).rev() {
+                order.swap(last, (uniform() * (last + 1) as f64) as usize);
+            }
+            let (known, wanted) = order.split_at(revealed);
+            let mut context = vec![None; 16];
+            known.iter().for_each(|&i| context[i] = Some(tokens[i]));
+            let mut rows = vec![0.0; wanted.len() * 3];
+            law.conditionals(&context, wanted, &mut rows);
+            let logs =
+                wanted.iter().zip(rows.chunks(3)).map(|(&i, row)| row[tokens[i] as usize].ln());
+            estimator.observe(revealed as u32, logs).expect("finite");
+        }
+    }
+    for (m, exact) in (0..).zip(&exact) {
+        let (mean, error) = (estimator.mean(m), estimator.standard_error(m));
+        let (mean, error) = (mean.expect("observed"), error.expect("observed often"));
+        assert_eq!(estimator.observations(m), calls);
+        // Five standard errors, 16 comparisons: 1e-5. All first tokens have the same entropy.
+        assert!((mean - exact).abs() <= 5.0 * error + 1e-12, "{m}: {mean} ± {error}, {exact}");
+        assert!(m == 0 || error > 1e-4 && error < 0.02, "{m}: {error}");
+    }
+    let profile = estimator.profile().expect("observed");
+    assert!(profile.values().iter().zip(&exact).all(|(a, b)| (a - b).abs() < 0.05));
+    // Its best list is nearly as good as that of the exact profile.
+    let exact = Profile::new(&exact).expect("a profile");
+    let kl = |list: &SizeList| {
+        overshoot(Sizes::List(list), 16, 4).expected_kl(&exact).expect("16 tokens")
+    };
+    let found = kl(&SizeList::optimal(&profile, 4).expect("a list"));
+    let best = kl(&SizeList::optimal(&exact, 4).expect("a list"));
+    assert!(found >= best - 1e-12 && found < 1.1 * best, "{found} for {best}");
+
+    let mut estimator = ProfileEstimator::new(4).expect("an estimator");
+    assert!(estimator.profile().is_err());
+    for (revealed, log) in [(4, -1.0), (0, f64::NAN), (0, f64::NEG_INFINITY), (0, 0.1)] {
+        assert!(estimator.observe(revealed, [-1.0, log]).is_err(), "{revealed} {log}");
+    }
+    assert!(estimator.observe(0, []).is_err());
+    assert_eq!(estimator, ProfileEstimator::new(4).expect("an estimator"), "nothing was added");
+    estimator.observe(1, [-0.5]).expect("finite");
+    assert_eq!(estimator.profile().expect("observed").values(), [0.5; 4]);
+    assert_eq!(estimator.standard_error(1), None);
+    assert_eq!(estimator.mean(0), None);
+}
+
+#[test]
+fn tables_are_made_once() {
+    let mut tables = SizeTables::default();
+    assert!(tables.is_empty());
+    for _ in 0..2 {
+        for (masks, steps, weight) in [(20, 4, TC), (20, 4, DTC), (21, 4, TC), (20, 5, TC)] {
+            let table = tables.prepare(masks, steps, weight).expect("a table").clone();
+            assert_eq!(table, systematic(masks, steps, weight));
+            assert_eq!(tables.get(masks, steps, weight), Some(&table));
+        }
+        assert_eq!(tables.len(), 4);
+    }
+    assert_eq!(tables.get(20, 6, TC), None);
+    assert!(tables.prepare(0, 4, TC).is_err());
+    assert_eq!(tables.len(), 4);
+}
+
+#[test]
+fn the_largest_tables_work() {
+    let (masks, steps) = (1 << 16, 1 << 12);
+    for weight in [TC, DTC, ETC] {
+        let table = systematic(masks, steps, weight);
+        let reached = overshoot(Sizes::Systematic(&table), masks, steps).constant(weight);
+        assert_close(reached, table.constant().expect("solved"), 1e-7);
+        let sizes = drawn(Sizes::Systematic(&table), masks, steps, 1);
+        assert_eq!(sizes.iter().sum::<u32>(), masks);
+        assert!(sizes.iter().all(|&size| size > 0));
+    }
+    // Fixed point of the approximation v = ln(1 + 2vL)/(2(K − 1)), good to some per cent.
+    let table = systematic(masks, steps, TC);
+    let mut v = 1e-3;
+    for _ in 0..100 {
+        v = (2.0 * v * f64::from(masks)).ln_1p() / (2.0 * f64::from(steps - 1));
+    }
+    assert_close(table.constant().expect("solved"), v, 0.03);
+
+    let table = markov(masks, steps);
+    let constant = table.constant().expect("proved");
+    assert_close(constant, MarkovSizes::tc_constant(masks, steps).expect("a constant"), 1e-12);
+    let sizes = drawn(Sizes::Markov(&table), masks, steps, 1);
+    assert_eq!(sizes.iter().sum::<u32>(), masks);
+    assert!(sizes.iter().all(|&size| size > 0));
+    // A smaller segment has the same law as in a table of its own, which is kept row by row.
+    let small = markov(600, 40);
+    for stream in 0..500 {
+        let (large, small) = (Sizes::Markov(&table), Sizes::Markov(&small));
+        assert_eq!(drawn(large, 600, 40, stream), drawn(small, 600, 40, stream));
+    }
 }

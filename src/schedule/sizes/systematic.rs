@@ -91,7 +91,8 @@ impl SystematicSizes {
         shape(gaps.len() <= most, "gaps", gaps.len(), "at most", most)?;
         let steps = sum.round() as usize + 1;
         shape(steps <= MOST_STEPS, "steps", steps, "at most", MOST_STEPS)?;
-        Ok(Self { steps: steps as u32, constant: None, positions: positions(gaps, steps as u64) })
+        let gaps: Vec<u64> = gaps.iter().map(|gap| (gap * ONE as f64).round() as u64).collect();
+        Ok(Self { steps: steps as u32, constant: None, positions: positions(&gaps, steps as u64) })
     }
 
     fn solved(masks: u32, steps: u32, weights: &[f64]) -> Self {
@@ -101,10 +102,10 @@ impl SystematicSizes {
             1 => {
                 let overshoot = (1..masks).rev().map(f64::from);
                 let worst = overshoot.zip(weights).map(|(r, w)| r / w).fold(0.0, f64::max);
-                (worst, vec![0.0; inner])
+                (worst, vec![0; inner])
             }
-            _ if steps >= masks => (0.0, vec![1.0; inner]),
-            _ => solve(weights, f64::from(steps - 1)),
+            _ if steps >= masks => (0.0, vec![ONE; inner]),
+            _ => solve(weights, steps),
         };
         let fixed = positions(&gaps, u64::from(steps.min(masks)));
         Self { steps, constant: Some(constant), positions: fixed }
@@ -181,20 +182,19 @@ fn check_counts(masks: u32, steps: u32) -> Result<(), Error> {
     shape(used <= MOST_STEPS, "steps", used, "at most", MOST_STEPS)
 }
 
-/// x_1 to x_L for gaps that sum to `steps − 1` up to rounding, in the fixed point: exact at both
-/// ends, and neighbours at most 1 apart.
-fn positions(gaps: &[f64], steps: u64) -> Vec<u64> {
-    let last = (steps - 1) * ONE;
-    let total: f64 = gaps.iter().sum();
-    let scale = if total > 0.0 { last as f64 / total } else { 0.0 };
+/// x_1 to x_L for gaps that sum to `steps − 1` but for rounding, in the fixed point: the sum is exact,
+/// and neighbours are at most 1 apart.
+fn positions(gaps: &[u64], steps: u64) -> Vec<u64> {
+    let last = u128::from((steps - 1) * ONE);
+    let total: u128 = gaps.iter().map(|&gap| u128::from(gap)).sum();
     let mut x = Vec::with_capacity(gaps.len() + 1);
-    let mut sum = 0.0;
+    let mut sum = 0u128;
     x.push(0);
-    for gap in gaps {
-        sum += gap;
-        x.push(if sum < total { ((sum * scale) as u64).min(last) } else { last });
+    for &gap in gaps {
+        sum += u128::from(gap);
+        x.push((sum * last / total.max(1)) as u64);
     }
-    let mut next = last;
+    let mut next = last as u64;
     for position in x.iter_mut().rev() {
         *position = (*position).max(next.saturating_sub(ONE));
         next = *position;
@@ -202,12 +202,14 @@ fn positions(gaps: &[f64], steps: u64) -> Vec<u64> {
     x
 }
 
-/// The gaps of least constant whose sum is `wanted`, at least 1 and below their number, and that
-/// constant: the sum falls continuously in the constant, so it is found by bisection.
-fn solve(weights: &[f64], wanted: f64) -> (f64, Vec<f64>) {
+/// The gaps of least constant that sum to at most `steps − 1`, with `steps` from 2 to the number of
+/// weights, and that constant: the sum falls continuously in the constant, but for the fixed point,
+/// so it is found by bisection.
+fn solve(weights: &[f64], steps: u32) -> (f64, Vec<u64>) {
     let masks = weights.len() + 1;
-    let mut gaps = vec![0.0; weights.len()];
-    let mut ends = vec![0.0; masks + 1];
+    let wanted = u128::from(steps - 1) * u128::from(ONE);
+    let mut gaps = vec![0; weights.len()];
+    let mut ends = vec![0; masks + 1];
     let mut low = 0.0;
     let farthest = (1..masks).map(|m| (masks - m) as f64 / weights[m - 1]);
     let mut high = farthest.fold(0.0, f64::max);
@@ -228,35 +230,33 @@ fn solve(weights: &[f64], wanted: f64) -> (f64, Vec<f64>) {
 }
 
 /// The smallest gaps with E R(m) ≤ `constant`·w(m), from the last to the first. `ends[m]` becomes
-/// g_m + … + g_(L−1).
-fn fill_gaps(weights: &[f64], constant: f64, gaps: &mut [f64], ends: &mut [f64]) {
+/// g_m + … + g_(L−1). In the fixed point, for errors of one E R would add up in those before it.
+fn fill_gaps(weights: &[f64], constant: f64, gaps: &mut [u64], ends: &mut [u128]) {
     let masks = weights.len() + 1;
-    ends[masks] = 0.0;
+    let one = u128::from(ONE);
+    ends[masks] = 0;
     // E R(m + 1), and how many of its terms are positive.
-    let (mut after, mut terms) = (0.0, 0);
+    let (mut after, mut terms) = (0, 0);
     for m in (1..masks).rev() {
         // With g_m = 0: one more term, which is 1, in front of those of m + 1.
-        let mut overshoot = 1.0 + after;
+        let mut overshoot = one + after;
         terms += 1;
-        let bound = constant * weights[m - 1];
-        let mut gap = 0.0;
+        let bound = (constant * weights[m - 1] * ONE as f64) as u128;
+        let mut gap = 0;
         if overshoot > bound {
             loop {
-                gap = (overshoot - bound) / terms as f64;
+                gap = (overshoot - bound).div_ceil(terms as u128);
                 // The last term, without g_m.
-                let last = 1.0 - (ends[m + 1] - ends[m + terms]);
+                let last = one - (ends[m + 1] - ends[m + terms]);
                 if gap <= last || terms == 1 {
                     break;
                 }
                 overshoot -= last;
                 terms -= 1;
             }
-            gap = gap.min(1.0);
-            after = bound;
-        } else {
-            after = overshoot;
         }
-        gaps[m - 1] = gap;
+        after = overshoot - gap * terms as u128;
+        gaps[m - 1] = gap as u64;
         ends[m] = ends[m + 1] + gap;
     }
 }
