@@ -44,7 +44,6 @@ pub enum Purpose {
     HitLane = 4,
     /// The noise of every token of a position: the exponential race.
     Race = 5,
-<<<<<<< HEAD
     /// How many positions each step of a segment reveals, where that is random.
     Sizes = 6,
     /// When each position of a request is revealed, drawn once for all steps. `step` and `position`
@@ -52,10 +51,8 @@ pub enum Purpose {
     Predrawn = 7,
     /// Whether a position is revealed whose row says how likely that is.
     RowReveal = 8,
-=======
     /// When a position is hit, whatever the others do.
-    HitPosition = 6,
->>>>>>> noise
+    HitPosition = 9,
 }
 
 /// SplitMix64's output function: a bijection of 64-bit words whose every output bit depends on

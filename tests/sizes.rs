@@ -6,7 +6,8 @@
 mod size_law;
 
 use demask::schedule::sizes::{
-    MarkovSizes, MaskFunction, Overshoot, Rounding, SizeList, SystematicSizes, Weight,
+    MarkovSizes, MaskFunction, Overshoot, Profile, ProfileEstimator, Rounding, SizeList,
+    SizeTables, SystematicSizes, Weight,
 };
 use demask::{Key, Purpose, Sizes};
 use rand_xoshiro::rand_core::Rng;
@@ -31,6 +32,10 @@ fn markov(masks: u32, steps: u32) -> MarkovSizes {
 
 fn systematic(masks: u32, steps: u32, weight: Weight) -> SystematicSizes {
     SystematicSizes::new(masks, steps, weight).expect("a systematic table")
+}
+
+fn list(sizes: &[u32]) -> SizeList {
+    SizeList::new(sizes).expect("a list")
 }
 
 fn overshoot(sizes: Sizes<'_>, masks: u32, steps: u32) -> Overshoot {

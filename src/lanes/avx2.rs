@@ -241,13 +241,12 @@ impl Lanes for Avx2 {
         both!(_mm256_xor_si256, a, b)
     }
     #[inline(always)]
-<<<<<<< HEAD
     fn equal_u32(self, a: Self::U, b: Self::U) -> Self::Mask {
         self.float_from_bits(both!(_mm256_cmpeq_epi32, a, b))
-=======
+    }
+    #[inline(always)]
     fn and(self, a: Self::U, b: Self::U) -> Self::U {
         both!(_mm256_and_si256, a, b)
->>>>>>> noise
     }
     #[inline(always)]
     fn min_i16(self, a: Self::U, b: Self::U) -> Self::U {

@@ -199,13 +199,12 @@ impl Lanes for Avx512 {
         one!(_mm512_xor_si512, a, b)
     }
     #[inline(always)]
-<<<<<<< HEAD
     fn equal_u32(self, a: __m512i, b: __m512i) -> __mmask16 {
         one!(_mm512_cmpeq_epi32_mask, a, b)
-=======
+    }
+    #[inline(always)]
     fn and(self, a: __m512i, b: __m512i) -> __m512i {
         one!(_mm512_and_si512, a, b)
->>>>>>> noise
     }
     #[inline(always)]
     fn min_i16(self, a: __m512i, b: __m512i) -> __m512i {

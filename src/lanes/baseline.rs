@@ -183,13 +183,12 @@ impl Lanes for Baseline {
         a ^ b
     }
     #[inline(always)]
-<<<<<<< HEAD
     fn equal_u32(self, a: u32x16, b: u32x16) -> f32x16 {
         bytemuck::must_cast(a.simd_eq(b))
-=======
+    }
+    #[inline(always)]
     fn and(self, a: u32x16, b: u32x16) -> u32x16 {
         a & b
->>>>>>> noise
     }
     #[inline(always)]
     fn min_i16(self, a: u32x16, b: u32x16) -> u32x16 {

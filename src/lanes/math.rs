@@ -5,12 +5,8 @@
 //! | [`weight`] | any logits, T ≥ 1e-30 | [`WEIGHT_ERROR`] relative | `weights_keep_their_error_bound` |
 //! | [`fast_weight`] | 0 to 125 halvings below | [`FAST_WEIGHT_ERROR`] relative, see there | `fast_weights_keep_their_error_bound` |
 //! | [`weight_bound`] | the same | above [`weight`] by [`BOUND_EXCESS`] relative and 2^-22 | `bounds_lie_above_weights` |
-<<<<<<< HEAD
-//! | [`exponential`] | any 64 bits | [`EXPONENTIAL_ULP`] ULP | `exponentials_keep_their_error_bound` |
-//! | [`log`] | positive, normal | [`LOG_ULP`] ULP | `logarithms_keep_their_error_bound` |
-=======
 //! | [`exponentials`] | any 64 bits | [`EXPONENTIAL_ULP`] ULP | `exponentials_keep_their_error_bound` |
->>>>>>> noise
+//! | [`log`] | positive, normal | [`LOG_ULP`] ULP | `logarithms_keep_their_error_bound` |
 //!
 //! The polynomials are minimax fits of relative error made for this file: 2^f on [−½, ½] to
 //! 2.0e-9, 2^(f/16) on the same to 4.3e-7, ln(1 + f) on [√½ − 1, √2 − 1] to 5.8e-9.
@@ -179,15 +175,8 @@ pub(crate) fn exponentials<L: Lanes, const N: usize>(s: L, words: &[[L::U; 2]; N
             power[i] = s.fma(power[i], f[i], s.splat(c));
         }
     }
-    // −(e·ln 2 + f − f²/2 + f³·P(f)), the small terms first.
-    let (ln2_high, ln2_low) = (0.693_359_4, -2.121_944_4e-4);
     for i in 0..N {
-        let square = s.mul(f[i], f[i]);
-        let tail = s.mul(s.mul(square, f[i]), power[i]);
-        let tail = s.fma(square, s.splat(-0.5), tail);
-        let tail = s.fma(e[i], s.splat(ln2_low), tail);
-        let sum = s.fma(e[i], s.splat(ln2_high), s.add(f[i], tail));
-        power[i] = s.sub(zero, sum);
+        power[i] = s.sub(zero, log_of_octave(s, e[i], f[i], power[i]));
     }
     power
 }
@@ -207,19 +196,16 @@ fn one_minus<L: Lanes>(s: L, [high, low]: [L::U; 2]) -> (L::F, L::F) {
     let below_root = s.greater(s.splat(1.0 - core::f32::consts::FRAC_1_SQRT_2), near);
     let minus = s.sub(zero, near);
     let lower_f = s.select(below_root, minus, s.fma(near, s.splat(-2.0), one));
-<<<<<<< HEAD
-    let lower_e = s.select(below_root, zeros, s.splat(-1.0));
+    let lower_e = s.select(below_root, zero, s.splat(-1.0));
     let (upper_e, upper_f) = octave(s, near);
-    let f = s.select(upper, upper_f, lower_f);
-    let e = s.select(upper, upper_e, lower_e);
-    s.sub(zeros, log_of_octave(s, e, f))
+    (s.select(upper, upper_f, lower_f), s.select(upper, upper_e, lower_e))
 }
 
 /// ln x for x positive and normal.
 #[inline(always)]
 pub(crate) fn log<L: Lanes>(s: L, x: L::F) -> L::F {
     let (e, f) = octave(s, x);
-    log_of_octave(s, e, f)
+    log_of_octave(s, e, f, horner(s, f, &LN))
 }
 
 /// e and f of x = 2^e·(1 + f), positive and normal, with 1 + f within [√½, √2).
@@ -228,46 +214,28 @@ fn octave<L: Lanes>(s: L, x: L::F) -> (L::F, L::F) {
     // Subtracting the bits of √½ makes the exponent field count from there.
     let root = core::f32::consts::FRAC_1_SQRT_2.to_bits();
     let shifted = s.add_u32(s.float_bits(x), s.splat_u32((127u32 << 23).wrapping_sub(root)));
-    let field = s.shr::<23>(shifted);
-    let e = s.sub(s.to_f32(field), s.splat(127.0));
-    let exponent = s.shl::<23>(s.add_u32(field, s.splat_u32(127u32.wrapping_neg())));
-    let negative = s.add_u32(s.xor(exponent, s.splat_u32(u32::MAX)), s.splat_u32(1));
-    let mantissa = s.float_from_bits(s.add_u32(s.float_bits(x), negative));
+    let e = s.sub(s.to_f32(s.shr::<23>(shifted)), s.splat(127.0));
+    let fraction = s.and(shifted, s.splat_u32((1 << 23) - 1));
+    let mantissa = s.float_from_bits(s.add_u32(fraction, s.splat_u32(root)));
     (e, s.sub(mantissa, s.splat(1.0)))
 }
 
 /// ln(2^e·(1 + f)) as e·ln 2 + f − f²/2 + f³·P(f), the small terms first.
 #[inline(always)]
-fn log_of_octave<L: Lanes>(s: L, e: L::F, f: L::F) -> L::F {
+fn log_of_octave<L: Lanes>(s: L, e: L::F, f: L::F, power: L::F) -> L::F {
     let square = s.mul(f, f);
-    let tail = s.mul(s.mul(square, f), horner(s, f, &LN));
+    let tail = s.mul(s.mul(square, f), power);
     let tail = s.fma(square, s.splat(-0.5), tail);
     let (ln2_high, ln2_low) = (0.693_359_4, -2.121_944_4e-4);
     let tail = s.fma(e, s.splat(ln2_low), tail);
     s.fma(e, s.splat(ln2_high), s.add(f, tail))
-=======
-    let lower_e = s.select(below_root, zero, s.splat(-1.0));
-    // Subtracting the bits of √½ makes the exponent field count from there.
-    let root = core::f32::consts::FRAC_1_SQRT_2.to_bits();
-    let shifted = s.add_u32(s.float_bits(near), s.splat_u32((127u32 << 23).wrapping_sub(root)));
-    let upper_e = s.sub(s.to_f32(s.shr::<23>(shifted)), s.splat(127.0));
-    let fraction = s.and(shifted, s.splat_u32((1 << 23) - 1));
-    let mantissa = s.float_from_bits(s.add_u32(fraction, s.splat_u32(root)));
-    let upper_f = s.sub(mantissa, one);
-    (s.select(upper, upper_f, lower_f), s.select(upper, upper_e, lower_e))
->>>>>>> noise
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-<<<<<<< HEAD
         BOUND_EXCESS, BOUND_UNIT, EXPONENTIAL_ULP, FAST_WEIGHT_ERROR, LOG_ULP, SIXTEENTHS,
-        WEIGHT_ERROR, exponential, fast_weight, log, weight, weight_bound,
-=======
-        BOUND_EXCESS, BOUND_UNIT, EXPONENTIAL_ULP, FAST_WEIGHT_ERROR, SIXTEENTHS, WEIGHT_ERROR,
-        exponentials, fast_weight, weight, weight_bound,
->>>>>>> noise
+        WEIGHT_ERROR, exponentials, fast_weight, log, weight, weight_bound,
     };
     use crate::draw::Temperature;
     use crate::lanes::{Kernel, Lanes, Level, run};

@@ -213,11 +213,8 @@ pub(crate) trait Lanes: Copy {
     fn float_from_bits(self, x: Self::U) -> Self::F;
     fn add_u32(self, a: Self::U, b: Self::U) -> Self::U;
     fn xor(self, a: Self::U, b: Self::U) -> Self::U;
-<<<<<<< HEAD
     fn equal_u32(self, a: Self::U, b: Self::U) -> Self::Mask;
-=======
     fn and(self, a: Self::U, b: Self::U) -> Self::U;
->>>>>>> noise
     /// The smaller of each half of the lanes, as signed integers of 16 bits.
     fn min_i16(self, a: Self::U, b: Self::U) -> Self::U;
     /// Lane i becomes the sum of lanes 0 to i.
