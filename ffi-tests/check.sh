@@ -68,7 +68,7 @@ for std in c++11 c++14 c++17 c++20; do
 done
 
 echo "== programs"
-for name in first_hitting draws errors calls layout readme; do
+for name in first_hitting draws sizes errors calls layout readme; do
     program $name $name.c
 done
 program two_units two_units_a.c two_units_b.c
@@ -83,7 +83,7 @@ run_into() { "${@:2}" >"$1"; }
 for program in "$out"/*-static "$out"/*-shared; do
     check "$(basename "$program")" run_into "$program.txt" "$program"
 done
-for name in first_hitting draws; do
+for name in first_hitting draws sizes; do
     check "$name prints the same, static and shared" \
         cmp "$out/$name-static.txt" "$out/$name-shared.txt"
 done
@@ -101,7 +101,7 @@ if command -v valgrind >/dev/null; then
         check "$name under valgrind" run_into "$program.valgrind.txt" \
             $valgrind "$program" $arguments
     done
-    for name in first_hitting draws; do
+    for name in first_hitting draws sizes; do
         check "$name prints the same under valgrind, which hides AVX-512" \
             cmp "$out/$name-static.txt" "$out/$name-static.valgrind.txt"
     done

@@ -30,6 +30,9 @@ fn c_programs_pass_and_draw_the_same_tokens() {
     let from_rust = markov::report();
     assert_eq!(from_rust.lines().count(), 13 * 257, "generations of 256 sequences");
     assert_same("first_hitting", &from_rust);
+    let from_rust = sizes::report();
+    assert_eq!(from_rust.lines().count(), 5 * (15 + 14), "15 plain rules and 14 tables");
+    assert_same("sizes", &from_rust);
     let from_rust = draws::report();
     assert_eq!(from_rust.lines().count(), 52, "28 draws, and statistics of 24 rows");
     assert_same("draws", &from_rust);
@@ -45,6 +48,86 @@ fn assert_same(name: &str, from_rust: &str) {
         assert_eq!(c, rust, "{name}, line {number}");
     }
     assert_eq!(from_c, from_rust, "{name}");
+}
+
+/// The lists of `ffi-tests/sizes.c`, which says what they are.
+mod sizes {
+    use super::*;
+    use demask::Sizes;
+    use demask::schedule::sizes::{
+        MarkovSizes, MaskFunction, Profile, Rounding, SizeList, SystematicSizes, Weight,
+    };
+
+    const MASKS: u32 = 40;
+    const STEPS: u32 = 7;
+
+    fn write(report: &mut String, name: &str, sizes: Sizes<'_>, steps: u32) {
+        for stream in 0..5 {
+            let key = Key { seed: 7, stream, step: 3, position: 9 };
+            let mut list = vec![0; steps as usize];
+            sizes.draw_all(MASKS, key, &mut list).expect("a rule that serves");
+            report.push_str(name);
+            for size in list {
+                write!(report, " {size}").expect("a string");
+            }
+            report.push('\n');
+        }
+    }
+
+    pub(super) fn report() -> String {
+        let mut report = String::new();
+        write(&mut report, "rule-0", Sizes::Even, STEPS);
+        for (rounding, more) in [(Rounding::Floor, 0), (Rounding::Ceil, 256)] {
+            let functions = [
+                MaskFunction::Linear,
+                MaskFunction::Cosine,
+                MaskFunction::Square,
+                MaskFunction::Cubic,
+                MaskFunction::SquareRoot,
+                MaskFunction::Exponential,
+                MaskFunction::Logarithmic,
+            ];
+            for (number, function) in (1 + more..).zip(functions) {
+                let name = format!("rule-{number}");
+                write(&mut report, &name, Sizes::Mask(function, rounding), STEPS);
+            }
+        }
+        let list = SizeList::new(&[1, 9, 2, 8, 3, 7, 10]).expect("a list");
+        write(&mut report, "list", Sizes::List(&list), STEPS);
+        write(&mut report, "list-reversed", Sizes::List(&list.reversed()), STEPS);
+        let tc = SizeList::tc_geometric(MASKS, 3).expect("a list");
+        let dtc = SizeList::dtc_geometric(MASKS, 3).expect("a list");
+        for (name, list) in [("geometric-0", tc), ("geometric-1", dtc)] {
+            write(&mut report, name, Sizes::List(&list), list.steps());
+        }
+        let table = MarkovSizes::tc(MASKS + 5, STEPS + 2).expect("a table");
+        write(&mut report, "markov", Sizes::Markov(&table), STEPS);
+        write(&mut report, "markov-reversed", Sizes::MarkovReversed(&table), STEPS);
+        write(&mut report, "markov-again", Sizes::Markov(&table), STEPS);
+        let constant = |k: u32, _| 2.0 / (1.0 + f64::from(k));
+        let table = MarkovSizes::from_constants(MASKS, STEPS, constant).expect("a table");
+        write(&mut report, "constants", Sizes::Markov(&table), STEPS);
+        let weights = [
+            Weight::TotalCorrelation,
+            Weight::DualTotalCorrelation,
+            Weight::EffectiveTotalCorrelation,
+        ];
+        for (number, weight) in weights.into_iter().enumerate() {
+            let table = SystematicSizes::new(MASKS, STEPS, weight).expect("a table");
+            let name = format!("systematic-{number}");
+            write(&mut report, &name, Sizes::Systematic(&table), STEPS);
+        }
+        let weights: Vec<f64> = (1..MASKS).map(|m| 0.5 + f64::from(m % 3)).collect();
+        let table = SystematicSizes::for_weights(MASKS, STEPS, &weights).expect("a table");
+        write(&mut report, "weights", Sizes::Systematic(&table), STEPS);
+        let smooth: Vec<f64> = (0..MASKS).map(|m| 1.0 / (1.0 + 0.25 * f64::from(m))).collect();
+        let profile = Profile::new(&smooth).expect("a profile");
+        let list = SizeList::square_root(&profile, STEPS).expect("a list");
+        write(&mut report, "square-root", Sizes::List(&list), STEPS);
+        let list = SizeList::optimal(&profile, STEPS).expect("a list");
+        write(&mut report, "optimal", Sizes::List(&list), STEPS);
+        report
+    }
 }
 
 /// The draws of `ffi-tests/draws.c`, which says what they are.

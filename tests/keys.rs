@@ -11,13 +11,14 @@ use demask::{
 use rand_xoshiro::rand_core::Rng;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-const PURPOSES: [Purpose; 8] = [
+const PURPOSES: [Purpose; 9] = [
     Purpose::Token,
     Purpose::Reveal,
     Purpose::Order,
     Purpose::Hit,
     Purpose::HitLane,
     Purpose::Race,
+    Purpose::Sizes,
     Purpose::Predrawn,
     Purpose::RowReveal,
 ];

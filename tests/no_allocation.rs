@@ -8,9 +8,10 @@ mod rows;
 
 use demask::draw::shard::{Shard, ShardMerge, ShardRecords, ShardToken};
 use demask::policy::{DrawMethod, FilterOrder};
+use demask::schedule::sizes::{MarkovSizes, SizeList, SystematicSizes, Weight};
 use demask::{
     AllowedTokens, Canvas, Constraints, Draw, Finish, Key, Logits, LogitsData, Noise, Plan, Policy,
-    PositionKind, Sampler, Segment, Select,
+    PositionKind, Sampler, Segment, Select, Sizes,
 };
 use rows::{in_every_type, levels, stepped_row};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -112,14 +113,26 @@ fn memory_is_linear() {
 
 fn a_step_does_not_allocate() {
     const MASK: i32 = -1;
-    let (segments, length, vocab) = (8, 12, 300);
+    let (segments, length, vocab) = (12, 12, 300);
     let positions = segments * length;
     let mut finishing = Policy::euler(Noise::Cosine, 3);
     finishing.stop.finish = Finish::Argmax;
     let mut score = Policy::euler_score(Noise::Linear, 6);
     score.stop.finish = Finish::Sample;
     let predrawn = |policy: Policy<'static>, select| Policy { select, ..policy };
+    let table = MarkovSizes::tc(12, 5).expect("a table");
+    let systematic = SystematicSizes::new(12, 5, Weight::TotalCorrelation).expect("a table");
+    let list = SizeList::new(&[1, 2, 3, 4, 2]).expect("a list");
+    let sized = |sizes| {
+        let mut policy = Policy::random_order(5);
+        policy.schedule.sizes = sizes;
+        policy
+    };
     let policies = [
+        sized(Sizes::Markov(&table)),
+        sized(Sizes::MarkovReversed(&table)),
+        sized(Sizes::Systematic(&systematic)),
+        sized(Sizes::List(&list)),
         Policy::first_hitting(Noise::UnitRate),
         finishing,
         Policy::random_order(4),

@@ -1107,3 +1107,23 @@ fn the_largest_tables_work() {
         assert_eq!(drawn(large, 600, 40, stream), drawn(small, 600, 40, stream));
     }
 }
+
+/// Frozen: a change of any of these is a breaking change.
+#[test]
+fn golden_lists() {
+    let table = markov(100, 8);
+    let systematic_table = systematic(100, 8, ETC);
+    let golden = [
+        (Sizes::Markov(&table), [[15, 47, 24, 3, 4, 5, 1, 1], [28, 24, 30, 3, 6, 4, 4, 1]]),
+        (Sizes::MarkovReversed(&table), [[1, 1, 5, 4, 3, 24, 47, 15], [1, 4, 4, 6, 3, 30, 24, 28]]),
+        (
+            Sizes::Systematic(&systematic_table),
+            [[1, 3, 7, 14, 26, 30, 16, 3], [1, 4, 8, 17, 27, 29, 12, 2]],
+        ),
+    ];
+    for (sizes, lists) in golden {
+        for (stream, expected) in (0..).zip(lists) {
+            assert_eq!(drawn(sizes, 100, 8, stream), expected, "{sizes:?}, stream {stream}");
+        }
+    }
+}
