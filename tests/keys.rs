@@ -11,7 +11,7 @@ use demask::{
 use rand_xoshiro::rand_core::Rng;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-const PURPOSES: [Purpose; 8] = [
+const PURPOSES: [Purpose; 10] = [
     Purpose::Token,
     Purpose::Reveal,
     Purpose::Order,
@@ -20,6 +20,8 @@ const PURPOSES: [Purpose; 8] = [
     Purpose::Race,
     Purpose::Predrawn,
     Purpose::RowReveal,
+    Purpose::Sizes,
+    Purpose::HitPosition,
 ];
 
 const fn key(seed: u64, stream: u64, step: u32, position: u32) -> Key {
@@ -113,7 +115,7 @@ fn every_state_has_one_key() {
         }
     }
     for k in 0..100_000 {
-        let (key, purpose) = (words.next_key(), PURPOSES[k % 8]);
+        let (key, purpose) = (words.next_key(), PURPOSES[k % PURPOSES.len()]);
         assert_eq!(invert(key.state(purpose)), (key, purpose as u64));
     }
 }
