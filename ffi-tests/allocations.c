@@ -41,6 +41,7 @@ int main(void) {
   static demask_policy policies[3];
   static uint32_t rows[POSITIONS], offsets[SEGMENTS + 1], steps[SEGMENTS], masks[POSITIONS];
   static double log_masked[SEGMENTS], times[SEGMENTS], events[POSITIONS];
+  static double more_events[POSITIONS];
   static float data[POSITIONS * VOCAB];
   static demask_key keys[POSITIONS];
   static const uint32_t banned[3] = {1, 2, 3};
@@ -145,6 +146,10 @@ int main(void) {
     logits.n_rows = POSITIONS;
     CHECK(demask_hitting_times_next(keys, masks, events, POSITIONS) == DEMASK_OK);
     CHECK(demask_hitting_times_all(context, keys, 0.0, events, POSITIONS) == DEMASK_OK);
+    CHECK(demask_hitting_times_of_positions(context, keys, 0.0, masks, events, POSITIONS) ==
+          DEMASK_OK);
+    demask_noise noise = {.struct_size = sizeof noise, .schedule = DEMASK_NOISE_LOGARITHMIC};
+    CHECK(demask_noise_times(&noise, events, more_events, POSITIONS) == DEMASK_OK);
     logits.dtype = DEMASK_DTYPE_BF16 + 1;
     CHECK(demask_step(context, &canvas, &logits, &out) == DEMASK_ERR_ARGUMENT);
     CHECK(allocations == 0);

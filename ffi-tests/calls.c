@@ -132,6 +132,12 @@ static void noise_schedules(void) {
   CHECK(near(value(demask_noise_alpha, &all[DEMASK_NOISE_LOGARITHMIC], sqrt(2.0) - 1.0), 0.5));
   CHECK(near(value(demask_noise_alpha, &all[DEMASK_NOISE_TABLE], 0.5), 0.75));
   CHECK(near(value(demask_noise_alpha, &all[DEMASK_NOISE_GEOMETRIC], 1.0), exp(-20.0)));
+  CHECK(near(value(demask_noise_score_sum, unit, ln2), 1.0));
+  CHECK(near(value(demask_noise_score_sum, linear, 0.25), 3.0));
+  demask_noise scaled = schedule(DEMASK_NOISE_LINEAR);
+  scaled.parameter = 0.125;
+  CHECK(near(value(demask_noise_alpha, &scaled, 0.5), 1.0 - 0.875 * 0.5));
+  CHECK(value(demask_noise_time, &scaled, 0.0) == 1.0);
   for (uint32_t k = 0; k < 9; ++k) {
     const demask_noise *noise = &all[k];
     double rate = value(demask_noise_rate, noise, 0.5), keep = exp(-0.25 * rate);
@@ -204,6 +210,20 @@ static void hitting_times(void) {
   masks[0] = 0;
   CHECK(demask_hitting_times_next(keys, masks, log_masked, 1) == DEMASK_OK);
   CHECK(log_masked[0] == -INFINITY);
+
+  /* One exponential a position, whichever others are asked for. */
+  double sum_positions = 0.0, one;
+  for (uint32_t i = 0; i < MASKS; ++i) masks[i] = 3 * i;
+  for (uint32_t i = 0; i < SEQUENCES; ++i) {
+    demask_key key = {1, i, 0, 7};
+    CHECK(demask_hitting_times_of_positions(context, &key, -1.0, masks, again, MASKS) ==
+          DEMASK_OK);
+    CHECK(demask_hitting_times_of_positions(baseline, &key, -1.0, masks + i % MASKS, &one, 1) ==
+          DEMASK_OK);
+    CHECK(one == again[i % MASKS]);
+    for (int k = 0; k < MASKS; ++k) sum_positions += again[k] + 1.0;
+  }
+  CHECK(fabs(sum_positions + SEQUENCES * MASKS) <= 5.0 * sqrt(SEQUENCES * MASKS));
   demask_destroy(baseline);
   demask_destroy(context);
 }

@@ -72,6 +72,7 @@ static struct world {
   uint32_t count;
   demask_noise noise;
   uint64_t after_noise;
+  double logs[3];
   demask_noise_table *table;
   demask_time_grid *grid;
 } w, before;
@@ -92,6 +93,7 @@ static void reset(void) {
   w.after_canvas = w.after_plan = w.after_logits = w.after_guide = w.after_out = 0;
   w.after_constraints = w.after_statistics = w.after_noise = 0;
   w.noise = (demask_noise){.struct_size = sizeof w.noise, .schedule = DEMASK_NOISE_COSINE};
+  for (int i = 0; i < 3; ++i) w.logs[i] = -1.0 - i;
   for (int i = 0; i <= POSITIONS; ++i) w.tokens[i] = MASK;
   memset(w.kinds, DEMASK_KIND_MASKED, sizeof w.kinds);
   memset(w.segments, 0, sizeof w.segments);
@@ -763,9 +765,10 @@ static void cases_of_schedules(void) {
   double *out = &w.number;
   const demask_noise *noise = &w.noise;
   demask_status (*const at_time[])(const demask_noise *, double, double *) = {
-      demask_noise_alpha, demask_noise_log_masked, demask_noise_rate, demask_noise_time};
-  for (int i = 0; i < 4; ++i) {
-    double good = i < 3 ? 0.5 : -0.5, past = i < 3 ? 1.5 : 0.5;
+      demask_noise_alpha, demask_noise_log_masked, demask_noise_rate, demask_noise_score_sum,
+      demask_noise_time};
+  for (int i = 0; i < 5; ++i) {
+    double good = i < 4 ? 0.5 : -0.5, past = i < 4 ? 1.5 : 0.5;
     CASE(reset, NOTHING, at_time[i](NULL, good, out), DEMASK_ERR_NULL);
     CASE(reset, w.noise.schedule = DEMASK_NOISE_TABLE + 1, at_time[i](noise, good, out),
          DEMASK_ERR_ARGUMENT);
@@ -779,7 +782,7 @@ static void cases_of_schedules(void) {
     CASE(reset, NOTHING, at_time[i](noise, past, out), DEMASK_ERR_ARGUMENT);
     CASE(reset, NOTHING, at_time[i](noise, good, NULL), DEMASK_ERR_NULL);
     CASE(reset, NOTHING, at_time[i](noise, good, ODD(double, out)), DEMASK_ERR_ALIGN);
-    if (i < 3) CASE(reset, NOTHING, at_time[i](noise, -0.5, out), DEMASK_ERR_ARGUMENT);
+    if (i < 4) CASE(reset, NOTHING, at_time[i](noise, -0.5, out), DEMASK_ERR_ARGUMENT);
   }
   demask_status (*const in_step[])(const demask_noise *, double, double, double *) = {
       demask_noise_reveal_probability, demask_noise_euler_probability,
@@ -798,6 +801,18 @@ static void cases_of_schedules(void) {
   CASE(reset, w.noise.schedule = DEMASK_NOISE_UNIT_RATE,
        demask_noise_euler_probability(noise, INFINITY, INFINITY, out), DEMASK_ERR_ARGUMENT);
   STRUCT_CASES(reset, noise, demask_noise_alpha(noise, 0.5, out));
+
+  CASE(reset, NOTHING, demask_noise_times(NULL, w.logs, w.events, 3), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_noise_times(noise, NULL, w.events, 3), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_noise_times(noise, w.logs, NULL, 3), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_noise_times(noise, w.logs, ODD(double, w.events), 3),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_noise_times(noise, w.logs, w.events, SIZE_MAX / 8),
+       DEMASK_ERR_SHAPE);
+  CASE(reset, w.logs[2] = 0.5, demask_noise_times(noise, w.logs, w.events, 3),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.logs[2] = NAN, demask_noise_times(noise, w.logs, w.events, 3),
+       DEMASK_ERR_ARGUMENT);
 
   static const double times[3] = {0.0, 0.5, 1.0}, falling[3] = {0.0, 0.5, 0.25};
 #define TABLE(times, values, n, quantity, table) \
@@ -848,6 +863,28 @@ static void cases_of_schedules(void) {
        DEMASK_ERR_ARGUMENT);
   CASE(reset, NOTHING, demask_hitting_times_all(context, w.keys, 0.0, w.events, SIZE_MAX),
        DEMASK_ERR_SHAPE);
+
+#define OF_POSITIONS(context, key, log_masked, positions, events, n) \
+  demask_hitting_times_of_positions(context, key, log_masked, positions, events, n)
+  CASE(reset, NOTHING, OF_POSITIONS(NULL, w.keys, 0.0, w.masks, w.events, ROWS), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, OF_POSITIONS(context, NULL, 0.0, w.masks, w.events, ROWS),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, OF_POSITIONS(context, w.keys, 0.0, NULL, w.events, ROWS),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, OF_POSITIONS(context, w.keys, 0.0, w.masks, NULL, ROWS), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING,
+       OF_POSITIONS(context, w.keys, 0.0, ODD(uint32_t, w.masks), w.events, ROWS),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING,
+       OF_POSITIONS(context, w.keys, 0.0, w.masks, ODD(double, w.events), ROWS),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, OF_POSITIONS(context, w.keys, 0.5, w.masks, w.events, ROWS),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, OF_POSITIONS(context, w.keys, NAN, w.masks, w.events, ROWS),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, OF_POSITIONS(context, w.keys, 0.0, w.masks, w.events, SIZE_MAX / 4),
+       DEMASK_ERR_SHAPE);
+#undef OF_POSITIONS
 }
 
 /* The good worlds are good, and later structs with zero tails are too. */

@@ -1101,6 +1101,19 @@ demask_status demask_hitting_times_all(struct demask_context *context,
                                        double *events,
                                        size_t n);
 
+// When each of `n` positions of a sequence is hit, whatever the others do: writes ln(1 - alpha) then
+// to `events`, from the present value `log_masked`, at most 0. `events[i]` belongs to
+// `positions[i]`, which takes the place of the key's position, and depends on no other. A step from
+// time t to s reveals the positions for which it lies between the values of s and t.
+//
+// Errors: NULL, SHAPE, ALIGN, ARGUMENT (`log_masked` above 0 or NaN).
+demask_status demask_hitting_times_of_positions(struct demask_context *context,
+                                                const struct demask_key *key,
+                                                double log_masked,
+                                                const uint32_t *positions,
+                                                double *events,
+                                                size_t n);
+
 // Makes a table of `n` sizes, each at least 1, and writes it to `*out`. It serves segments that
 // start with as many masks as their sum, under policies of `n` steps. The caller owns it, and frees
 // it with demask_sizes_destroy; `sizes` are copied.

@@ -11,7 +11,7 @@ use demask::{
 use rand_xoshiro::rand_core::Rng;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-const PURPOSES: [Purpose; 9] = [
+const PURPOSES: [Purpose; 10] = [
     Purpose::Token,
     Purpose::Reveal,
     Purpose::Order,
@@ -21,6 +21,7 @@ const PURPOSES: [Purpose; 9] = [
     Purpose::Sizes,
     Purpose::Predrawn,
     Purpose::RowReveal,
+    Purpose::HitPosition,
 ];
 
 const fn key(seed: u64, stream: u64, step: u32, position: u32) -> Key {
@@ -114,7 +115,7 @@ fn every_state_has_one_key() {
         }
     }
     for k in 0..100_000 {
-        let (key, purpose) = (words.next_key(), PURPOSES[k % 8]);
+        let (key, purpose) = (words.next_key(), PURPOSES[k % PURPOSES.len()]);
         assert_eq!(invert(key.state(purpose)), (key, purpose as u64));
     }
 }

@@ -6,7 +6,8 @@ use super::draw::demask_key;
 use super::noise::{self, demask_noise};
 use super::pointer;
 use super::status::{DEMASK_ERR_ARGUMENT, Refusal, demask_status};
-use crate::rng::Purpose;
+use crate::lanes::Level;
+use crate::rng::Key;
 use crate::schedule::{Noise, Sizes, hitting};
 
 /// Refuses what does not hold; NaN holds nothing.
@@ -263,7 +264,7 @@ pub unsafe extern "C" fn demask_sizes_even(
     boundary::call(|| {
         // SAFETY: the caller's promise.
         let out = unsafe { pointer::out(out)? };
-        out.write(Sizes::Even.size(masks, masks, 0, steps_left, crate::Key::default()));
+        out.write(Sizes::Even.size(masks, masks, 0, steps_left, Key::default()));
         Ok(())
     })
 }
@@ -286,15 +287,11 @@ pub unsafe extern "C" fn demask_hitting_times_next(
 ) -> demask_status {
     // SAFETY: the caller's promise.
     boundary::call(|| unsafe {
-        let keys = pointer::slice(keys, n)?;
+        let keys = pointer::slice(keys.cast::<Key>(), n)?;
         let masks = pointer::slice(masks, n)?;
         let log_masked = pointer::slice_mut(log_masked, n)?;
         require(log_masked.iter().all(|&value| value <= 0.0))?;
-        for ((value, &key), &masks) in log_masked.iter_mut().zip(keys).zip(masks) {
-            let mut rng = crate::rng::Key::from(key).generator(Purpose::Hit);
-            *value = hitting::next(*value, masks, &mut rng);
-        }
-        Ok(())
+        Ok(hitting::next_of_each(Level::detect(), keys, masks, log_masked)?)
     })
 }
 
@@ -323,6 +320,37 @@ pub unsafe extern "C" fn demask_hitting_times_all(
             let events = pointer::slice_mut(events, n)?;
             hitting::all(context.sampler.level(), key.into(), log_masked, events);
             Ok(())
+        })
+    }
+}
+
+/// When each of `n` positions of a sequence is hit, whatever the others do: writes ln(1 - alpha) then
+/// to `events`, from the present value `log_masked`, at most 0. `events[i]` belongs to
+/// `positions[i]`, which takes the place of the key's position, and depends on no other. A step from
+/// time t to s reveals the positions for which it lies between the values of s and t.
+///
+/// Errors: NULL, SHAPE, ALIGN, ARGUMENT (`log_masked` above 0 or NaN).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_hitting_times_of_positions(
+    context: *mut demask_context,
+    key: *const demask_key,
+    log_masked: f64,
+    positions: *const u32,
+    events: *mut f64,
+    n: usize,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        boundary::call_on(context, |context| {
+            let key = pointer::slice(key, 1)?[0];
+            require(log_masked <= 0.0)?;
+            let positions = pointer::slice(positions, n)?;
+            for event in pointer::slice_out(events, n)?.iter_mut() {
+                event.write(log_masked);
+            }
+            let events = pointer::slice_mut(events, n)?;
+            let level = context.sampler.level();
+            Ok(hitting::of_positions(level, key.into(), log_masked, positions, events)?)
         })
     }
 }
