@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = parse_steps, default_values = ["4", "16", "64"])]
     steps: Vec<usize>,
 
-    /// Sequences in each histogram [default: 10,000,000; with --quick 200,000]
+    /// Sequences in each histogram [default: 10,000,000; with --quick 100,000]
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1000..))]
     samples: Option<u64>,
 
@@ -172,7 +172,7 @@ fn effective(timing: &Timing, steps: usize) -> f64 {
 /// Histograms beside the exact law of the sampler, not of the target.
 fn histograms(arguments: &Arguments, common: &Common, checks: &mut Checks) -> Result<Panel> {
     let Arguments { targets, steps, timing, .. } = arguments;
-    let samples = common.samples(arguments.samples, 10_000_000, 200_000);
+    let samples = common.samples(arguments.samples, 10_000_000, 100_000);
     println!(
         "{samples} sequences each. TV to the sampler's exact law, by chance alone, and the most"
     );
