@@ -7,9 +7,9 @@
 
 mod cached_rows;
 
-use cached_rows::{key_sets, normal_logits};
+use cached_rows::{key_sets, normal_logits, time_read};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use demask::draw::{largest, oracle};
+use demask::draw::oracle;
 use demask::{Constraints, Draw, Key, Level, Logits, RowState, Sampler};
 use std::hint::black_box;
 
@@ -49,15 +49,7 @@ fn draw_row(c: &mut Criterion) {
                 check(&mut sampler, logits.logits(), vocab);
             }
             let logits = shapes[1].1.logits();
-            let exact = logits[..vocab].iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            assert_eq!(largest(level, &logits[..vocab]), exact, "the sweep finds the maximum");
-            group.bench_function(BenchmarkId::new("read", level), |b| {
-                b.iter(|| {
-                    for row in black_box(logits).chunks_exact(vocab) {
-                        black_box(largest(level, row));
-                    }
-                });
-            });
+            time_read(&mut group, level, logits, vocab);
             let mut time = |name: String, logits: &[f32], temperature| {
                 let view = Logits::f32(logits, rows, vocab).expect("a fine view");
                 group.bench_function(BenchmarkId::new(name, level), |b| {

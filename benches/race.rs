@@ -6,9 +6,9 @@
 
 mod cached_rows;
 
-use cached_rows::{key_sets, normal_logits};
+use cached_rows::{key_sets, normal_logits, time_read};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use demask::draw::{largest, oracle};
+use demask::draw::oracle;
 use demask::policy::DrawMethod;
 use demask::{Constraints, Draw, Level, Logits, Sampler};
 use std::hint::black_box;
@@ -22,13 +22,7 @@ fn race(c: &mut Criterion) {
         group.throughput(Throughput::Elements((rows * vocab) as u64));
         let mut first = None;
         for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
-            group.bench_function(BenchmarkId::new("read", level), |b| {
-                b.iter(|| {
-                    for row in black_box(logits).chunks_exact(vocab) {
-                        black_box(largest(level, row));
-                    }
-                });
-            });
+            time_read(&mut group, level, logits, vocab);
             let mut sampler = Sampler::builder(rows, 1).level(level).build().expect("a sampler");
             let view = Logits::f32(logits, rows, vocab).expect("a fine view");
             for (name, method) in

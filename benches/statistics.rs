@@ -6,9 +6,9 @@
 
 mod cached_rows;
 
-use cached_rows::{key_sets, normal_logits};
+use cached_rows::{key_sets, normal_logits, time_read};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use demask::draw::{largest, oracle};
+use demask::draw::oracle;
 use demask::{
     Constraints, Draw, Drawn, Level, Logits, RowOutputs, RowStatistics, Sampler, Statistics,
     TopToken,
@@ -35,13 +35,7 @@ fn statistics(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("statistics/{vocab}"));
         group.throughput(Throughput::Elements((rows * vocab) as u64));
         for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
-            group.bench_function(BenchmarkId::new("read", level), |b| {
-                b.iter(|| {
-                    for row in black_box(logits).chunks_exact(vocab) {
-                        black_box(largest(level, row));
-                    }
-                });
-            });
+            time_read(&mut group, level, logits, vocab);
             let mut sampler = Sampler::builder(rows, 1).level(level).build().expect("a sampler");
             let view = Logits::f32(logits, rows, vocab).expect("a fine view");
             for (name, statistics, tops) in

@@ -4,7 +4,11 @@
 #![allow(unsafe_code, reason = "huge pages are asked for by a system call")]
 #![allow(dead_code, reason = "not every benchmark needs every part")]
 
-use demask::Key;
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId};
+use demask::draw::largest;
+use demask::{Key, Level};
+use std::hint::black_box;
 
 const HUGE_PAGE: usize = 2 << 20;
 
@@ -53,4 +57,22 @@ pub(crate) fn normal_logits(len: usize, sigma: f64) -> Rows {
 pub(crate) fn key_sets(rows: usize) -> Vec<Vec<Key>> {
     let keys = |step| (0..rows as u64).map(move |stream| Key { stream, step, ..Key::default() });
     (0..64).map(|step| keys(step).collect()).collect()
+}
+
+/// Times `read`: the plainest vector maximum of every row.
+pub(crate) fn time_read(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    level: Level,
+    logits: &[f32],
+    vocab: usize,
+) {
+    let exact = logits[..vocab].iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    assert_eq!(largest(level, &logits[..vocab]), exact, "it finds the maximum");
+    group.bench_function(BenchmarkId::new("read", level), |b| {
+        b.iter(|| {
+            for row in black_box(logits).chunks_exact(vocab) {
+                black_box(largest(level, row));
+            }
+        });
+    });
 }

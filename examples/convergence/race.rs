@@ -363,27 +363,34 @@ mod tests {
         chi_square_tail(square, cells - 1)
     }
 
+    const DRAWS: u64 = 400_000;
+
+    /// Holds a race against the outcome that it should have: chi-square at 1e-6.
+    fn check(noise: Noise, remaining: f64, outcome: &Outcome, rng: &mut Xoshiro256PlusPlus) {
+        let law = law();
+        let race = Race::new(&law, remaining, noise);
+        let mut counts = vec![0.0; law.len()];
+        let mut races = 0;
+        for _ in 0..DRAWS {
+            let (count, token) = race.next(rng);
+            races += count;
+            counts[token as usize] += 1.0;
+        }
+        let p = chi_square(&counts, &outcome.law);
+        assert!(p > 1e-6, "{noise:?}, {remaining} steps: p = {p}");
+        let rate = DRAWS as f64 / races as f64 * remaining;
+        let error = rate / (DRAWS as f64).sqrt();
+        assert!((rate - outcome.rate).abs() < 5.0 * error, "{rate}, not {}", outcome.rate);
+    }
+
     /// The plain draw, the race and the formula agree; chi-square at 1e-6.
     #[test]
     fn the_race_is_the_draw_of_engines() {
-        const DRAWS: u64 = 400_000;
         for remaining in [1.0, 4.0, 3e5] {
             let law = law();
             let outcome = float32_outcome(&law, remaining);
-            let mut counts = vec![0.0; law.len()];
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-            let race = Race::new(&law, remaining, Noise::Float32);
-            let mut races = 0;
-            for _ in 0..DRAWS {
-                let (count, token) = race.next(&mut rng);
-                races += count;
-                counts[token as usize] += 1.0;
-            }
-            let p = chi_square(&counts, &outcome.law);
-            assert!(p > 1e-6, "race, {remaining} steps: p = {p}");
-            let rate = DRAWS as f64 / races as f64 * remaining;
-            let error = rate / (DRAWS as f64).sqrt();
-            assert!((rate - outcome.rate).abs() < 5.0 * error, "{rate}, not {}", outcome.rate);
+            check(Noise::Float32, remaining, &outcome, &mut rng);
 
             if remaining < 100.0 {
                 let mut logarithms: Vec<f32> =
@@ -404,24 +411,10 @@ mod tests {
 
     #[test]
     fn cut_noise_has_the_law_of_the_proposition() {
-        const DRAWS: u64 = 400_000;
         for remaining in [1.0, 3e5] {
-            let law = law();
-            let outcome = cut_outcome(&law, remaining, least());
-            let race = Race::new(&law, remaining, Noise::Cut);
+            let outcome = cut_outcome(&law(), remaining, least());
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
-            let mut counts = vec![0.0; law.len()];
-            let mut races = 0;
-            for _ in 0..DRAWS {
-                let (count, token) = race.next(&mut rng);
-                races += count;
-                counts[token as usize] += 1.0;
-            }
-            let p = chi_square(&counts, &outcome.law);
-            assert!(p > 1e-6, "{remaining} steps: p = {p}");
-            let rate = DRAWS as f64 / races as f64 * remaining;
-            let error = rate / (DRAWS as f64).sqrt();
-            assert!((rate - outcome.rate).abs() < 5.0 * error, "{rate}, not {}", outcome.rate);
+            check(Noise::Cut, remaining, &outcome, &mut rng);
         }
     }
 

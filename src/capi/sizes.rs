@@ -74,16 +74,6 @@ impl demask_sizes {
     }
 }
 
-const FUNCTIONS: [MaskFunction; 7] = [
-    MaskFunction::Linear,
-    MaskFunction::Cosine,
-    MaskFunction::Square,
-    MaskFunction::Cubic,
-    MaskFunction::SquareRoot,
-    MaskFunction::Exponential,
-    MaskFunction::Logarithmic,
-];
-
 /// A rule by its DEMASK_SIZES_ number and table, which is NULL for all but TABLE.
 ///
 /// # Safety
@@ -104,7 +94,7 @@ pub(super) unsafe fn read<'a>(
         return Ok(Sizes::Even);
     }
     let function = (number & !DEMASK_SIZES_ROUND_UP).wrapping_sub(DEMASK_SIZES_LINEAR);
-    let function = *FUNCTIONS.get(function as usize).ok_or(refusal)?;
+    let function = *MaskFunction::ALL.get(function as usize).ok_or(refusal)?;
     let up = number & DEMASK_SIZES_ROUND_UP != 0;
     Ok(Sizes::Mask(function, if up { Rounding::Ceil } else { Rounding::Floor }))
 }
@@ -498,7 +488,7 @@ mod tests {
         // SAFETY: without a table there is nothing to promise.
         let back = |number| unsafe { read(number, null) };
         assert_eq!(back(number(Sizes::Even)), Ok(Sizes::Even));
-        for function in FUNCTIONS {
+        for function in MaskFunction::ALL {
             for rounding in [Rounding::Floor, Rounding::Ceil] {
                 let sizes = Sizes::Mask(function, rounding);
                 assert_eq!(back(number(sizes)), Ok(sizes));

@@ -38,6 +38,17 @@ pub enum Rounding {
 }
 
 impl MaskFunction {
+    /// All functions.
+    pub const ALL: [Self; 7] = [
+        Self::Linear,
+        Self::Cosine,
+        Self::Square,
+        Self::Cubic,
+        Self::SquareRoot,
+        Self::Exponential,
+        Self::Logarithmic,
+    ];
+
     /// How many of `masks` positions are masked after `done` of `steps` steps.
     pub(super) fn masked(self, rounding: Rounding, masks: u32, done: u32, steps: u32) -> u32 {
         if done == 0 {
@@ -112,19 +123,9 @@ fn near(value: f64, rounding: Rounding) -> u32 {
 mod tests {
     use super::*;
 
-    const ALL: [MaskFunction; 7] = [
-        MaskFunction::Linear,
-        MaskFunction::Cosine,
-        MaskFunction::Square,
-        MaskFunction::Cubic,
-        MaskFunction::SquareRoot,
-        MaskFunction::Exponential,
-        MaskFunction::Logarithmic,
-    ];
-
     #[test]
     fn every_step_takes_one_at_least_and_the_last_the_rest() {
-        for function in ALL {
+        for function in MaskFunction::ALL {
             for rounding in [Rounding::Floor, Rounding::Ceil] {
                 for masks in 1..70 {
                     for steps in 1..=masks {
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn more_steps_than_masks_are_ones_and_then_nothing() {
-        for function in ALL {
+        for function in MaskFunction::ALL {
             for rounding in [Rounding::Floor, Rounding::Ceil] {
                 let masked: Vec<u32> =
                     (0..=9).map(|done| function.masked(rounding, 4, done, 9)).collect();
@@ -165,7 +166,7 @@ mod tests {
             assert_eq!(masked(MaskFunction::SquareRoot, rounding, 9, 16), 150);
         }
         let (floor, ceil) = (Rounding::Floor, Rounding::Ceil);
-        for function in ALL {
+        for function in MaskFunction::ALL {
             // 1/7 is not exact for any of them.
             let (down, up) = (masked(function, floor, 1, 7), masked(function, ceil, 1, 7));
             assert_eq!(down + 1, up, "{function:?}");
