@@ -24,10 +24,10 @@ use teacher::{Mean, teacher_forced, uniforms};
 /// 6e-5.
 const TEACHER_ERRORS: f64 = 4.0;
 
-/// How many nats all sequences together are expected to cost, at least, for their mean to be judged.
-/// Less may come from a few sequences that are so rare that none of them was seen, and the standard
-/// error would know nothing of them.
-const LEAST_COST: f64 = 50.0;
+/// How many costly sequences are awaited at least for a mean to be judged. Where the last steps are
+/// large, a cost may come from a few sequences of which little was known before such a step: if none
+/// of them was seen, the standard error would know nothing of them.
+const COSTLY: f64 = 100.0;
 
 /// What schedules of sizes cost: E KL by the library's own tables, and measured along plan and step.
 ///
@@ -64,7 +64,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "K", default_value_t = 16, value_parser = value_parser!(u32).range(1..))]
     teacher_steps: u32,
 
-    /// Sequences that are decoded, of each law [default: 2,000; with --quick 80]
+    /// Sequences that are decoded, of each law [default: 2,000; with --quick 80; up to 50 times as
+    /// many where the cost comes from a few of them, with --quick 25 times]
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(16..))]
     samples: Option<u64>,
 }
@@ -216,6 +217,8 @@ fn measured(
     checks: &mut Checks,
 ) -> Result<Vec<Panel>> {
     let samples = common.samples(arguments.samples, 2_000, 80);
+    // As many as that are decoded where fewer would have too few costly ones among them.
+    let most = samples.max(common.samples(None, 100_000, 2_000));
     let Arguments { length, teacher_steps, .. } = *arguments;
     println!(
         "Along plan and step, L = {length}, K = {teacher_steps}, {samples} sequences, alphabets shuffled: E KL"
@@ -236,24 +239,45 @@ fn measured(
                 planned.push(plan);
             }
         }
+        let exact = planned
+            .iter()
+            .map(|planned| Ok(planned.overshoot()?.expected_kl(&profile)?))
+            .collect::<Result<Vec<f64>>>()?;
+        let needed = planned
+            .iter()
+            .zip(&exact)
+            .map(|(planned, &exact)| sequences_needed(planned, &profile, exact))
+            .collect::<Result<Vec<u64>>>()?;
+        let seed = common.seed + 1000 * number as u64;
         let bar = progress(samples, format!("{name}, {} schemes", used.len()))?;
-        let found =
-            teacher_forced(&law, &planned, samples, common.seed + 1000 * number as u64, &bar)?;
+        let mut found = teacher_forced(&law, &planned, samples, seed, &bar)?;
         bar.finish_and_clear();
+        for (k, &needed) in needed.iter().enumerate() {
+            if needed > samples && needed <= most {
+                let bar = progress(needed, format!("{name}, {}", used[k].name()))?;
+                let alone = std::slice::from_ref(&planned[k]);
+                found[k] = teacher_forced(&law, alone, needed, seed + k as u64 + 1, &bar)?[0];
+                bar.finish_and_clear();
+            }
+        }
         println!("  {name}");
         let mut points = Vec::new();
-        for ((scheme, planned), found) in used.iter().zip(&planned).zip(found) {
-            let exact = planned.overshoot()?.expected_kl(&profile)?;
-            // Where Z does not vary, it is rounding that does.
-            let error = found.error.max(1e-9 * (1.0 + profile.entropy()));
+        for (k, (scheme, found)) in used.iter().zip(found).enumerate() {
+            let exact = exact[k];
+            // Where Z does not vary, it is rounding that does. A sample with too few of the costly
+            // sequences has too small a variance as well, in proportion.
+            let error = (found.error * (exact / found.mean).clamp(1.0, 2.0).sqrt())
+                .max(1e-9 * (1.0 + profile.entropy()));
+            let judged = needed[k] <= most;
             println!(
-                "    {:9} {:11.5} ±{:<9.5} {exact:11.5}  {:5.2}",
+                "    {:9} {:11.5} ±{:<9.5} {exact:11.5}  {:5.2}{}",
                 scheme.name(),
                 found.mean,
                 found.error,
-                (found.mean - exact) / error
+                (found.mean - exact) / error,
+                if judged { "" } else { "  too rare to be judged" }
             );
-            if exact * samples as f64 >= LEAST_COST || exact < 1e-9 {
+            if judged {
                 let check = format!(
                     "{name}, {}, K={teacher_steps}: E KL along plan and step",
                     scheme.name()
@@ -269,6 +293,15 @@ fn measured(
         }
     }
     Ok(panels)
+}
+
+/// How many sequences of a scheme have [`COSTLY`] costly ones among them, of which each knows
+/// nothing before the largest step; none where E KL is 0.
+fn sequences_needed(planned: &Planned, profile: &Profile, expected: f64) -> Result<u64> {
+    let overshoot = planned.overshoot()?;
+    let largest = 1.0 + overshoot.values().iter().copied().fold(0.0, f64::max);
+    let drop: f64 = profile.drops().sum();
+    Ok(if expected < 1e-9 { 0 } else { (COSTLY * largest * drop / expected).ceil() as u64 })
 }
 
 /// E KL by the number of steps, with what was measured.
