@@ -29,6 +29,22 @@ const TEACHER_ERRORS: f64 = 4.0;
 /// of them was seen, the standard error would know nothing of them.
 const COSTLY: f64 = 100.0;
 
+const LAWS: [&str; 10] = [
+    "rs:37",
+    "rs:475",
+    "noisy:0.1",
+    "polya:2:1",
+    "markov:4:0.9",
+    "markov:4:0.5",
+    "blocks:8:7:2",
+    "blocks:8:1:2",
+    "blocks:8:4:11",
+    "permutation",
+];
+
+const TEACHERS: [&str; 6] =
+    ["noisy:0.3", "polya:32:0.5", "markov:4:0.9", "blocks:8:4:11", "rs:37", "permutation"];
+
 /// What schedules of sizes cost: E KL by the library's own tables, and measured along plan and step.
 ///
 /// E KL is the divergence of the law from what one partition into steps draws, averaged over
@@ -37,15 +53,15 @@ const COSTLY: f64 = 100.0;
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Laws of the table: rs:DIMENSION[:PRIME], noisy:ERROR, coins:WEIGHT:P:WEIGHT:P..., polya:V:ALPHA,
-    /// markov:V:RHO, ring:V:RHO, blocks:BLOCK:DIMENSION:MODULUS, permutation, ones:COUNT
-    #[arg(long = "law", value_name = "LAW", value_delimiter = ',', value_parser = laws::parse,
-          default_values = ["rs:37", "rs:475", "noisy:0.1", "polya:2:1", "markov:4:0.9", "markov:4:0.5",
-                            "blocks:8:7:2", "blocks:8:1:2", "blocks:8:4:11", "permutation"])]
+    /// markov:V:RHO, ring:V:RHO, blocks:BLOCK:DIMENSION:MODULUS, permutation, ones:COUNT [default: rs:37
+    /// rs:475 noisy:0.1 polya:2:1 markov:4:0.9 markov:4:0.5 blocks:8:7:2 blocks:8:1:2 blocks:8:4:11
+    /// permutation, as far as there are such laws of the length]
+    #[arg(long = "law", value_name = "LAW", value_delimiter = ',', value_parser = laws::parse)]
     laws: Vec<Named>,
 
-    /// Laws that are decoded along plan and step
-    #[arg(long = "teacher", value_name = "LAW", value_delimiter = ',', value_parser = laws::parse,
-          default_values = ["noisy:0.3", "polya:32:0.5", "markov:4:0.9", "blocks:8:4:11", "rs:37", "permutation"])]
+    /// Laws that are decoded along plan and step [default: noisy:0.3 polya:32:0.5 markov:4:0.9
+    /// blocks:8:4:11 rs:37 permutation, as far as there are such laws of the length]
+    #[arg(long = "teacher", value_name = "LAW", value_delimiter = ',', value_parser = laws::parse)]
     teachers: Vec<Named>,
 
     /// The number of tokens of all of them
@@ -81,11 +97,13 @@ pub(crate) fn run(arguments: &Arguments, common: &Common) -> Result<Findings> {
     bar.inc(1);
     check_printed(&mut checks)?;
     bar.inc(1);
-    drawn_sizes(arguments, common, &schemes, &mut checks)?;
+    let table_laws = laws("--law", &arguments.laws, &LAWS, arguments.length)?;
+    let teachers = laws("--teacher", &arguments.teachers, &TEACHERS, arguments.length)?;
+    drawn_sizes(arguments, common, &table_laws, &schemes, &mut checks)?;
     bar.finish_and_clear();
     println!("Constants, lists and E KL at L = 512 beside another program: in the checks.\n");
-    table(arguments, &schemes, &mut checks)?;
-    let panels = measured(arguments, common, &schemes, &mut checks)?;
+    table(arguments, &table_laws, &schemes, &mut checks)?;
+    let panels = measured(arguments, common, teachers, &schemes, &mut checks)?;
     Ok(Findings { checks, panels, columns: 2 })
 }
 
@@ -122,15 +140,13 @@ fn check_printed(checks: &mut Checks) -> Result<()> {
 fn drawn_sizes(
     arguments: &Arguments,
     common: &Common,
+    laws: &[Box<dyn Law>],
     schemes: &[Scheme],
     checks: &mut Checks,
 ) -> Result<()> {
     let draws = common.samples(None, 10_000, 1_000);
-    let profiles: Vec<(String, Vec<f64>)> = arguments
-        .laws
-        .iter()
-        .map(|named| law(named, arguments.length).map(|law| (law.name(), law.profile())))
-        .collect::<Result<_>>()?;
+    let profiles: Vec<(String, Vec<f64>)> =
+        laws.iter().map(|law| (law.name(), law.profile())).collect();
     for &scheme in schemes.iter().filter(|scheme| scheme.is_random() && !scheme.knows_the_law()) {
         for &steps in &arguments.steps {
             let any = Profile::new(&profiles[0].1)?;
@@ -158,14 +174,26 @@ fn drawn_sizes(
     Ok(())
 }
 
-fn law(named: &Named, length: u32) -> Result<Box<dyn Law>> {
-    named.law(length as usize).map_err(|error| anyhow!("--law: {error}"))
+/// The laws that an option names; without it, those of `usual` of which there are some of the length.
+fn laws(option: &str, named: &[Named], usual: &[&str], length: u32) -> Result<Vec<Box<dyn Law>>> {
+    let length = length as usize;
+    if !named.is_empty() {
+        let laws = named.iter().map(|named| named.law(length));
+        return laws.collect::<Result<_, _>>().map_err(|error| anyhow!("{option}: {error}"));
+    }
+    let usual = usual.iter().map(|text| laws::parse(text).map(|named| named.law(length).ok()));
+    let laws: Vec<_> = usual.collect::<Result<_, _>>().map_err(|error| anyhow!(error))?;
+    Ok(laws.into_iter().flatten().collect())
 }
 
 /// E KL of the laws that were asked for, by scheme and steps.
-fn table(arguments: &Arguments, schemes: &[Scheme], checks: &mut Checks) -> Result<()> {
-    for named in &arguments.laws {
-        let law = law(named, arguments.length)?;
+fn table(
+    arguments: &Arguments,
+    laws: &[Box<dyn Law>],
+    schemes: &[Scheme],
+    checks: &mut Checks,
+) -> Result<()> {
+    for law in laws {
         let profile = Profile::new(&law.profile())?;
         let tc = profile.complexity(TC);
         println!(
@@ -213,6 +241,7 @@ fn table(arguments: &Arguments, schemes: &[Scheme], checks: &mut Checks) -> Resu
 fn measured(
     arguments: &Arguments,
     common: &Common,
+    teachers: Vec<Box<dyn Law>>,
     schemes: &[Scheme],
     checks: &mut Checks,
 ) -> Result<Vec<Panel>> {
@@ -225,8 +254,7 @@ fn measured(
     );
     println!("measured, with standard error, and exactly; the difference in standard errors\n");
     let mut panels = Vec::new();
-    for (number, named) in arguments.teachers.iter().enumerate() {
-        let plain = law(named, length)?;
+    for (number, plain) in teachers.into_iter().enumerate() {
         let name = plain.name();
         let profile = Profile::new(&plain.profile())?;
         let key = Key { seed: common.seed, stream: number as u64, step: 1, position: 0 };
@@ -354,4 +382,22 @@ fn panel(
         curves,
         legend: SeriesLabelPosition::LowerLeft,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usual_laws_are_those_of_the_length() {
+        let count = |named: &[Named], usual: &[&str], length| {
+            laws("--law", named, usual, length).map(|laws| laws.len()).ok()
+        };
+        assert_eq!(count(&[], &LAWS, 512), Some(LAWS.len()));
+        assert_eq!(count(&[], &TEACHERS, 512), Some(TEACHERS.len()));
+        assert_eq!(count(&[], &["rs:5", "rs:6"], 5), Some(1));
+        let named = ["rs:5", "rs:6"].map(|text| laws::parse(text).expect("a law"));
+        assert_eq!(count(&named, &LAWS, 6), Some(2));
+        assert_eq!(count(&named, &LAWS, 5), None);
+    }
 }
