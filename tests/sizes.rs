@@ -712,6 +712,12 @@ fn the_closed_form_and_other_constants_keep_what_they_promise() {
     // Too small constants prove nothing.
     let small = MarkovSizes::from_constants(20, 4, |_, _| 1e-3).expect("a table");
     assert_eq!(small.constant(), None);
+    let one_too_small = |k: u32, r: u32| {
+        let short = if (k, r) == (2, 11) { 1.0 - 1e-9 } else { 1.0 };
+        MarkovSizes::tc_constant(r, k).expect("a constant") * short
+    };
+    let small = MarkovSizes::from_constants(20, 4, one_too_small).expect("a table");
+    assert_eq!(small.constant(), None);
     assert_eq!(MarkovSizes::tc(7, 9).expect("a table").constant(), Some(0.0));
 }
 
