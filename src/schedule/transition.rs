@@ -123,17 +123,18 @@ mod tests {
 
     const NOISES: [Noise<'static>; 3] = [Noise::Linear, Noise::Cosine, Noise::UnitRate];
 
+    const RULES: [Transition; 4] = [
+        Transition::Euler,
+        Transition::Ancestral,
+        Transition::TauLeaping(MultiJump::First),
+        Transition::TauLeaping(MultiJump::Reject),
+    ];
+
     #[test]
     fn all_rules_agree_to_first_order() {
-        let rules = [
-            Transition::Euler,
-            Transition::Ancestral,
-            Transition::TauLeaping(MultiJump::First),
-            Transition::TauLeaping(MultiJump::Reject),
-        ];
         for noise in NOISES {
             for t in [0.01, 0.3, 0.9] {
-                for rule in rules {
+                for rule in RULES {
                     let h = 1e-6 * t;
                     let p = rule.probability(noise, t, t - h);
                     assert!(
@@ -153,17 +154,11 @@ mod tests {
     /// A score that is consistent with α gives what the denoiser's rule does.
     #[test]
     fn consistent_scores_have_the_probability_of_a_denoiser() {
-        let rules = [
-            Transition::Euler,
-            Transition::Ancestral,
-            Transition::TauLeaping(MultiJump::First),
-            Transition::TauLeaping(MultiJump::Reject),
-        ];
         for noise in NOISES {
             for (t, s) in [(0.999, 0.7), (0.5, 0.0), (0.3, 0.29), (1e-4, 1e-5)] {
                 let alpha = noise.alpha(t);
                 let score = alpha / noise.log_masked(t).exp();
-                for rule in rules {
+                for rule in RULES {
                     let p = rule.clipped(score * rule.score_factor(noise, t, s));
                     let denoiser = rule.probability(noise, t, s);
                     assert!((p / denoiser - 1.0).abs() < 1e-11, "{noise:?}, {rule:?} at {t}: {p}");
