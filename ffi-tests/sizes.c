@@ -176,6 +176,7 @@ static void mistakes(void) {
   REFUSED(demask_sizes_create_list(NULL, 0, &made), DEMASK_ERR_SHAPE);
   REFUSED(demask_sizes_create_list(empty_step, 2, &made), DEMASK_ERR_SHAPE);
   REFUSED(demask_sizes_create_list(overflow, 2, &made), DEMASK_ERR_SHAPE);
+  REFUSED(demask_sizes_create_list(good, SIZE_MAX, &made), DEMASK_ERR_RESOURCES);
 
   REFUSED(demask_sizes_create_geometric(9, 1, DEMASK_WEIGHT_TC, &made), DEMASK_ERR_SHAPE);
   REFUSED(demask_sizes_create_geometric(0, 2, DEMASK_WEIGHT_TC, &made), DEMASK_ERR_SHAPE);
@@ -193,9 +194,11 @@ static void mistakes(void) {
   REFUSED(demask_sizes_create_systematic(9, 3, 3, &made), DEMASK_ERR_ARGUMENT);
   REFUSED(demask_sizes_create_systematic(1u << 17, (1u << 16) + 1, 0, &made), DEMASK_ERR_SHAPE);
   REFUSED(demask_sizes_create_systematic_weights(NULL, 8, 3, &made), DEMASK_ERR_NULL);
+  REFUSED(demask_sizes_create_systematic_weights(code, SIZE_MAX, 3, &made), DEMASK_ERR_RESOURCES);
   REFUSED(demask_sizes_create_systematic_weights(code, MASKS - 1, 3, &made), DEMASK_ERR_ARGUMENT);
 
   REFUSED(demask_sizes_create_from_profile(NULL, 8, 3, 0, &made), DEMASK_ERR_NULL);
+  REFUSED(demask_sizes_create_from_profile(code, SIZE_MAX, 9, 1, &made), DEMASK_ERR_RESOURCES);
   REFUSED(demask_sizes_create_from_profile(code, 8, 9, 0, &made), DEMASK_ERR_SHAPE);
   REFUSED(demask_sizes_create_from_profile(code, 8, 0, 1, &made), DEMASK_ERR_SHAPE);
   REFUSED(demask_sizes_create_from_profile(code, 8, 3, 2, &made), DEMASK_ERR_ARGUMENT);
@@ -223,6 +226,7 @@ static void mistakes(void) {
   REFUSED(demask_sizes_overshoot(DEMASK_SIZES_EVEN, NULL, 0, &number, 1), DEMASK_ERR_SHAPE);
   REFUSED(demask_sizes_overshoot(DEMASK_SIZES_EVEN, NULL, 4, NULL, 1), DEMASK_ERR_NULL);
   REFUSED(demask_sizes_expected_kl(0, NULL, NULL, 8, 3, &number), DEMASK_ERR_NULL);
+  REFUSED(demask_sizes_expected_kl(0, NULL, code, SIZE_MAX, 3, &number), DEMASK_ERR_SHAPE);
   REFUSED(demask_sizes_expected_kl(0, NULL, code, 8, 0, &number), DEMASK_ERR_SHAPE);
   REFUSED(demask_sizes_expected_kl(0, NULL, smooth, 8, 3, &number), DEMASK_ERR_ARGUMENT);
   REFUSED(demask_sizes_constant(0, NULL, 8, 3, 3, &number), DEMASK_ERR_ARGUMENT);

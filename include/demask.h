@@ -1224,7 +1224,8 @@ demask_status demask_sizes_draw(uint32_t sizes,
 // step at or after m revealed tokens lies beyond m, on average. Every expected divergence follows
 // from it: the sum of (f(m - 1) - f(m)) E R(m) for a law of information profile f.
 //
-// Errors: NULL, ALIGN, SHAPE (no masks, no steps, or what the table does not serve), ARGUMENT.
+// Errors: NULL, ALIGN, SHAPE (no masks, no steps, or what the table does not serve), ARGUMENT,
+// RESOURCES.
 demask_status demask_sizes_overshoot(uint32_t sizes,
                                      const struct demask_sizes *table,
                                      uint32_t steps,
@@ -1235,7 +1236,8 @@ demask_status demask_sizes_overshoot(uint32_t sizes,
 // what is drawn in `steps` steps of these sizes at random positions, given the partition into steps.
 //
 // Errors: NULL, ALIGN, SHAPE (no values, no steps, or what the table does not serve), ARGUMENT (an
-// unknown number; a value of the profile that is not finite, below 0 or above the one before it).
+// unknown number; a value of the profile that is not finite, below 0 or above the one before it),
+// RESOURCES.
 demask_status demask_sizes_expected_kl(uint32_t sizes,
                                        const struct demask_sizes *table,
                                        const double *profile,
@@ -1247,7 +1249,7 @@ demask_status demask_sizes_expected_kl(uint32_t sizes,
 // for every law. `weight` is a DEMASK_WEIGHT_ number.
 //
 // Errors: NULL, ALIGN, SHAPE (no masks, no steps, or what the table does not serve), ARGUMENT (an
-// unknown number).
+// unknown number), RESOURCES.
 demask_status demask_sizes_constant(uint32_t sizes,
                                     const struct demask_sizes *table,
                                     uint32_t masks,

@@ -1,7 +1,9 @@
 //! No panic crosses into C: it becomes a status, and its context is used no more.
 
 use super::context::demask_context;
-use super::status::{DEMASK_ERR_NULL, DEMASK_ERR_PANIC, DEMASK_OK, Refusal, demask_status};
+use super::status::{
+    DEMASK_ERR_NULL, DEMASK_ERR_PANIC, DEMASK_ERR_RESOURCES, DEMASK_OK, Refusal, demask_status,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs the body of a call that needs no context.
@@ -35,6 +37,18 @@ pub(super) unsafe fn call_on(
     let status = call(|| body(context));
     context.dead = status == DEMASK_ERR_PANIC;
     status
+}
+
+/// Refuses what there is no memory for. The allocations that follow abort the process if they fail,
+/// so as much is asked for here first, and given back.
+pub(super) fn afford(bytes: u64) -> Result<(), Refusal> {
+    let refusal = Refusal(DEMASK_ERR_RESOURCES);
+    let mut memory = Vec::<u8>::new();
+    let bytes = usize::try_from(bytes).map_err(|_| refusal)?;
+    memory.try_reserve_exact(bytes).map_err(|_| refusal)?;
+    // An allocation that is not looked at may be optimised away.
+    core::hint::black_box(&memory);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -130,8 +130,7 @@ fn create(options: &demask_options) -> Result<demask_context, Refusal> {
     })
 }
 
-/// Refuses sizes for which there is no memory. The allocations that follow abort the process if
-/// they fail, so as much is asked for here first, and given back.
+/// Refuses sizes for which there is no memory.
 fn probe(positions: usize, segments: usize, policies: usize) -> Result<(), Refusal> {
     // The sampler has a plan of its own.
     let position = Sampler::POSITION_SIZE + 2 * Plan::POSITION_SIZE;
@@ -140,10 +139,5 @@ fn probe(positions: usize, segments: usize, policies: usize) -> Result<(), Refus
         let segments = segments.checked_mul(segment)?;
         bytes.checked_add(segments)?.checked_add(policies.checked_mul(Room::POLICY_SIZE)?)
     });
-    let mut memory = Vec::<u8>::new();
-    let refusal = Refusal(DEMASK_ERR_RESOURCES);
-    memory.try_reserve_exact(bytes.ok_or(refusal)?).map_err(|_| refusal)?;
-    // An allocation that is not looked at may be optimised away.
-    core::hint::black_box(&memory);
-    Ok(())
+    boundary::afford(bytes.ok_or(Refusal(DEMASK_ERR_RESOURCES))? as u64)
 }

@@ -2,7 +2,7 @@
 
 use super::boundary;
 use super::pointer;
-use super::status::{DEMASK_ERR_RESOURCES, Refusal, demask_status};
+use super::status::demask_status;
 use crate::schedule::TimeGrid;
 
 /// A time grid by its times. Made by demask_time_grid_create, freed by demask_time_grid_destroy.
@@ -43,10 +43,7 @@ pub unsafe extern "C" fn demask_time_grid_create(
     boundary::call(|| unsafe {
         let times = pointer::slice(times, n)?;
         let out = pointer::out(out)?;
-        // The allocation below would abort the process.
-        let mut memory = Vec::<f64>::new();
-        memory.try_reserve_exact(n).map_err(|_| Refusal(DEMASK_ERR_RESOURCES))?;
-        drop(core::hint::black_box(memory));
+        boundary::afford((n as u64).saturating_mul(8))?;
         let grid = TimeGrid::new(times)?;
         out.write(Box::into_raw(Box::new(demask_time_grid { grid })));
         Ok(())

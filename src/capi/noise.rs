@@ -2,9 +2,7 @@
 
 use super::boundary;
 use super::pointer::{self, c_struct};
-use super::status::{
-    DEMASK_ERR_ARGUMENT, DEMASK_ERR_NULL, DEMASK_ERR_RESOURCES, Refusal, demask_status,
-};
+use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_NULL, Refusal, demask_status};
 use crate::schedule::{Base, Noise, NoiseTable};
 
 /// Masked fraction t on [0, 1] (log-linear). With a parameter, epsilon, 1 - epsilon times that.
@@ -152,11 +150,7 @@ pub unsafe extern "C" fn demask_noise_table_create(
         let times = pointer::slice(times, n)?;
         let values = pointer::slice(values, n)?;
         let out = pointer::out(out)?;
-        // The allocation below would abort the process.
-        let mut memory = Vec::<u8>::new();
-        let bytes = n.saturating_mul(NoiseTable::ENTRY_SIZE);
-        memory.try_reserve_exact(bytes).map_err(|_| Refusal(DEMASK_ERR_RESOURCES))?;
-        drop(core::hint::black_box(memory));
+        boundary::afford((n as u64).saturating_mul(NoiseTable::ENTRY_SIZE as u64))?;
         let table = match quantity {
             DEMASK_TABLE_MASKED => NoiseTable::new(times, values)?,
             DEMASK_TABLE_LOG_MASKED => NoiseTable::from_log_masked(times, values)?,

@@ -4,8 +4,7 @@ use super::boundary;
 use super::draw::demask_key;
 use super::pointer;
 use super::status::{
-    DEMASK_ERR_ARGUMENT, DEMASK_ERR_NULL, DEMASK_ERR_RESOURCES, DEMASK_ERR_SHAPE, Refusal,
-    demask_status,
+    DEMASK_ERR_ARGUMENT, DEMASK_ERR_NULL, DEMASK_ERR_SHAPE, Refusal, demask_status,
 };
 use crate::schedule::Sizes;
 use crate::schedule::sizes::{
@@ -133,6 +132,16 @@ fn weight(number: u32) -> Result<Weight, Refusal> {
     }
 }
 
+/// The bytes of `n` elements, as many as there are at most.
+fn bytes(n: usize, each: u64) -> u64 {
+    (n as u64).saturating_mul(each)
+}
+
+/// The most bytes that the overshoot of `masks` masks takes, and what is made of it.
+const fn overshoot_bytes(masks: u32) -> u64 {
+    64 * masks as u64
+}
+
 /// Makes a table for which `bytes` bytes are enough, and hands it to the caller.
 ///
 /// # Safety
@@ -145,12 +154,7 @@ unsafe fn create(
     boundary::call(|| {
         // SAFETY: the caller's promise.
         let out = unsafe { pointer::out(out)? };
-        // The allocations that follow would abort the process.
-        let refusal = Refusal(DEMASK_ERR_RESOURCES);
-        let mut memory = Vec::<u8>::new();
-        let bytes = usize::try_from(bytes).map_err(|_| refusal)?;
-        memory.try_reserve_exact(bytes).map_err(|_| refusal)?;
-        drop(core::hint::black_box(memory));
+        boundary::afford(bytes)?;
         out.write(Box::into_raw(Box::new(demask_sizes { rule: rule()? })));
         Ok(())
     })
@@ -169,7 +173,7 @@ pub unsafe extern "C" fn demask_sizes_create_list(
 ) -> demask_status {
     // SAFETY: the caller's promise.
     unsafe {
-        create(out, 4 * n as u64, || Ok(Rule::List(SizeList::new(pointer::slice(sizes, n)?)?)))
+        create(out, bytes(n, 4), || Ok(Rule::List(SizeList::new(pointer::slice(sizes, n)?)?)))
     }
 }
 
@@ -214,7 +218,7 @@ pub unsafe extern "C" fn demask_sizes_create_from_profile(
     let cells = (n as u64).saturating_mul(u64::from(steps)).min(1 << 26);
     // SAFETY: the caller's promise.
     unsafe {
-        create(out, 4 * cells + 64 * n as u64, || {
+        create(out, (4 * cells).saturating_add(bytes(n, 64)), || {
             let profile = Profile::new(pointer::slice(profile, n)?)?;
             Ok(Rule::List(match rule {
                 DEMASK_PROFILE_SQUARE_ROOT => SizeList::square_root(&profile, steps)?,
@@ -311,7 +315,7 @@ pub unsafe extern "C" fn demask_sizes_create_systematic_weights(
 ) -> demask_status {
     // SAFETY: the caller's promise.
     unsafe {
-        create(out, 48 * (n as u64 + 1), || {
+        create(out, bytes(n, 48).saturating_add(48), || {
             let masks = n.checked_add(1).and_then(|masks| u32::try_from(masks).ok());
             let masks = masks.ok_or(Refusal(DEMASK_ERR_SHAPE))?;
             let weights = pointer::slice(weights, n)?;
@@ -331,7 +335,11 @@ pub unsafe extern "C" fn demask_sizes_create_reversed(
 ) -> demask_status {
     // SAFETY: the caller's promise.
     unsafe {
-        create(out, 0, || {
+        let copied = match sizes.as_ref().map(|sizes| &sizes.rule) {
+            Some(Rule::List(list)) => 4 * u64::from(list.steps()),
+            _ => 0,
+        };
+        create(out, copied, || {
             let sizes = sizes.as_ref().ok_or(Refusal(DEMASK_ERR_NULL))?;
             match &sizes.rule {
                 Rule::List(list) => Ok(Rule::List(list.reversed())),
@@ -411,7 +419,8 @@ pub unsafe extern "C" fn demask_sizes_draw(
 /// step at or after m revealed tokens lies beyond m, on average. Every expected divergence follows
 /// from it: the sum of (f(m - 1) - f(m)) E R(m) for a law of information profile f.
 ///
-/// Errors: NULL, ALIGN, SHAPE (no masks, no steps, or what the table does not serve), ARGUMENT.
+/// Errors: NULL, ALIGN, SHAPE (no masks, no steps, or what the table does not serve), ARGUMENT,
+/// RESOURCES.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_sizes_overshoot(
     sizes: u32,
@@ -425,6 +434,7 @@ pub unsafe extern "C" fn demask_sizes_overshoot(
         let sizes = read(sizes, table)?;
         let out = pointer::slice_out(out, n)?;
         let masks = u32::try_from(n).map_err(|_| Refusal(DEMASK_ERR_SHAPE))?;
+        boundary::afford(overshoot_bytes(masks))?;
         pointer::write_each(out, Overshoot::new(sizes, masks, steps)?.values());
         Ok(())
     })
@@ -434,7 +444,8 @@ pub unsafe extern "C" fn demask_sizes_overshoot(
 /// what is drawn in `steps` steps of these sizes at random positions, given the partition into steps.
 ///
 /// Errors: NULL, ALIGN, SHAPE (no values, no steps, or what the table does not serve), ARGUMENT (an
-/// unknown number; a value of the profile that is not finite, below 0 or above the one before it).
+/// unknown number; a value of the profile that is not finite, below 0 or above the one before it),
+/// RESOURCES.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_sizes_expected_kl(
     sizes: u32,
@@ -447,9 +458,12 @@ pub unsafe extern "C" fn demask_sizes_expected_kl(
     // SAFETY: the caller's promise.
     boundary::call(|| unsafe {
         let sizes = read(sizes, table)?;
-        let profile = Profile::new(pointer::slice(profile, n)?)?;
+        let profile = pointer::slice(profile, n)?;
         let out = pointer::out(out)?;
-        out.write(Overshoot::new(sizes, profile.masks(), steps)?.expected_kl(&profile)?);
+        let masks = u32::try_from(n).map_err(|_| Refusal(DEMASK_ERR_SHAPE))?;
+        boundary::afford(overshoot_bytes(masks))?;
+        let profile = Profile::new(profile)?;
+        out.write(Overshoot::new(sizes, masks, steps)?.expected_kl(&profile)?);
         Ok(())
     })
 }
@@ -458,7 +472,7 @@ pub unsafe extern "C" fn demask_sizes_expected_kl(
 /// for every law. `weight` is a DEMASK_WEIGHT_ number.
 ///
 /// Errors: NULL, ALIGN, SHAPE (no masks, no steps, or what the table does not serve), ARGUMENT (an
-/// unknown number).
+/// unknown number), RESOURCES.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_sizes_constant(
     sizes: u32,
@@ -473,6 +487,7 @@ pub unsafe extern "C" fn demask_sizes_constant(
         let sizes = read(sizes, table)?;
         let weight = self::weight(weight)?;
         let out = pointer::out(out)?;
+        boundary::afford(overshoot_bytes(masks))?;
         out.write(Overshoot::new(sizes, masks, steps)?.constant(weight));
         Ok(())
     })
