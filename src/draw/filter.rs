@@ -4,10 +4,11 @@ use super::element::Element;
 use super::envelope::{GROUP, MAX_GROUPS};
 use super::masses::Masses;
 use super::race::Kept;
-use super::row::{Row, part};
+use super::row::{Row, cell_size};
 use super::{DrawRule, Temperature};
 use crate::lanes::math::weight;
 use crate::lanes::{Kernel, Lanes};
+use bytemuck::must_cast;
 
 /// The least logit that min-p leaves in a row: the smallest float that is at least max + depth.
 pub(super) fn least_logit(rule: &DrawRule, max: f32) -> f32 {
@@ -29,6 +30,8 @@ pub(super) struct List {
     /// The logits of what is left.
     values: Box<[f32]>,
     tops: [[u32; 16]; TOPS],
+    /// A bit for each token of a group that may be among them.
+    reach: Box<[[u16; GROUP]]>,
 }
 
 /// A float as an integer of the same order; no NaN. Both zeros are one.
@@ -44,8 +47,13 @@ fn float(order: u32) -> f32 {
 
 impl List {
     pub(super) fn new(vocab: usize) -> Self {
-        let (keys, ranked) = (vec![0; vocab].into(), vec![0; vocab].into());
-        Self { keys, ranked, values: vec![0.0; vocab].into(), tops: [[0; 16]; TOPS] }
+        Self {
+            keys: vec![0; vocab].into(),
+            ranked: vec![0; vocab].into(),
+            values: vec![0.0; vocab].into(),
+            tops: [[0; 16]; TOPS],
+            reach: vec![[0; GROUP]; cell_size(vocab)].into(),
+        }
     }
 
     /// The token of place `place` of the list.
@@ -143,19 +151,22 @@ impl List {
             parts = parts.div_ceil(2);
         }
         let least = f32::NEG_INFINITY;
+        let mut depth = s.splat(least);
         for (p, top) in self.tops[..parts].iter_mut().enumerate() {
             let mut most = s.splat(least);
             for row in maxima[p..].iter().step_by(parts) {
                 most = s.max(most, s.float_from_bits(s.load_u32(row)));
             }
+            depth = s.max(depth, s.sub(s.splat(0.0), most));
             s.store_u32(s.float_bits(most), top);
         }
         let tops = &self.tops[..parts];
         if count_above(s, tops, least) < k {
             return least;
         }
-        // More than k parts, or just k, lie above `low`; fewer above `high`.
-        let (mut low, mut high) = (order(least), order(max));
+        // At least k parts lie above `low`, at first all of them; fewer above `high`.
+        let lowest = order(-s.largest(depth));
+        let (mut low, mut high) = (lowest.max(order(least) + 1) - 1, order(max));
         while high - low > 1 {
             let middle = low + (high - low) / 2;
             let count = count_above(s, tops, float(middle));
@@ -181,42 +192,32 @@ impl List {
         bar: f32,
         k: usize,
     ) -> usize {
-        let keys = &mut self.keys[..];
+        let Self { keys, reach, .. } = self;
+        let reach = &mut reach[..row.size];
         let (mut count, mut ties) = (0, 0);
         // Past the k-th tie only what lies above it counts; −∞ never does.
         let mut least = if bar == f32::NEG_INFINITY { f32::MIN } else { bar };
         for (group, cells) in maxima.chunks(GROUP).enumerate() {
-            // The vectors of cells that reach it: those tokens are looked at in their order.
-            let (mut places, mut found) = ([0; GROUP], 0);
-            for (v, cell) in cells.iter().enumerate() {
-                let cell = s.float_from_bits(s.load_u32(cell));
-                places[found] = v;
-                found += usize::from(s.bits(s.greater(s.splat(least), cell)) != u16::MAX);
+            if !reaching(s, row, group, cells, least, reach) {
+                continue;
             }
             for offset in 0..row.size {
-                for &v in &places[..found] {
-                    let begin = ((group * row.size + offset) * GROUP + v) * 16;
-                    let x = part(s, row.logits.get(begin..).unwrap_or_default());
-                    let mut reach = !s.bits(s.greater(s.splat(least), x));
-                    if reach == 0 {
+                let begin = 16 * GROUP * (group * row.size + offset);
+                let mut bits = u128::from_le(must_cast(reach[offset].map(u16::to_le)));
+                while bits != 0 {
+                    let token = begin + bits.trailing_zeros() as usize;
+                    bits &= bits - 1;
+                    let x = row.logit(token);
+                    if x < least {
                         continue;
                     }
-                    let mut logits = [0.0; 16];
-                    s.store(x, &mut logits);
-                    while reach != 0 {
-                        let lane = reach.trailing_zeros() as usize;
-                        reach &= reach - 1;
-                        let (x, token) = (logits[lane], begin + lane);
-                        if token == row.excluded || x < least {
-                            continue;
-                        }
-                        keys[count] = u64::from(!order(x)) << 32 | token as u64;
-                        count += 1;
-                        if x == bar {
-                            ties += 1;
-                            if ties == k {
-                                least = bar.next_up();
-                            }
+                    keys[count] = u64::from(!order(x)) << 32 | token as u64;
+                    count += 1;
+                    if x == bar {
+                        ties += 1;
+                        if ties == k {
+                            least = bar.next_up();
+                            reaching(s, row, group, cells, least, reach);
                         }
                     }
                 }
@@ -226,18 +227,50 @@ impl List {
     }
 }
 
+/// Finds the tokens of a group that may reach `least`: a bit for each in `reach`, vector by vector,
+/// without a branch on it, for few do, at random places. Says whether there can be any.
+#[inline(always)]
+fn reaching<L: Lanes, E: Element>(
+    s: L,
+    row: &Row<'_, E>,
+    group: usize,
+    cells: &[[u32; 16]],
+    least: f32,
+    reach: &mut [[u16; GROUP]],
+) -> bool {
+    let bits_of = |x| !s.bits(s.greater(s.splat(least), x));
+    // The vectors of cells that reach it.
+    let (mut places, mut found) = ([0; GROUP], 0);
+    for (v, cell) in cells.iter().enumerate() {
+        places[found] = v;
+        found += usize::from(bits_of(s.float_from_bits(s.load_u32(cell))) != 0);
+    }
+    reach.fill([0; GROUP]);
+    if found == 0 {
+        return false;
+    }
+    let (vectors, rest) = row.logits.as_chunks::<16>();
+    let (whole, part) = vectors[group * row.size * GROUP..].as_chunks::<GROUP>();
+    for &v in &places[..found] {
+        for (reach, x) in reach.iter_mut().zip(whole) {
+            reach[v % GROUP] = bits_of(E::load(s, &x[v % GROUP]));
+        }
+    }
+    if let Some(reach) = reach.get_mut(whole.len()) {
+        for (reach, x) in reach.iter_mut().zip(part) {
+            *reach = bits_of(E::load(s, x));
+        }
+        reach[part.len()] = bits_of(E::load_some(s, rest));
+    }
+    true
+}
+
 /// How many of the floats are larger than `bar`.
 #[inline(always)]
 fn count_above<L: Lanes>(s: L, floats: &[[u32; 16]], bar: f32) -> usize {
-    let (bar, one, none) = (s.splat(bar), s.splat(1.0), s.splat(0.0));
-    let mut counts = s.splat(0.0);
-    for x in floats {
-        let x = s.float_from_bits(s.load_u32(x));
-        counts = s.add(counts, s.select(s.greater(x, bar), one, none));
-    }
-    let mut lanes = [0.0; 16];
-    s.store(counts, &mut lanes);
-    lanes.iter().sum::<f32>() as usize
+    let bar = s.splat(bar);
+    let above = |x: &[u32; 16]| s.bits(s.greater(s.float_from_bits(s.load_u32(x)), bar));
+    floats.iter().map(|x| above(x).count_ones() as usize).sum()
 }
 
 /// How many of these logits, the largest first, are kept by top-p: those for which all larger ones
