@@ -4,6 +4,7 @@
 //! whatever thread or instruction set. Two different keys never share a generator state.
 
 use crate::lanes::Lanes;
+use bytemuck::{Pod, Zeroable};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
@@ -15,7 +16,7 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 /// | `stream` | the request, or the sample of a request: requests of one seed differ here |
 /// | `step` | the denoising step |
 /// | `position` | the position within the request, counted from its first token |
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Pod, Zeroable)]
 #[repr(C)]
 pub struct Key {
     /// The seed of the request.
@@ -65,6 +66,23 @@ pub(crate) const fn mix(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+/// The words of a key, each of which depends on those before it.
+#[inline(always)]
+const fn absorb([seed, stream, place, purpose]: [u64; 4]) -> [u64; 4] {
+    let w0 = mix(seed);
+    let w1 = mix(w0 ^ stream);
+    let w2 = mix(w1 ^ place);
+    [w0, w1, w2, mix(w2 ^ purpose)]
+}
+
+/// The same, where each also depends on those after it.
+#[inline(always)]
+const fn spread([w0, w1, w2, w3]: [u64; 4]) -> [u64; 4] {
+    let w2 = w2 ^ mix(w3);
+    let w1 = w1 ^ mix(w2);
+    [w0 ^ mix(w1), w1, w2, w3]
+}
+
 impl Key {
     /// The generator state for this key: a bijection from (seed, stream, step and position,
     /// purpose) to 256 bits, so that no two keys share a state.
@@ -80,14 +98,8 @@ impl Key {
     /// The state for draw `draw` of several with one key; draw 0 is [`state`](Self::state).
     #[inline(always)]
     pub(crate) const fn draw_state(self, purpose: Purpose, draw: u32) -> [u64; 4] {
-        let w0 = mix(self.seed);
-        let w1 = mix(w0 ^ self.stream);
-        let w2 = mix(w1 ^ self.place());
-        let w3 = mix(w2 ^ ((draw as u64) << 32 | purpose as u64));
-        let w2 = w2 ^ mix(w3);
-        let w1 = w1 ^ mix(w2);
-        let w0 = w0 ^ mix(w1);
-        [w0, w1, w2, w3]
+        let purpose = (draw as u64) << 32 | purpose as u64;
+        spread(absorb([self.seed, self.stream, self.place(), purpose]))
     }
 
     #[inline(always)]
@@ -105,51 +117,69 @@ impl Key {
     /// The generator for draw `draw` of several with one key.
     #[inline]
     pub(crate) fn draw_generator(self, purpose: Purpose, draw: u32) -> Xoshiro256PlusPlus {
-        let mut seed = [0; 32];
-        for (bytes, word) in seed.chunks_exact_mut(8).zip(self.draw_state(purpose, draw)) {
-            bytes.copy_from_slice(&word.to_le_bytes());
-        }
-        Xoshiro256PlusPlus::from_seed(seed)
+        generator_of(self.draw_state(purpose, draw))
     }
 }
 
-/// The states of many keys for one purpose, word by word: [`Key::state`], in vector code. A loop for
-/// each word, so that the long chains of dependent instructions overlap.
+/// The states of many keys for one purpose, word by word: [`Key::state`], in vector code.
 #[inline(always)]
 pub(crate) fn states<const N: usize>(keys: &[Key; N], purpose: Purpose) -> [[u64; N]; 4] {
+    // Three words each, as they lie in memory. Told apart by their fields, the compiler would leave
+    // the last few keys in scalar code.
     let [mut w0, mut w1, mut w2, mut w3] = [[0; N]; 4];
     for i in 0..N {
-        w0[i] = mix(keys[i].seed);
+        let [seed, stream, place]: [u64; 3] = bytemuck::must_cast(keys[i]);
+        let place = if cfg!(target_endian = "big") { place } else { place.rotate_left(32) };
+        [w0[i], w1[i], w2[i], w3[i]] = absorb([seed, stream, place, purpose as u64]);
     }
     for i in 0..N {
-        w1[i] = mix(w0[i] ^ keys[i].stream);
-    }
-    for i in 0..N {
-        w2[i] = mix(w1[i] ^ keys[i].place());
-    }
-    for i in 0..N {
-        w3[i] = mix(w2[i] ^ purpose as u64);
-    }
-    for i in 0..N {
-        w2[i] ^= mix(w3[i]);
-    }
-    for i in 0..N {
-        w1[i] ^= mix(w2[i]);
-    }
-    for i in 0..N {
-        w0[i] ^= mix(w1[i]);
+        [w0[i], w1[i], w2[i], w3[i]] = spread([w0[i], w1[i], w2[i], w3[i]]);
     }
     [w0, w1, w2, w3]
 }
 
-/// The first word of each key's [`generator`](Key::generator).
-#[inline(always)]
-pub(crate) fn first_words<const N: usize>(keys: &[Key; N], purpose: Purpose) -> [u64; N] {
-    let [mut words, _, _, w3] = states(keys, purpose);
-    for i in 0..N {
-        words[i] = words[i].wrapping_add(w3[i]).rotate_left(23).wrapping_add(words[i]);
+/// The generators of many keys for one purpose, side by side in vector code.
+pub(crate) struct Generators<const N: usize>([[u64; N]; 4]);
+
+impl<const N: usize> Generators<N> {
+    /// Before they are made.
+    pub(crate) const NONE: Self = Self([[0; N]; 4]);
+
+    /// [`Key::generator`] of each key.
+    #[inline(always)]
+    pub(crate) fn new(keys: &[Key; N], purpose: Purpose) -> Self {
+        Self(states(keys, purpose))
     }
-    words
+
+    /// The next word of each (xoshiro256++).
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> [u64; N] {
+        let [s0, s1, s2, s3] = &mut self.0;
+        let mut words = [0; N];
+        for i in 0..N {
+            words[i] = s0[i].wrapping_add(s3[i]).rotate_left(23).wrapping_add(s0[i]);
+            let (a, b) = (s2[i] ^ s0[i], s3[i] ^ s1[i]);
+            (s0[i], s1[i], s2[i], s3[i]) =
+                (s0[i] ^ b, s1[i] ^ a, a ^ s1[i] << 17, b.rotate_left(45));
+        }
+        words
+    }
+
+    /// One of them, as it stands.
+    #[inline]
+    pub(crate) fn get(&self, i: usize) -> Xoshiro256PlusPlus {
+        generator_of(self.0.map(|words| words[i]))
+    }
+}
+
+/// The generator with this state.
+#[inline]
+fn generator_of(state: [u64; 4]) -> Xoshiro256PlusPlus {
+    let mut seed = [0; 32];
+    for (bytes, word) in seed.chunks_exact_mut(8).zip(state) {
+        bytes.copy_from_slice(&word.to_le_bytes());
+    }
+    Xoshiro256PlusPlus::from_seed(seed)
 }
 
 /// Sixteen xoshiro128++ generators (Blackman and Vigna, "Scrambled linear pseudorandom number

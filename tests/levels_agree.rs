@@ -13,8 +13,9 @@ use rows::{in_every_type, keys};
 
 fn main() {
     type Test = fn(Level);
-    let tests: [(&str, Test); 6] = [
+    let tests: [(&str, Test); 7] = [
         ("rows_of_every_length", rows_of_every_length),
+        ("nothing_is_left_in_a_sampler_by_other_rows", nothing_is_left_in_a_sampler_by_other_rows),
         ("every_type_and_filter", every_type_and_filter),
         ("races_of_every_length_and_offset", races_of_every_length_and_offset),
         ("laws_and_maxima", laws_and_maxima),
@@ -88,6 +89,24 @@ fn rows_of_every_length(level: Level) {
             if vocab > 20_000 {
                 break; // The baseline emulates fused multiply-add, slowly.
             }
+        }
+    }
+}
+
+/// Rows of other lengths, filtered and not, one batch after the other.
+fn nothing_is_left_in_a_sampler_by_other_rows(level: Level) {
+    const ROWS: usize = 35;
+    let keys = keys(ROWS, 8);
+    let sampler = || Sampler::builder(ROWS, 1).level(level).build().expect("a sampler");
+    let mut used = sampler();
+    for (i, vocab) in [33, 4_096, 7, 200, 2_000, 496, 512, 300, 700].into_iter().enumerate() {
+        let data = logits(ROWS * vocab, i as u64);
+        let view = Logits::f32(&data, ROWS, vocab).expect("a view");
+        for draw in filters() {
+            let draw = |sampler: &mut Sampler| {
+                sampler.draw(&view, &draw, &Constraints::NONE, &keys).expect("a draw").to_vec()
+            };
+            assert_eq!(draw(&mut used), draw(&mut sampler()), "V {vocab}");
         }
     }
 }

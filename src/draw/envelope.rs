@@ -88,7 +88,7 @@ impl<'a> Envelope<'a> {
         temperature: Temperature,
     ) -> Self {
         let rows = &mut cells.rows;
-        let mut sums = s.splat_u32(0);
+        let (mut sums, max) = (s.splat_u32(0), s.splat(max));
         if lower == f32::NEG_INFINITY {
             for row in &mut rows[1..=vectors] {
                 let maximum = s.float_from_bits(s.load_u32(row));
@@ -127,33 +127,24 @@ impl<'a> Envelope<'a> {
     ///
     /// The searches have no branches and advance side by side: each alone would wait for memory.
     #[inline(always)]
-    pub(super) fn pick<const N: usize>(
+    pub(super) fn pick<L: Lanes, const N: usize>(
         &self,
+        s: L,
         words: [u64; N],
     ) -> ([usize; N], [usize; N], [u32; N]) {
-        let mut targets = [0; N];
+        let (mut places, mut rest) = ([0; N], [0; N]);
         for p in 0..N {
-            targets[p] = ((u128::from(words[p]) * u128::from(self.lanes[16])) >> 64) as u64;
+            let target = ((u128::from(words[p]) * u128::from(self.lanes[16])) >> 64) as u64;
+            let lane = s.ascending_at_most(self.ends(), target) % 16;
+            places[p] = lane;
+            rest[p] = (target - self.lanes[lane]) as u32;
         }
-        let mut lanes = [0; N];
-        for &before in &self.lanes[1..16] {
-            for p in 0..N {
-                lanes[p] += u64::from(before <= targets[p]);
-            }
-        }
-        let mut rest = [0; N];
-        // The place in the flattened rows: of the sum before the vector.
-        let mut places = [0; N];
-        for p in 0..N {
-            places[p] = lanes[p] as usize % 16;
-            rest[p] = (targets[p] - self.lanes[places[p]]) as u32;
-        }
-        let sums = self.rows.as_flattened();
+        let sums = &self.rows.as_flattened()[..16 * (self.vectors + 1)];
         let mut span = self.vectors;
         while span > 1 {
             let half = span / 2;
             for p in 0..N {
-                let further = (places[p] + 16 * half) % (16 * MAX_ROWS);
+                let further = places[p] + 16 * half;
                 let passed = sums[further] <= rest[p];
                 places[p] = select_unpredictable(passed, further, places[p]);
             }
@@ -163,9 +154,15 @@ impl<'a> Envelope<'a> {
         for p in 0..N {
             vectors[p] = places[p] / 16;
             columns[p] = places[p] % 16;
-            bounds[p] = sums[(places[p] + 16) % (16 * MAX_ROWS)] - sums[places[p]];
+            bounds[p] = sums[places[p] + 16] - sums[places[p]];
         }
         (vectors, columns, bounds)
+    }
+
+    /// The sum of all bounds up to each lane.
+    #[inline(always)]
+    fn ends(&self) -> &[u64; 16] {
+        self.lanes.last_chunk().unwrap_or(&[0; 16])
     }
 }
 
@@ -202,7 +199,7 @@ mod tests {
                 let end = begin + u64::from(bound);
                 if bound > 0 {
                     let last = if u128::from(end) == total { u64::MAX } else { word(end) - 1 };
-                    let found = envelope.pick([word(begin), last]);
+                    let found = envelope.pick(Baseline, [word(begin), last]);
                     assert_eq!(found, ([vector; 2], [lane; 2], [bound; 2]), "{vectors}");
                 }
                 begin = end;

@@ -330,11 +330,13 @@ impl<E: Element> Kernel for DrawPlain<'_, E> {
                 let Some(token) = proposals.next() else {
                     // As many as are likely to be needed: with cells of one token nearly all are
                     // accepted, with small ones every few.
-                    proposals = match row.size {
-                        1 => row.propose::<L, 1>(s, &target, &mut rng),
-                        2..16 if first => row.propose::<L, 4>(s, &target, &mut rng),
-                        _ => row.propose::<L, 16>(s, &target, &mut rng),
-                    };
+                    match row.size {
+                        1 => row.propose::<L, 1, 1>(s, &target, &mut rng, &mut proposals),
+                        2..16 if first => {
+                            row.propose::<L, 4, 4>(s, &target, &mut rng, &mut proposals)
+                        }
+                        _ => row.propose::<L, 16, 4>(s, &target, &mut rng, &mut proposals),
+                    }
                     first = false;
                     continue;
                 };

@@ -6,7 +6,7 @@ use super::filter::{InNucleus, List, Nucleus, least_logit};
 use super::kernel::{Elements, run_batch};
 use super::proposals::{OFFSET_BITS, Target, bar};
 use super::row::Row;
-use super::short::Sums;
+use super::short::{Group, Order, ROWS};
 use super::{Batch, DrawRule, stage};
 use crate::constraints::Constraints;
 use crate::lanes::math::{BOUND_UNIT, weight};
@@ -139,9 +139,7 @@ impl<E: Element> Kernel for CountRow<'_, E> {
         let shares = s.call(Shares { row, rule, max, least, reach, cells: &mut *cells });
         if plain && row.size == 1 {
             // Batches of single draws go another way, which must be no other law.
-            let mut sums = Sums(&mut cells.rows[..=row.vectors()]);
-            assert_eq!(sums.fill(s, batch, row, 0), (max, false));
-            check_sums(s, row, &sums, &shares, rule.temperature.reference(max), rule);
+            check_side_by_side(s, row, rule, max, cells, &shares);
         }
         Some(shares)
     }
@@ -175,7 +173,7 @@ impl<E: Element> Kernel for Shares<'_, E> {
             s.store(weight(s, s.load(&logits), reference, temperature), &mut sixteen);
             weights.copy_from_slice(&sixteen[..weights.len()]);
         }
-        shares(row, &target, &weights)
+        shares(s, row, &target, &weights)
     }
 }
 
@@ -189,7 +187,13 @@ fn words_between(begin: u64, end: u64, total: u64) -> (u128, u128) {
     (first(begin), first(end))
 }
 
-fn shares<E: Element>(row: &Row<'_, E>, target: &Target<'_>, weights: &[f32]) -> Vec<f64> {
+#[inline(always)]
+fn shares<L: Lanes, E: Element>(
+    s: L,
+    row: &Row<'_, E>,
+    target: &Target<'_>,
+    weights: &[f32],
+) -> Vec<f64> {
     let (vectors, envelope) = (row.vectors(), &target.envelope);
     let mut shares = vec![0.0; weights.len()];
     let (mut begin, mut word) = (0, 0);
@@ -199,7 +203,7 @@ fn shares<E: Element>(row: &Row<'_, E>, target: &Target<'_>, weights: &[f32]) ->
         if bound > 0 {
             let (first, past) = words_between(begin, end, envelope.total());
             // The words between these two fall on the same cell, since a search is monotonic.
-            let found = envelope.pick([first as u64, (past - 1) as u64]);
+            let found = envelope.pick(s, [first as u64, (past - 1) as u64]);
             assert_eq!(found, ([vector; 2], [lane; 2], [bound; 2]), "cell {vector}, {lane}");
             assert_eq!(first, word, "every word falls on one cell");
             let share = (past - first) as f64 / WORDS / row.size as f64;
@@ -217,35 +221,51 @@ fn shares<E: Element>(row: &Row<'_, E>, target: &Target<'_>, weights: &[f32]) ->
     shares
 }
 
-/// Compares the shares with those that batches of short rows imply.
+/// Compares the shares with those that the rows of a batch imply, all of which are this row.
 #[inline(always)]
-fn check_sums<L: Lanes, E: Element>(
+fn check_side_by_side<L: Lanes, E: Element>(
     s: L,
     row: &Row<'_, E>,
-    sums: &Sums<'_>,
-    shares: &[f64],
-    max: f32,
     rule: &DrawRule,
+    max: f32,
+    cells: &mut Cells,
+    shares: &[f64],
 ) {
-    let vectors = row.vectors();
-    let bound = |vector: usize, lane: usize| sums.0[vector + 1][lane] - sums.0[vector][lane];
-    let cells = || (0..16 * vectors).map(|cell| (cell / vectors, cell % vectors));
-    let total = cells().map(|(lane, vector)| u64::from(bound(vector, lane))).sum();
+    let (height, order) = (row.vectors(), &Order::new(row.logits.len()));
+    let lines = cells.maxima(row.logits.len());
+    let mut group = Group::new(s, order, row.excluded);
+    (group.rows, group.temperature) = ([row.logits; ROWS], rule.temperature);
+    group.turn(s, lines);
+    let mut references = [0.0; ROWS];
+    s.store(group.references, &mut references);
+    assert_eq!((references, group.bad), ([rule.temperature.reference(max); ROWS], 0));
+    group.sum(s, lines);
+    let total = group.totals[0];
+    assert_eq!(group.totals, [total; ROWS]);
     let mut begin = 0;
-    for (lane, vector) in cells() {
-        let (token, bound) = (16 * vector + lane, bound(vector, lane));
-        let end = begin + u64::from(bound);
-        let (first, past) = words_between(begin, end, total);
-        assert_eq!(sums.pick(s, first as u64), (token, bound));
-        assert_eq!(sums.pick(s, (past - 1) as u64), (token, bound));
-        let logit = s.splat(row.proposed(token, f32::NEG_INFINITY));
-        let mut weights = [0.0; 16];
-        s.store(weight(s, logit, s.splat(max), rule.temperature), &mut weights);
-        if let Some(&share) = shares.get(token) {
-            assert_eq!((past - first) as f64 / WORDS * accepted(weights[0], bound), share);
+    for (lane, vector) in (0..16 * height).map(|cell| (cell / height, cell % height)) {
+        let token = 16 * vector + lane;
+        let end = if token < shares.len() { lines[token][0] } else { begin + 1 };
+        let (first, past) = words_between(begin.into(), end.into(), total.into());
+        let words = [first as u64, (past - 1) as u64];
+        group.choices = core::array::from_fn(|i| words[i % 2]);
+        group.find(s, lines);
+        group.weigh(s);
+        for i in 0..ROWS {
+            let (tokens, bounds) = (group.tokens[i], group.bounds[i]);
+            let proposal = (tokens, bounds, group.weights[i], group.hit[i] == 1);
+            assert_eq!(proposal, group.propose(s, i, lines, words[i % 2]));
+            let (found, bound, weight, hit) = proposal;
+            assert_eq!(hit, token < shares.len(), "the end of the row is no token");
+            if hit {
+                assert_eq!((found as usize, bound), (token, end - begin));
+                let share = (past - first) as f64 / WORDS * accepted(weight, bound);
+                assert_eq!(share, shares[token]);
+            }
         }
         begin = end;
     }
+    assert_eq!(begin, total);
 }
 
 /// The probability that a weight exceeds its bar.

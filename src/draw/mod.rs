@@ -30,6 +30,7 @@ mod statistics;
 
 use crate::constraints::Constraints;
 use crate::error::Error;
+use crate::lanes::Lanes;
 use crate::logits::Logits;
 use crate::policy::{Draw, DrawMethod, FilterOrder};
 use crate::rng::Key;
@@ -261,6 +262,15 @@ impl Temperature {
     #[inline(always)]
     pub(crate) fn reference(self, max: f32) -> f32 {
         if self.high == 0.0 { 0.0 } else { max.clamp(f32::MIN, f32::MAX) }
+    }
+
+    /// The same for each lane, none of which is NaN.
+    #[inline(always)]
+    pub(crate) fn references<L: Lanes>(self, s: L, max: L::F) -> L::F {
+        if self.high == 0.0 {
+            return s.splat(0.0);
+        }
+        s.min(s.max(max, s.splat(f32::MIN)), s.splat(f32::MAX))
     }
 
     /// Checks and converts; 0, or at least 1e-30, +∞ included.

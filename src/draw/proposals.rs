@@ -25,38 +25,40 @@ impl<E: Element> Row<'_, E> {
         f32::NEG_INFINITY
     }
 
-    /// Makes N proposals, each from two random words (and rarely more, see [`unit`]).
+    /// Makes N proposals, M at a time, each from two random words (and rarely more, see [`unit`]).
     #[inline(always)]
-    pub(super) fn propose<L: Lanes, const N: usize>(
+    pub(super) fn propose<L: Lanes, const N: usize, const M: usize>(
         &self,
         s: L,
         target: &Target<'_>,
         rng: &mut Xoshiro256PlusPlus,
-    ) -> Accepted {
+        out: &mut Accepted,
+    ) {
+        let Accepted { tokens, accepted } = out;
         let (mut choices, mut words) = ([0; N], [0; N]);
         for p in 0..N {
             choices[p] = rng.next_u64();
             words[p] = rng.next_u64();
         }
-        let (vectors, lanes, bounds) = target.envelope.pick(choices);
-        let mut tokens = [0; 16];
         let mut logits = [f32::NEG_INFINITY; 16];
-        let mut bars = [0.0; N];
-        for p in 0..N {
-            let offset = words[p] as usize & (self.size - 1);
-            tokens[p] = self.token(vectors[p], lanes[p], offset);
-            logits[p] = self.proposed(tokens[p], target.least);
-            bars[p] = bar(words[p], bounds[p], || rng.next_u64());
+        let mut bars = [f32::INFINITY; 16];
+        // The searches of more would not stay in registers.
+        for begin in (0..N).step_by(M) {
+            let choices = core::array::from_fn(|p| choices[begin + p]);
+            let (vectors, lanes, bounds) = target.envelope.pick::<L, M>(s, choices);
+            for p in 0..M {
+                let (place, word) = (begin + p, words[begin + p]);
+                let offset = word as usize & (self.size - 1);
+                tokens[place] = self.token(vectors[p], lanes[p], offset);
+                logits[place] = self.proposed(tokens[place], target.least);
+                bars[place] = rounded_down(bar(word, bounds[p], || rng.next_u64()));
+            }
         }
-        let mut weights = [0.0; 16];
         // One is not worth the way through memory.
         let logits = if N == 1 { s.splat(logits[0]) } else { s.load(&logits) };
-        s.store(weight(s, logits, s.splat(target.reference), target.temperature), &mut weights);
-        let mut accepted = 0u32;
-        for p in 0..N {
-            accepted |= u32::from(bars[p] < f64::from(weights[p])) << p;
-        }
-        Accepted { tokens, accepted }
+        let bars = if N == 1 { s.splat(bars[0]) } else { s.load(&bars) };
+        let weights = weight(s, logits, s.splat(target.reference), target.temperature);
+        *accepted = s.bits(s.greater(weights, bars)) & u16::MAX >> (16 - N);
     }
 }
 
@@ -64,7 +66,7 @@ impl<E: Element> Row<'_, E> {
 pub(super) struct Accepted {
     tokens: [usize; 16],
     /// Bit p says that proposal p was accepted.
-    accepted: u32,
+    accepted: u16,
 }
 
 impl Accepted {
@@ -99,6 +101,14 @@ pub(super) fn bar(word: u64, bound: u32, more: impl FnOnce() -> u64) -> f64 {
     unit(word >> OFFSET_BITS, more) * f64::from(bound) * BOUND_UNIT
 }
 
+/// The largest float up to x: of floats, the same ones exceed it. x is at least 2^-149.
+#[inline(always)]
+fn rounded_down(x: f64) -> f32 {
+    // Without the bits that a float has no room for, the conversion is exact, or ends below every
+    // weight.
+    f64::from_bits(x.to_bits() >> 29 << 29) as f32
+}
+
 /// A uniform number in (0, 1] from 53 bits, which are continued by another word where they would
 /// leave less than 30 significant ones.
 #[inline(always)]
@@ -106,4 +116,27 @@ fn unit(bits: u64, more: impl FnOnce() -> u64) -> f64 {
     const STEP: f64 = 1.0 / (1u64 << 53) as f64;
     let fraction = if bits < 1 << 29 { ((more() >> 11) as f64 + 0.5) * STEP } else { 0.5 };
     (bits as f64 + fraction) * STEP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rounded_down;
+
+    #[test]
+    fn the_same_floats_exceed_a_bar_and_its_float() {
+        let spacing = |exponent: i32| 2f64.powi(exponent - 23);
+        for exponent in -125..=1 {
+            for mantissa in [0, 1, 12_345, (1 << 23) - 1] {
+                let weight = f64::from((1 << 23) + mantissa) * spacing(exponent);
+                for off in [-1.0, -0.75, -0.5, -0.25, -1e-7, 0.0, 1e-7, 0.25, 0.5, 0.75, 1.0] {
+                    let bar = weight + off * spacing(exponent);
+                    assert_eq!(rounded_down(bar) < weight as f32, bar < weight, "{bar:e}");
+                }
+            }
+        }
+        // The least bars, where floats are subnormal: below every weight but 0.
+        for bar in [2f64.powi(-149), 1.9 * 2f64.powi(-130), 2f64.powi(-126)] {
+            assert!(rounded_down(bar) > 0.0 && rounded_down(bar) < 2f32.powi(-125));
+        }
+    }
 }

@@ -1,102 +1,42 @@
 //! Rows of a few vectors, several side by side: proteins, characters, images.
 //!
-//! Such a row is drawn from in fewer cycles than one instruction takes to answer another, so what
-//! counts is that rows do not wait for each other. The tokens are those of the general path: cells
-//! of one token, chosen by their bounds, accepted one by one.
+//! Sixteen rows are drawn from at once, one in each lane: nothing then crosses lanes, and no row
+//! waits for another. The tokens are those of the general path: cells of one token, chosen by their
+//! bounds, accepted one by one.
 
 use super::element::Element;
 use super::envelope::{Cells, MAX_ROWS};
 use super::filter::List;
 use super::kernel::DrawRow;
-use super::proposals::bar;
-use super::row::{Row, part};
-use super::{Batch, Drawn, RowState};
+use super::proposals::{OFFSET_BITS, bar};
+use super::row::Row;
+use super::{Batch, Drawn, RowState, Temperature};
 use crate::lanes::math::{weight, weight_bound};
 use crate::lanes::{Kernel, Lanes};
-use crate::rng::Purpose;
+use crate::rng::{Generators, Key, Purpose};
 use core::ops::Range;
-use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
 
-/// The running sums of a row's bounds, vector by vector, in each lane; the first vector is zero.
-pub(super) struct Sums<'a>(pub(super) &'a mut [[u32; 16]]);
+/// Rows of a group.
+pub(super) const ROWS: usize = 16;
 
-impl Sums<'_> {
-    /// Fills in the sums; returns the largest logit and whether there is a NaN.
-    #[inline(always)]
-    pub(super) fn fill<L: Lanes, E: Element>(
-        &mut self,
-        s: L,
-        batch: &Batch<'_>,
-        row: &Row<'_, E>,
-        job: usize,
-    ) -> (f32, bool) {
-        let least = s.splat(f32::NEG_INFINITY);
-        let (out_vector, out_lane) = (row.excluded / 16, row.excluded % 16);
-        let keep = s.mask(!(1 << out_lane));
-        let (mut max, mut nan) = (least, s.no_lane());
-        let load = |v: usize| row.logits.get(16 * v..).unwrap_or_default();
-        for v in 0..self.0.len() - 1 {
-            let x = part(s, load(v));
-            nan = s.or(nan, s.unordered(x, x));
-            max = s.max(max, if v == out_vector { s.select(keep, x, least) } else { x });
-        }
-        let max = s.largest(max);
-        let temperature = batch.rule(job).temperature;
-        let reference = temperature.reference(max);
-        let mut sums = s.splat_u32(0);
-        s.store_u32(sums, &mut self.0[0]);
-        for v in 0..self.0.len() - 1 {
-            let x = part(s, load(v));
-            let x = if v == out_vector { s.select(keep, x, least) } else { x };
-            sums = s.add_u32(sums, weight_bound(s, x, reference, temperature));
-            s.store_u32(sums, &mut self.0[v + 1]);
-        }
-        (max, s.any(nan))
-    }
+/// Groups that go through each stage together: a group's own stages wait for each other.
+const GROUPS: usize = 2;
 
-    /// The token that a random word falls on, which may lie past the end of the row, and its bound.
-    #[inline(always)]
-    pub(super) fn pick<L: Lanes>(&self, s: L, word: u64) -> (usize, u32) {
-        let last = self.0.len() - 1;
-        let lanes = s.running_sums(s.load_u32(&self.0[last]));
-        let mut ends = [0; 16];
-        s.store_u32(lanes, &mut ends);
-        let target = ((u128::from(word) * u128::from(ends[15])) >> 64) as u32;
-        let lane = s.count_at_most(lanes, target) as usize % 16;
-        let rest = target - (ends[lane] - self.0[last][lane]);
-        let mut vector = 0;
-        for sums in &self.0[1..last] {
-            vector += usize::from(sums[lane] <= rest);
-        }
-        (16 * vector + lane, self.0[vector + 1][lane] - self.0[vector][lane])
-    }
-}
+/// Fewer rows than this are faster one by one.
+const FEW: usize = 5;
 
-/// A proposal and what decides on it.
-#[derive(Clone, Copy, Default)]
-struct Proposal {
-    token: usize,
-    logit: f32,
-    bar: f64,
-}
+/// So many tokens at the end of a row, or more, are turned by one transposition.
+const MANY: usize = 3;
 
-impl Proposal {
-    /// The one that two random words make (and rarely another).
-    #[inline(always)]
-    fn new<L: Lanes, E: Element>(
-        s: L,
-        row: &Row<'_, E>,
-        sums: &Sums<'_>,
-        (choice, word): (u64, u64),
-        rng: &mut Xoshiro256PlusPlus,
-    ) -> Self {
-        let (token, bound) = sums.pick(s, choice);
-        let logit = row.proposed(token, f32::NEG_INFINITY);
-        let bar = bar(word, bound, || rng.next_u64());
-        Self { token, logit, bar }
-    }
-}
+/// Lines that there are, a token in each.
+const MAX_LINES: usize = MAX_ROWS - 1;
+
+/// More than the tokens of any row, and a power of two, so that masks can stand in for bounds checks.
+const MAX_TOKENS: usize = MAX_ROWS;
+
+/// Words below this leave too few bits for a bar, and are continued: see [`bar`].
+const FEW_BITS: u64 = 1 << (29 + OFFSET_BITS);
 
 /// Draws a token for each job of a batch of rows with cells of one token.
 pub(super) struct DrawRows<'a, E> {
@@ -114,83 +54,403 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let Self { batch, data, excluded, jobs, out, cells, list } = self;
+        let Self { batch, data, excluded, jobs, mut out, cells, list } = self;
         let vocab = batch.logits.vocab();
-        let height = vocab.div_ceil(16) + 1;
-        let together = (MAX_ROWS / height).min(16);
-        let row = |job: usize| {
-            let start = batch.logits.start(batch.row(job));
-            Row { logits: &data[start..start + vocab], excluded, size: 1 }
-        };
-        let first = jobs.start;
+        let order = &Order::new(vocab);
+        let mut groups = [Group::new(s, order, excluded), Group::new(s, order, excluded)];
+        let together = ROWS * (MAX_LINES / vocab).min(GROUPS);
         let mut begin = jobs.start;
         while begin < jobs.end {
             let rule = batch.rule(begin);
-            if !rule.is_plain(vocab) {
-                let out = &mut out[begin - first..][..1];
-                let (row, key) = (row(begin), &batch.keys[begin]);
-                let (cells, list) = (&mut *cells, &mut *list);
-                let (other, described, drawn) = (None, None, out);
-                s.call(DrawRow { row, other, rule, key, cells, list, described, drawn });
-                begin += 1;
-                continue;
+            let mut end = jobs.end.min(begin + together);
+            if let Some(rules) = batch.rule_of.get(begin..end) {
+                end = begin + rules.iter().take_while(|&&other| other == rules[0]).count();
             }
-            let mut end = begin + 1;
-            while end < jobs.end.min(begin + together) && core::ptr::eq(rule, batch.rule(end)) {
-                end += 1;
+            let last = (end - begin) % ROWS;
+            if end - begin > ROWS && last < FEW {
+                end -= last;
             }
-            // Each stage for all rows: a row's own stages wait for each other.
-            let mut rngs = [const { None }; 16];
-            let mut words = [(0, 0); 16];
-            for (i, key) in batch.keys[begin..end].iter().enumerate() {
-                let mut rng = key.generator(Purpose::Token);
-                words[i] = (rng.next_u64(), rng.next_u64());
-                rngs[i] = Some(rng);
-            }
-            let mut maxima = [0.0; 16];
-            let mut bad = 0u32;
-            for (i, top) in maxima[..end - begin].iter_mut().enumerate() {
-                let mut sums = Sums(&mut cells.rows[i * height..][..height]);
-                let (max, nan) = sums.fill(s, batch, &row(begin + i), begin);
-                bad |= u32::from(nan | !max.is_finite()) << i;
-                *top = rule.temperature.reference(max);
-            }
-            let (mut proposals, mut logits) = ([Proposal::default(); 16], [0.0; 16]);
-            for i in 0..end - begin {
-                if let Some(rng) = &mut rngs[i] {
-                    let sums = Sums(&mut cells.rows[i * height..][..height]);
-                    proposals[i] = Proposal::new(s, &row(begin + i), &sums, words[i], rng);
-                    logits[i] = proposals[i].logit;
-                }
-            }
-            let mut weights = [0.0; 16];
-            let (x, max) = (s.load(&logits), s.load(&maxima));
-            s.store(weight(s, x, max, rule.temperature), &mut weights);
-            for i in 0..end - begin {
-                let drawn = &mut out[begin + i - first];
-                if bad >> i & 1 == 1 {
-                    *drawn = Drawn::BAD;
-                    continue;
-                }
-                let mut proposal = proposals[i];
-                let mut weigh = weights[i];
-                if proposal.bar >= f64::from(weigh)
-                    && let Some(rng) = &mut rngs[i]
-                {
-                    let row = row(begin + i);
-                    let sums = Sums(&mut cells.rows[i * height..][..height]);
-                    while proposal.bar >= f64::from(weigh) {
-                        let words = (rng.next_u64(), rng.next_u64());
-                        proposal = Proposal::new(s, &row, &sums, words, rng);
-                        let (x, max) = (s.splat(proposal.logit), s.splat(maxima[i]));
-                        let mut again = [0.0; 16];
-                        s.store(weight(s, x, max, rule.temperature), &mut again);
-                        weigh = again[0];
+            let (drawn, rest) = out.split_at_mut(end - begin);
+            out = rest;
+            let logits = |k| &data[batch.logits.start(batch.row(k))..][..vocab];
+            if rule.is_plain(vocab) && drawn.len() >= FEW {
+                let used = drawn.len().div_ceil(ROWS);
+                for (first, group) in (begin..end).step_by(ROWS).zip(&mut groups) {
+                    let count = (end - first).min(ROWS);
+                    for (k, row) in (first..).zip(&mut group.rows[..count]) {
+                        *row = logits(k);
                     }
+                    // The lanes that are left draw from the last row again.
+                    let last = group.rows[count - 1];
+                    group.rows[count..].fill(last);
+                    group.temperature = rule.temperature;
+                    group.keep_words(&batch.keys[first..]);
                 }
-                *drawn = Drawn { token: proposal.token as i32, state: RowState::Drawn };
+                draw(s, &mut groups[..used], cells, drawn);
+            } else {
+                for (k, drawn) in (begin..end).zip(drawn.chunks_mut(1)) {
+                    let row = Row { logits: logits(k), excluded, size: 1 };
+                    let (key, cells, list) = (&batch.keys[k], &mut *cells, &mut *list);
+                    let (other, described) = (None, None);
+                    s.call(DrawRow { row, other, rule, key, cells, list, described, drawn });
+                }
             }
             begin = end;
         }
+    }
+}
+
+/// Draws a token from each row of some groups, as many as `drawn` holds.
+#[inline(always)]
+fn draw<L: Lanes, E: Element>(
+    s: L,
+    groups: &mut [Group<'_, L, E>],
+    cells: &mut Cells,
+    drawn: &mut [Drawn],
+) {
+    let vocab = groups[0].order.vocab;
+    let lines = cells.maxima(groups.len() * vocab);
+    for (group, lines) in groups.iter_mut().zip(lines.chunks_exact_mut(vocab)) {
+        group.turn(s, lines);
+    }
+    for (group, lines) in groups.iter_mut().zip(lines.chunks_exact_mut(vocab)) {
+        group.sum(s, lines);
+    }
+    for (group, lines) in groups.iter_mut().zip(lines.chunks_exact(vocab)) {
+        group.find(s, lines);
+    }
+    for group in &mut *groups {
+        group.weigh(s);
+    }
+    let lines = lines.chunks_exact(vocab);
+    for ((group, lines), drawn) in groups.iter().zip(lines).zip(drawn.chunks_mut(ROWS)) {
+        for (drawn, &token) in drawn.iter_mut().zip(&group.tokens) {
+            *drawn = Drawn { token: token as i32, state: RowState::Drawn };
+        }
+        let mut left = ((1 << drawn.len()) - 1) & (group.bad | !group.accepted);
+        while left != 0 {
+            let i = left.trailing_zeros() as usize % ROWS;
+            left &= left - 1;
+            drawn[i] = match group.bad >> i & 1 {
+                1 => Drawn::BAD,
+                _ => Drawn::token(group.draw_again(s, i, lines)),
+            };
+        }
+    }
+}
+
+/// The order of the cells of a row: lane by lane, and within a lane vector by vector.
+pub(super) struct Order {
+    vocab: usize,
+    /// The token of each cell.
+    tokens: [u16; MAX_TOKENS],
+}
+
+impl Order {
+    #[inline(always)]
+    pub(super) fn new(vocab: usize) -> Self {
+        let mut tokens = [0; MAX_TOKENS];
+        let mut place = 0;
+        for lane in 0..16 {
+            for token in (lane..vocab).step_by(16) {
+                tokens[place % MAX_TOKENS] = token as u16;
+                place += 1;
+            }
+        }
+        Self { vocab, tokens }
+    }
+
+    /// The tokens in this order.
+    #[inline(always)]
+    fn cells(&self) -> &[u16] {
+        &self.tokens[..self.vocab]
+    }
+
+    /// The token that follows after `passed` cells; the last one after all of them, which is where
+    /// the row ends.
+    #[inline(always)]
+    fn token(&self, passed: usize) -> usize {
+        usize::from(self.tokens[passed.min(self.vocab - 1) % MAX_TOKENS]) % MAX_TOKENS
+    }
+}
+
+/// Sixteen rows of one length side by side, and what is known of each after the stages of a draw.
+pub(super) struct Group<'a, L: Lanes, E> {
+    order: &'a Order,
+    excluded: usize,
+    pub(super) temperature: Temperature,
+    pub(super) rows: [&'a [E]; ROWS],
+    generators: Generators<ROWS>,
+    /// Their first words: what chooses a token, and what accepts it.
+    pub(super) choices: [u64; ROWS],
+    words: [u64; ROWS],
+    /// What weights are relative to: see [`Temperature::reference`].
+    pub(super) references: L::F,
+    /// Bit i says that row i cannot be drawn from.
+    pub(super) bad: u32,
+    /// The sum of all bounds.
+    pub(super) totals: [u32; ROWS],
+    /// The unit of that which was chosen.
+    units: [u32; ROWS],
+    /// The token that it fell on, the sum of bounds up to it, and its logit.
+    pub(super) tokens: [u32; ROWS],
+    ends: [u32; ROWS],
+    logits: [E; ROWS],
+    /// Its bound and its weight; 1 if it is one, 0 for the end of the row.
+    pub(super) bounds: [u32; ROWS],
+    pub(super) weights: [f32; ROWS],
+    pub(super) hit: [u32; ROWS],
+    /// Bit i says that the token of row i was accepted.
+    accepted: u32,
+}
+
+/// What was seen of the rows, a row in each lane.
+struct Seen<L: Lanes> {
+    maxima: L::F,
+    /// Whether there is a NaN, in whatever lane.
+    nan: L::Mask,
+}
+
+/// The unit, of `total`, that a random word falls on: the upper half of their product.
+#[inline(always)]
+fn unit_of(word: u64, total: u32) -> u32 {
+    let (high, low, total) = (word >> 32, word & 0xFFFF_FFFF, u64::from(total));
+    ((high * total + ((low * total) >> 32)) >> 32) as u32
+}
+
+/// Whether a unit lies in the cell, or place at the end of the row, that ends with `end`: not so far
+/// before it as its bound.
+#[inline(always)]
+fn is_hit(unit: u32, end: u32, bound: u32) -> bool {
+    end.wrapping_sub(unit).wrapping_sub(1) < bound
+}
+
+impl<'a, L: Lanes, E: Element> Group<'a, L, E> {
+    #[inline(always)]
+    pub(super) fn new(s: L, order: &'a Order, excluded: usize) -> Self {
+        Self {
+            order,
+            excluded,
+            temperature: Temperature::ONE,
+            rows: [&[]; ROWS],
+            generators: Generators::NONE,
+            choices: [0; ROWS],
+            words: [0; ROWS],
+            references: s.splat(0.0),
+            bad: 0,
+            totals: [0; ROWS],
+            units: [0; ROWS],
+            tokens: [0; ROWS],
+            ends: [0; ROWS],
+            logits: [E::NEG_INFINITY; ROWS],
+            bounds: [0; ROWS],
+            weights: [0.0; ROWS],
+            hit: [0; ROWS],
+            accepted: 0,
+        }
+    }
+
+    /// Makes the generators of the rows' keys, and their first words.
+    #[inline(always)]
+    fn keep_words(&mut self, keys: &[Key]) {
+        let mut generators = if let Some(keys) = keys.first_chunk() {
+            Generators::new(keys, Purpose::Token)
+        } else {
+            let mut padded = [Key::default(); ROWS];
+            padded[..keys.len()].copy_from_slice(keys);
+            Generators::new(&padded, Purpose::Token)
+        };
+        (self.choices, self.words) = (generators.next(), generators.next());
+        self.generators = generators;
+    }
+
+    /// Fills `lines` with the logits, as the bits of floats: a token in each line, a row in each lane.
+    #[inline(always)]
+    pub(super) fn turn(&mut self, s: L, lines: &mut [[u32; 16]]) {
+        let vocab = self.order.vocab;
+        let (whole, rest) = (vocab - vocab % 16, vocab % 16);
+        let mut seen = Seen { maxima: s.splat(f32::NEG_INFINITY), nan: s.no_lane() };
+        for begin in (0..whole).step_by(16) {
+            self.turn_16(s, begin, lines, &mut seen);
+        }
+        if whole > 0 && rest >= MANY {
+            // Some are turned again.
+            self.turn_16(s, vocab - 16, lines, &mut seen);
+        } else {
+            for token in whole..vocab {
+                self.turn_one(s, token, lines, &mut seen);
+            }
+        }
+        let (least, most) = (s.splat(f32::NEG_INFINITY), s.splat(f32::INFINITY));
+        let finite = s.bits(s.greater(seen.maxima, least)) & s.bits(s.greater(most, seen.maxima));
+        self.bad = u32::from(!finite);
+        if s.any(seen.nan) {
+            for (i, row) in self.rows.iter().enumerate() {
+                self.bad |= u32::from(row.iter().any(|x| x.to_f32().is_nan())) << i;
+            }
+        }
+        self.references = self.temperature.references(s, seen.maxima);
+    }
+
+    /// Turns 16 tokens.
+    #[inline(always)]
+    fn turn_16(&self, s: L, begin: usize, lines: &mut [[u32; 16]], seen: &mut Seen<L>) {
+        let least = s.splat(f32::NEG_INFINITY);
+        let mut x = [least; ROWS];
+        for (x, row) in x.iter_mut().zip(&self.rows) {
+            if let Some(logits) = row[begin..].first_chunk() {
+                *x = E::load(s, logits);
+            }
+        }
+        for pair in x.chunks_exact(2) {
+            seen.nan = s.or(seen.nan, s.unordered(pair[0], pair[1]));
+        }
+        if (begin..begin + 16).contains(&self.excluded) {
+            let keep = s.mask(!(1 << (self.excluded - begin)));
+            for x in &mut x {
+                *x = s.select(keep, *x, least);
+            }
+        }
+        let x = s.transpose(x);
+        let mut maxima = [seen.maxima; 4];
+        if let Some(lines) = lines[begin..].first_chunk_mut::<16>() {
+            for lane in 0..16 {
+                // Four at a time, since a maximum waits for the one before it.
+                maxima[lane % 4] = s.max(maxima[lane % 4], x[lane]);
+                s.store_u32(s.float_bits(x[lane]), &mut lines[lane]);
+            }
+        }
+        let [a, b, c, d] = maxima;
+        seen.maxima = s.max(s.max(a, b), s.max(c, d));
+    }
+
+    /// Turns one token.
+    #[inline(always)]
+    fn turn_one(&self, s: L, token: usize, lines: &mut [[u32; 16]], seen: &mut Seen<L>) {
+        let mut logits = [E::NEG_INFINITY; ROWS];
+        for (logit, row) in logits.iter_mut().zip(&self.rows) {
+            *logit = row[token];
+        }
+        let x = E::load(s, &logits);
+        seen.nan = s.or(seen.nan, s.unordered(x, x));
+        let x = if token == self.excluded { s.splat(f32::NEG_INFINITY) } else { x };
+        seen.maxima = s.max(seen.maxima, x);
+        s.store_u32(s.float_bits(x), &mut lines[token]);
+    }
+
+    /// Replaces the logits in `lines` by the running sums of their bounds.
+    #[inline(always)]
+    pub(super) fn sum(&mut self, s: L, lines: &mut [[u32; 16]]) {
+        let (rest, mut sums) = (self.order.vocab % 16, s.splat_u32(0));
+        for lane in 0..16 {
+            for line in lines.iter_mut().skip(lane).step_by(16) {
+                let x = s.float_from_bits(s.load_u32(line));
+                sums = s.add_u32(sums, weight_bound(s, x, self.references, self.temperature));
+                s.store_u32(sums, line);
+            }
+            // A unit for the end of the row.
+            if rest > 0 && lane >= rest {
+                sums = s.add_u32(sums, s.splat_u32(1));
+            }
+        }
+        s.store_u32(sums, &mut self.totals);
+    }
+
+    /// Finds the tokens that the choices fall on.
+    #[inline(always)]
+    pub(super) fn find(&mut self, s: L, lines: &[[u32; 16]]) {
+        let mut units = [0; ROWS];
+        for ((unit, &word), &total) in units.iter_mut().zip(&self.choices).zip(&self.totals) {
+            *unit = unit_of(word, total);
+        }
+        // How many sums were passed does not depend on their order.
+        let (target, mut passed) = (s.load_u32(&units), [s.splat_u32(0); 4]);
+        let (fours, others) = lines.as_chunks::<4>();
+        for four in fours {
+            for k in 0..4 {
+                passed[k] = s.count(passed[k], s.at_most(s.load_u32(&four[k]), target));
+            }
+        }
+        for line in others {
+            passed[0] = s.count(passed[0], s.at_most(s.load_u32(line), target));
+        }
+        let passed = s.add_u32(s.add_u32(passed[0], passed[1]), s.add_u32(passed[2], passed[3]));
+        let mut places = [0; ROWS];
+        s.store_u32(passed, &mut places);
+        let order = self.order;
+        let (mut tokens, mut ends) = ([0; ROWS], [0; ROWS]);
+        let mut logits = [E::NEG_INFINITY; ROWS];
+        for i in 0..ROWS {
+            let token = order.token(places[i] as usize);
+            (tokens[i], ends[i]) = (token as u32, lines[token][i]);
+            logits[i] = self.rows[i][token];
+        }
+        (self.units, self.tokens, self.ends, self.logits) = (units, tokens, ends, logits);
+    }
+
+    /// Weighs them, and accepts them or not.
+    #[inline(always)]
+    pub(super) fn weigh(&mut self, s: L) {
+        let Self { temperature, references, tokens, units, ends, words, .. } = *self;
+        let x = E::load(s, &self.logits);
+        let excluded = s.equal_u32(s.load_u32(&tokens), s.splat_u32(self.excluded as u32));
+        let x = s.select(excluded, s.splat(f32::NEG_INFINITY), x);
+        let (mut bounds, mut weights, mut hit) = ([0; ROWS], [0.0; ROWS], [0; ROWS]);
+        s.store_u32(weight_bound(s, x, references, temperature), &mut bounds);
+        s.store(weight(s, x, references, temperature), &mut weights);
+        let mut accepted = [0; ROWS];
+        for i in 0..ROWS {
+            hit[i] = u32::from(is_hit(units[i], ends[i], bounds[i]));
+            let below = bar(words[i], bounds[i], || 0) < f64::from(weights[i]);
+            accepted[i] = hit[i] & u32::from(below & (words[i] >= FEW_BITS));
+        }
+        self.accepted = s.bits(s.equal_u32(s.load_u32(&accepted), s.splat_u32(1))).into();
+        (self.bounds, self.weights, self.hit) = (bounds, weights, hit);
+    }
+
+    /// Draws from row `i`, whose token was not accepted, or not yet.
+    #[inline(always)]
+    fn draw_again(&self, s: L, i: usize, lines: &[[u32; 16]]) -> usize {
+        let (mut rng, mut word) = (self.generators.get(i), self.words[i]);
+        let mut proposal = (self.tokens[i], self.bounds[i], self.weights[i], self.hit[i] == 1);
+        loop {
+            let (token, bound, weight, hit) = proposal;
+            let bar = bar(word, bound, || rng.next_u64());
+            if hit && bar < f64::from(weight) {
+                return token as usize;
+            }
+            proposal = self.propose(s, i, lines, rng.next_u64());
+            word = rng.next_u64();
+        }
+    }
+
+    /// What a random word for row `i` falls on: a token, its bound, its weight, and whether it is one
+    /// and not the end of the row.
+    #[inline(always)]
+    pub(super) fn propose(
+        &self,
+        s: L,
+        i: usize,
+        lines: &[[u32; 16]],
+        word: u64,
+    ) -> (u32, u32, f32, bool) {
+        let unit = unit_of(word, self.totals[i]);
+        let passed = |&token: &u16| lines[usize::from(token)][i] <= unit;
+        let token = self.order.token(self.order.cells().partition_point(passed));
+        let mut references = [0.0; ROWS];
+        s.store(self.references, &mut references);
+        let (x, reference) = (s.splat(self.logit(i, token).to_f32()), s.splat(references[i]));
+        let (mut bounds, mut weights) = ([0; 16], [0.0; 16]);
+        s.store_u32(weight_bound(s, x, reference, self.temperature), &mut bounds);
+        s.store(weight(s, x, reference, self.temperature), &mut weights);
+        let hit = is_hit(unit, lines[token][i], bounds[0]);
+        (token as u32, bounds[0], weights[0], hit)
+    }
+
+    /// A logit of row `i`; −∞ for the excluded token.
+    #[inline(always)]
+    fn logit(&self, i: usize, token: usize) -> E {
+        let logit = self.rows[i][token];
+        if token == self.excluded { E::NEG_INFINITY } else { logit }
     }
 }

@@ -50,6 +50,32 @@ impl Avx2 {
         }
     }
 
+    /// Lane i of the result j is lane j of `x[i]`.
+    #[inline(always)]
+    fn transpose_8(self, x: [__m256; 8]) -> [__m256; 8] {
+        let (mut pairs, mut fours, mut columns) = (x, x, x);
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe {
+            // Within halves: pairs of rows, then fours; then the halves themselves.
+            for i in [0, 2, 4, 6] {
+                pairs[i] = _mm256_unpacklo_ps(x[i], x[i + 1]);
+                pairs[i + 1] = _mm256_unpackhi_ps(x[i], x[i + 1]);
+            }
+            for i in [0, 4] {
+                for j in 0..2 {
+                    let (a, b) = (pairs[i + j], pairs[i + j + 2]);
+                    fours[i + 2 * j] = _mm256_shuffle_ps::<0b01_00_01_00>(a, b);
+                    fours[i + 2 * j + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(a, b);
+                }
+            }
+            for i in 0..4 {
+                columns[i] = _mm256_permute2f128_ps::<0x20>(fours[i], fours[i + 4]);
+                columns[i + 4] = _mm256_permute2f128_ps::<0x31>(fours[i], fours[i + 4]);
+            }
+        }
+        columns
+    }
+
     /// 8 lanes moved up by 2, with zeros below.
     #[inline(always)]
     fn up_2(self, [a, b]: [__m256d; 2]) -> [__m256d; 2] {
@@ -153,6 +179,11 @@ impl Lanes for Avx2 {
         both!(_mm256_max_ps, least, x)
     }
     #[inline(always)]
+    fn at_least_zero(self, x: Self::F) -> Self::F {
+        // On integers, where more instructions run at once: a negative float is a negative one.
+        self.float_from_bits(both!(_mm256_max_epi32, self.float_bits(x), self.splat_u32(0)))
+    }
+    #[inline(always)]
     fn min(self, a: Self::F, b: Self::F) -> Self::F {
         both!(_mm256_min_ps, a, b)
     }
@@ -253,6 +284,28 @@ impl Lanes for Avx2 {
         both!(_mm256_min_epi16, a, b)
     }
     #[inline(always)]
+    fn at_most(self, a: Self::U, b: Self::U) -> Self::Mask {
+        self.equal_u32(both!(_mm256_min_epu32, a, b), a)
+    }
+    #[inline(always)]
+    fn count(self, a: Self::U, mask: Self::Mask) -> Self::U {
+        both!(_mm256_sub_epi32, a, self.float_bits(mask))
+    }
+    #[inline(always)]
+    fn ascending_at_most(self, a: &[u64; 16], bound: u64) -> usize {
+        let at = a.as_ptr().cast::<__m256i>();
+        // SAFETY: `self` proves AVX2; 16 words are readable at `a`, in four quarters of 4.
+        unsafe {
+            let bound = _mm256_set1_epi64x(bound.cast_signed());
+            let larger = |i| _mm256_cmpgt_epi64(_mm256_loadu_si256(at.add(i)), bound);
+            // Each word becomes two bytes.
+            let low = _mm256_packs_epi32(larger(0), larger(1));
+            let high = _mm256_packs_epi32(larger(2), larger(3));
+            let bits = _mm256_movemask_epi8(_mm256_packs_epi16(low, high)).cast_unsigned();
+            16 - bits.count_ones() as usize / 2
+        }
+    }
+    #[inline(always)]
     fn shl<const N: u32>(self, a: Self::U) -> Self::U {
         // SAFETY: `self` proves that the CPU has AVX2.
         let count = unsafe { _mm_cvtsi32_si128(N.cast_signed()) };
@@ -309,6 +362,23 @@ impl Lanes for Avx2 {
             _mm256_storeu_pd(at.add(8), _mm256_sub_pd(from, c));
             _mm256_storeu_pd(at.add(12), _mm256_sub_pd(from, d));
         }
+    }
+    #[inline(always)]
+    fn transpose(self, x: [Self::F; 16]) -> [Self::F; 16] {
+        let mut columns = x;
+        for rows in 0..2 {
+            for lanes in 0..2 {
+                let mut square = [x[0][0]; 8];
+                for i in 0..8 {
+                    square[i] = x[8 * rows + i][lanes];
+                }
+                let square = self.transpose_8(square);
+                for i in 0..8 {
+                    columns[8 * lanes + i][rows] = square[i];
+                }
+            }
+        }
+        columns
     }
     #[inline(always)]
     fn largest(self, x: Self::F) -> f32 {

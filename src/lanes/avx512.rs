@@ -129,6 +129,12 @@ impl Lanes for Avx512 {
         one!(_mm512_max_ps, least, x)
     }
     #[inline(always)]
+    fn at_least_zero(self, x: __m512) -> __m512 {
+        // On integers, where more instructions run at once: a negative float is a negative one.
+        let x = one!(_mm512_max_epi32, self.float_bits(x), self.splat_u32(0));
+        self.float_from_bits(x)
+    }
+    #[inline(always)]
     fn min(self, a: __m512, b: __m512) -> __m512 {
         one!(_mm512_min_ps, a, b)
     }
@@ -211,17 +217,23 @@ impl Lanes for Avx512 {
         one!(_mm512_min_epi16, a, b)
     }
     #[inline(always)]
-    fn running_sums(self, a: __m512i) -> __m512i {
-        let zero = self.splat_u32(0);
-        let a = self.add_u32(a, one!(_mm512_alignr_epi32::<15>, a, zero));
-        let a = self.add_u32(a, one!(_mm512_alignr_epi32::<14>, a, zero));
-        let a = self.add_u32(a, one!(_mm512_alignr_epi32::<12>, a, zero));
-        self.add_u32(a, one!(_mm512_alignr_epi32::<8>, a, zero))
+    fn at_most(self, a: __m512i, b: __m512i) -> __mmask16 {
+        one!(_mm512_cmple_epu32_mask, a, b)
     }
     #[inline(always)]
-    fn count_at_most(self, a: __m512i, bound: u32) -> u32 {
-        let bound = self.splat_u32(bound);
-        one!(_mm512_cmple_epu32_mask, a, bound).count_ones()
+    fn count(self, a: __m512i, mask: __mmask16) -> __m512i {
+        one!(_mm512_mask_sub_epi32, a, mask, a, self.splat_u32(u32::MAX))
+    }
+    #[inline(always)]
+    fn ascending_at_most(self, a: &[u64; 16], bound: u64) -> usize {
+        let bound = one!(_mm512_set1_epi64, bound.cast_signed());
+        // SAFETY: `self` proves AVX-512; 16 words are readable at `a`, in two halves of 8.
+        let (low, high) = unsafe {
+            (_mm512_loadu_si512(a.as_ptr().cast()), _mm512_loadu_si512(a.as_ptr().add(8).cast()))
+        };
+        let low = one!(_mm512_cmple_epu64_mask, low, bound);
+        let high = one!(_mm512_cmple_epu64_mask, high, bound);
+        (u32::from(low) | u32::from(high) << 8).count_ones() as usize
     }
     #[inline(always)]
     fn shl<const N: u32>(self, a: __m512i) -> __m512i {
@@ -270,6 +282,39 @@ impl Lanes for Avx512 {
             _mm512_storeu_pd(out.as_mut_ptr(), lower);
             _mm512_storeu_pd(out.as_mut_ptr().add(8), upper);
         }
+    }
+    #[inline(always)]
+    fn transpose(self, x: [__m512; 16]) -> [__m512; 16] {
+        let (mut pairs, mut fours, mut eights, mut columns) = (x, x, x, x);
+        // Within quarters of 4 lanes: pairs of rows, then fours; then the quarters themselves.
+        for i in [0, 2, 4, 6, 8, 10, 12, 14] {
+            pairs[i] = one!(_mm512_unpacklo_ps, x[i], x[i + 1]);
+            pairs[i + 1] = one!(_mm512_unpackhi_ps, x[i], x[i + 1]);
+        }
+        for i in [0, 4, 8, 12] {
+            for j in 0..2 {
+                fours[i + 2 * j] =
+                    one!(_mm512_shuffle_ps::<0b01_00_01_00>, pairs[i + j], pairs[i + j + 2]);
+                fours[i + 2 * j + 1] =
+                    one!(_mm512_shuffle_ps::<0b11_10_11_10>, pairs[i + j], pairs[i + j + 2]);
+            }
+        }
+        for i in 0..4 {
+            for half in [0, 8] {
+                let (a, b) = (fours[half + i], fours[half + i + 4]);
+                eights[half + i] = one!(_mm512_shuffle_f32x4::<0b10_00_10_00>, a, b);
+                eights[half + i + 4] = one!(_mm512_shuffle_f32x4::<0b11_01_11_01>, a, b);
+            }
+        }
+        for i in 0..4 {
+            let (a, b) = (eights[i], eights[i + 8]);
+            columns[i] = one!(_mm512_shuffle_f32x4::<0b10_00_10_00>, a, b);
+            columns[i + 8] = one!(_mm512_shuffle_f32x4::<0b11_01_11_01>, a, b);
+            let (a, b) = (eights[i + 4], eights[i + 12]);
+            columns[i + 4] = one!(_mm512_shuffle_f32x4::<0b10_00_10_00>, a, b);
+            columns[i + 12] = one!(_mm512_shuffle_f32x4::<0b11_01_11_01>, a, b);
+        }
+        columns
     }
     #[inline(always)]
     fn largest(self, x: __m512) -> f32 {

@@ -196,6 +196,14 @@ impl Lanes for Baseline {
         bytemuck::must_cast(a.min(b))
     }
     #[inline(always)]
+    fn at_most(self, a: u32x16, b: u32x16) -> f32x16 {
+        bytemuck::must_cast(a.simd_le(b))
+    }
+    #[inline(always)]
+    fn count(self, a: u32x16, mask: f32x16) -> u32x16 {
+        a - self.float_bits(mask)
+    }
+    #[inline(always)]
     fn shl<const N: u32>(self, a: u32x16) -> u32x16 {
         a << N
     }

@@ -147,14 +147,14 @@ pub(crate) const BOUND_UNIT: f64 = 1.0 / (1u32 << 22) as f64;
 /// The bits of a float, read as an integer, are its base-2 logarithm but for a curve that is never
 /// above it: (1 + f)·2^n ≥ 2^(n + f) (Schraudolph 1999). Every operation is monotonic in x.
 #[inline(always)]
-pub(crate) fn weight_bound<L: Lanes>(s: L, x: L::F, max: f32, temperature: Temperature) -> L::U {
+pub(crate) fn weight_bound<L: Lanes>(s: L, x: L::F, max: L::F, temperature: Temperature) -> L::U {
     const OCTAVE: f32 = (1u32 << 23) as f32;
     // The exponent's bias, the unit, and 2^-14: more than all the roundings here can lose.
     const BIAS: f32 = (127.0 + 22.0 + 1.0 / 16_384.0) * OCTAVE;
-    let below = s.sub(x, s.splat(max));
+    let below = s.sub(x, max);
     let bits = s.add(s.mul(below, s.splat(temperature.high * OCTAVE)), s.splat(BIAS));
     // NaN, from −∞ at infinite temperature, may become anything here that is not negative.
-    let bound = s.float_from_bits(s.truncate(s.max(bits, s.splat(0.0))));
+    let bound = s.float_from_bits(s.truncate(s.at_least_zero(bits)));
     s.add_u32(s.truncate(bound), s.splat_u32(1))
 }
 
@@ -267,7 +267,7 @@ mod tests {
         fn run<L: Lanes>(self, s: L) -> [u32; 16] {
             let Weights { logits, max, temperature } = self.0;
             let mut out = [0; 16];
-            s.store_u32(weight_bound(s, s.load(logits), max, temperature), &mut out);
+            s.store_u32(weight_bound(s, s.load(logits), s.splat(max), temperature), &mut out);
             out
         }
     }

@@ -15,6 +15,7 @@ pub(crate) mod math;
 #[cfg(target_arch = "x86_64")]
 use core::arch::asm;
 use core::fmt;
+use core::hint::select_unpredictable;
 use half::{bf16, f16};
 
 /// A bundle of instruction-set features that the kernels are built for.
@@ -189,6 +190,11 @@ pub(crate) trait Lanes: Copy {
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
     /// The larger of x and `least`, which is not NaN; x if that is.
     fn at_least(self, x: Self::F, least: Self::F) -> Self::F;
+    /// The larger of x and 0; one of the two if x is NaN.
+    #[inline(always)]
+    fn at_least_zero(self, x: Self::F) -> Self::F {
+        self.max(x, self.splat(0.0))
+    }
     /// The smaller; unspecified if one is NaN.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
 
@@ -217,22 +223,19 @@ pub(crate) trait Lanes: Copy {
     fn and(self, a: Self::U, b: Self::U) -> Self::U;
     /// The smaller of each half of the lanes, as signed integers of 16 bits.
     fn min_i16(self, a: Self::U, b: Self::U) -> Self::U;
-    /// Lane i becomes the sum of lanes 0 to i.
+    /// Whether a ≤ b.
+    fn at_most(self, a: Self::U, b: Self::U) -> Self::Mask;
+    /// One more where the mask says yes.
+    fn count(self, a: Self::U, mask: Self::Mask) -> Self::U;
+    /// How many of 16 ascending integers below 2^63 are at most `bound`, which the last is not.
     #[inline(always)]
-    fn running_sums(self, a: Self::U) -> Self::U {
-        let mut lanes = [0; 16];
-        self.store_u32(a, &mut lanes);
-        for i in 1..16 {
-            lanes[i] = lanes[i - 1].wrapping_add(lanes[i]);
+    fn ascending_at_most(self, a: &[u64; 16], bound: u64) -> usize {
+        let mut count = 0;
+        for half in [8, 4, 2, 1] {
+            let passed = a[count + half - 1] <= bound;
+            count = select_unpredictable(passed, count + half, count);
         }
-        self.load_u32(&lanes)
-    }
-    /// How many lanes are at most `bound`.
-    #[inline(always)]
-    fn count_at_most(self, a: Self::U, bound: u32) -> u32 {
-        let mut lanes = [0; 16];
-        self.store_u32(a, &mut lanes);
-        lanes.iter().map(|&x| u32::from(x <= bound)).sum()
+        count
     }
     fn shl<const N: u32>(self, a: Self::U) -> Self::U;
     fn shr<const N: u32>(self, a: Self::U) -> Self::U;
@@ -269,6 +272,24 @@ pub(crate) trait Lanes: Copy {
         for (i, (out, sum)) in out.iter_mut().zip(sums).enumerate() {
             *out = from - if i < 8 { sum } else { sum + lower };
         }
+    }
+
+    /// Lane i of the result j is lane j of `x[i]`.
+    #[inline(always)]
+    fn transpose(self, x: [Self::F; 16]) -> [Self::F; 16] {
+        let mut rows = [[0.0; 16]; 16];
+        for (x, row) in x.into_iter().zip(&mut rows) {
+            self.store(x, row);
+        }
+        let mut columns = [self.splat(0.0); 16];
+        for (j, column) in columns.iter_mut().enumerate() {
+            let mut lanes = [0.0; 16];
+            for (lane, row) in lanes.iter_mut().zip(&rows) {
+                *lane = row[j];
+            }
+            *column = self.load(&lanes);
+        }
+        columns
     }
 
     /// The largest lane; unspecified if one is NaN.

@@ -3,7 +3,7 @@
 use super::exponential::{exponential, of_word};
 use crate::error::{Error, shape};
 use crate::lanes::{Kernel, Lanes, Level, run};
-use crate::rng::{Key, Purpose, first_words};
+use crate::rng::{Generators, Key, Purpose};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// ln(1 − α) at the next event of a sequence with `masks` masked positions, from its present value
@@ -67,7 +67,7 @@ fn next_of_some(
     masks: &[u32; SIDE_BY_SIDE],
     log_masked: &[f64; SIDE_BY_SIDE],
 ) -> [f64; SIDE_BY_SIDE] {
-    let words = first_words(keys, Purpose::Hit);
+    let words = Generators::new(keys, Purpose::Hit).next();
     let mut next = [0.0; SIDE_BY_SIDE];
     for i in 0..SIDE_BY_SIDE {
         next[i] = log_masked[i] - of_word(words[i]) / f64::from(masks[i]);

@@ -3,7 +3,7 @@
 use super::exponential::{exponential, of_word};
 use crate::error::{Error, shape};
 use crate::lanes::{Kernel, Lanes, Level, run};
-use crate::rng::{Key, Purpose, first_words};
+use crate::rng::{Generators, Key, Purpose};
 
 /// ln(1 − α) when a masked position is hit, from its present value `log_masked`, at most 0, by the
 /// generator of `key` for [`Purpose::HitPosition`]: `log_masked` less one exponential.
@@ -55,7 +55,7 @@ impl Kernel for OfPositions<'_> {
             let mut lanes = [0; SIDE_BY_SIDE];
             lanes[..positions.len()].copy_from_slice(positions);
             let keys = lanes.map(|position| Key { position, ..self.key });
-            let words = first_words(&keys, Purpose::HitPosition);
+            let words = Generators::new(&keys, Purpose::HitPosition).next();
             let mut next = [0.0; SIDE_BY_SIDE];
             for (next, word) in next.iter_mut().zip(words) {
                 *next = self.log_masked - of_word(word);
