@@ -23,7 +23,8 @@ class Logits(c.Structure):
         ("struct_size", c.c_uint32), ("dtype", c.c_uint32), ("data", c.c_void_p),
         ("n_rows", c.c_size_t), ("vocab", c.c_size_t), ("row_stride", c.c_size_t),
         ("row_index", c.c_void_p), ("data_rows", c.c_size_t), ("guide", c.c_void_p),
-        ("guidance_scale", c.c_float), ("reserved", c.c_uint32)]
+        ("guidance_scale", c.c_float), ("reserved", c.c_uint32), ("earlier", c.c_void_p),
+        ("reserved_2", c.c_size_t)]
 
 
 class Rule(c.Structure):
