@@ -78,6 +78,16 @@ static void policies(void) {
   CHECK(policy.sizes == DEMASK_SIZES_EVEN);
   policy.temperature = INFINITY;
   CHECK(demask_policy_check(&policy) == DEMASK_OK);
+  for (uint32_t decoder = 0; decoder <= DEMASK_DECODER_PREFIX; ++decoder) {
+    CHECK(demask_policy_decoder(decoder, 6, &policy, sizeof policy) == DEMASK_OK);
+    CHECK(demask_policy_check(&policy) == DEMASK_OK);
+  }
+  CHECK(demask_policy_decoder(DEMASK_DECODER_FAST_DLLM, 0, &policy, sizeof policy) == DEMASK_OK);
+  CHECK(policy.select == DEMASK_SELECT_THRESHOLD && policy.threshold == 0.9);
+  CHECK(policy.threshold_2 == 0.9 && policy.fallback == DEMASK_FALLBACK_BEST && policy.strict == 0);
+  CHECK(policy.score == DEMASK_SCORE_PROBABILITY && policy.score_temperature == 1.0f);
+  policy.score_temperature = 0.0f; /* as is a struct that does not have it yet */
+  CHECK(demask_policy_check(&policy) == DEMASK_OK);
 }
 
 typedef demask_status (*at_time)(const demask_noise *, double, double *);

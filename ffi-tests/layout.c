@@ -27,7 +27,7 @@ int main(void) {
   AT(demask_draw_rule, filter_order, 20);
   AT(demask_draw_rule, method, 24);
 
-  SIZE(demask_policy, 168);
+  SIZE(demask_policy, 248);
   AT(demask_policy, struct_size, 0);
   AT(demask_policy, select, 4);
   AT(demask_policy, update, 8);
@@ -58,6 +58,20 @@ int main(void) {
   AT(demask_policy, grid_reserved, 144);
   AT(demask_policy, sizes_table, 152);
   AT(demask_policy, sizes_reserved, 160);
+  AT(demask_policy, sizes_parameter, 168);
+  AT(demask_policy, score, 176);
+  AT(demask_policy, score_temperature, 180);
+  AT(demask_policy, score_gumbel, 184);
+  AT(demask_policy, score_gumbel_falls, 192);
+  AT(demask_policy, n_last_tokens, 196);
+  AT(demask_policy, last_tokens, 200);
+  AT(demask_policy, last_reserved, 208);
+  AT(demask_policy, threshold, 216);
+  AT(demask_policy, threshold_2, 224);
+  AT(demask_policy, strict, 232);
+  AT(demask_policy, fallback, 236);
+  AT(demask_policy, most, 240);
+  AT(demask_policy, radius, 244);
 
   SIZE(demask_noise, 40);
   AT(demask_noise, struct_size, 0);
@@ -146,17 +160,19 @@ int main(void) {
   AT(demask_constraints, allowed, 40);
   AT(demask_constraints, allowed_stride, 48);
 
-  SIZE(demask_row_statistics, 72);
+  SIZE(demask_row_statistics, 88);
   AT(demask_row_statistics, log_sum_exp, 0);
   AT(demask_row_statistics, entropy, 8);
   AT(demask_row_statistics, probability, 16);
   AT(demask_row_statistics, log_probability, 24);
   AT(demask_row_statistics, log_others, 32);
   AT(demask_row_statistics, margin, 40);
-  AT(demask_row_statistics, given_log_probability, 48);
-  AT(demask_row_statistics, divergence, 56);
-  AT(demask_row_statistics, max, 64);
-  AT(demask_row_statistics, argmax, 68);
+  AT(demask_row_statistics, argmax_log_others, 48);
+  AT(demask_row_statistics, log_margin_gap, 56);
+  AT(demask_row_statistics, given_log_probability, 64);
+  AT(demask_row_statistics, divergence, 72);
+  AT(demask_row_statistics, max, 80);
+  AT(demask_row_statistics, argmax, 84);
 
   SIZE(demask_top_token, 8);
   AT(demask_top_token, token, 0);

@@ -8,7 +8,7 @@ use crate::policy::Policy;
 use crate::rng::Purpose;
 use crate::sampler::Sampler;
 use crate::schedule::{Noise, Transition, trapezoidal_weights};
-use crate::select::{Masked, Select, bernoulli, first_hitting, predrawn, random_order};
+use crate::select::{Masked, Select, bernoulli, first_hitting, predrawn, random_order, sequential};
 use crate::stop::{Phase, phase};
 
 /// The positions that will move at the next step, chosen before the network runs. All masked ones of
@@ -46,6 +46,8 @@ pub(crate) struct PlannedSegment {
     pub(crate) reads_earlier: bool,
     /// What the rows decide themselves.
     pub(crate) by_row: Option<ByRow>,
+    /// The size of the step, if scores decide which of the rows move.
+    pub(crate) by_score: Option<u32>,
 }
 
 /// How a row's mass becomes the probability that its position moves.
@@ -205,6 +207,7 @@ impl Plan {
             output_log_masked: segment.output_log_masked,
             reads_earlier: false,
             by_row: None,
+            by_score: None,
         };
         let schedule = &policy.schedule;
         let noise = schedule.noise;
@@ -267,6 +270,19 @@ impl Plan {
                 random_order::choose(masked, size(), rng, ranks, rows);
                 policy.grid_time(segment.step)
             }
+            (Phase::Decode, Select::Sequential) => {
+                sequential::choose(masked, size(), rows);
+                time_by_size(policy, segment.step, masks, planned.initial_masks)
+            }
+            (Phase::Decode, select) if select.is_by_score() => {
+                let size = size();
+                // A step of no positions needs no network.
+                if size > 0 || select != Select::TopK {
+                    masked.push_all(rows);
+                }
+                planned.by_score = Some(size);
+                time_by_size(policy, segment.step, masks, planned.initial_masks)
+            }
             (Phase::Decode, Select::Bernoulli) => {
                 let GridStep { time, choice } = grid_step();
                 match choice {
@@ -301,7 +317,8 @@ impl Plan {
                 predrawn::choose(level, masked, predrawn(), planned.log_masked, rows);
                 time
             }
-            (Phase::Decode, Select::ScoreBernoulli) => {
+            // Score-driven rules have been seen to.
+            (Phase::Decode, _) => {
                 let GridStep { time, choice } = grid_step();
                 if let Choice::ByRow(by_row, _) = choice {
                     masked.push_all(rows);
@@ -359,6 +376,14 @@ impl Sampler {
     /// policy do not serve ([`Sizes::check`](crate::Sizes::check)). The plan is empty then.
     pub fn plan(&self, canvas: &Canvas<'_>, plan: &mut Plan) -> Result<(), Error> {
         plan.fill(self.level, canvas)
+    }
+}
+
+/// The time of a step that is not timed by a grid: without steps, that at which as many are masked.
+fn time_by_size(policy: &Policy<'_>, step: u32, masks: u32, initial: u32) -> f64 {
+    match policy.schedule.steps {
+        0 => policy.schedule.noise.time(libm::log(f64::from(masks) / f64::from(initial)).min(0.0)),
+        _ => policy.grid_time(step),
     }
 }
 

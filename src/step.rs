@@ -3,13 +3,17 @@
 
 use crate::canvas::Canvas;
 use crate::constraints::Constraints;
-use crate::draw::{Batch, DrawRule, Drawn, Mixture, Outputs, RowState, row_masses};
+use crate::draw::{
+    Batch, DrawRule, Drawn, Mixture, Outputs, RowState, RowStatistics, StatisticsRule, Temperature,
+    row_masses,
+};
 use crate::error::{Error, shape};
 use crate::logits::Logits;
 use crate::plan::Plan;
-use crate::policy::Policy;
+use crate::plan::PlannedSegment;
+use crate::policy::{Policy, ScoreOf};
 use crate::sampler::{Sampler, draw_batch};
-use crate::select::{Select, by_row};
+use crate::select::{Candidate, Select, by_row};
 use crate::stop::Finish;
 use crate::update::reveal;
 
@@ -91,7 +95,7 @@ impl Sampler {
         result
     }
 
-    /// decide → draw → update → time, for a plan that fits. Cannot fail.
+    /// decide → draw → select → update → time, for a plan that fits. Cannot fail.
     fn apply(
         &mut self,
         canvas: &mut Canvas<'_>,
@@ -101,13 +105,16 @@ impl Sampler {
     ) -> StepReport {
         self.decide(canvas, plan, logits, &row_of);
         let Self { level, threads, rows, keys, rule_of, rules, mixtures, states, .. } = self;
+        let Self { statistics, described, .. } = self;
         rows.clear();
         keys.clear();
         rule_of.clear();
         rules.clear();
         mixtures.clear();
-        for (i, segment) in canvas.segments().iter().enumerate() {
+        statistics.clear();
+        for (i, (segment, planned)) in canvas.segments().iter().zip(plan.segments()).enumerate() {
             rules.push(step_rule(canvas.policy(segment), segment.step));
+            statistics.push(statistics_rule(canvas.policy(segment), planned));
             for k in rows_of(plan, i).filter(|&k| states[k] == RowState::Drawn) {
                 let at = plan.rows()[k];
                 rows.push(row_of(k, at) as u32);
@@ -115,6 +122,9 @@ impl Sampler {
                 rule_of.push(i as u32);
                 mixtures.extend(plan.mixtures().get(k));
             }
+        }
+        if statistics.iter().all(Option::is_none) {
+            statistics.clear();
         }
         let constraints = Constraints::excluding(u32::try_from(canvas.mask_token()).ok());
         let batch = Batch {
@@ -125,11 +135,17 @@ impl Sampler {
             rules,
             rule_of,
             draws: 1,
-            statistics: None,
+            statistics,
             mixtures,
         };
-        let out = Outputs::drawn(&mut self.drawn[..batch.keys.len()]);
+        described.clear();
+        if !batch.statistics.is_empty() {
+            described.resize(batch.keys.len(), RowStatistics::BAD);
+        }
+        let drawn = &mut self.drawn[..batch.keys.len()];
+        let out = Outputs { drawn, statistics: described, top: &mut [] };
         draw_batch(*level, threads, &batch, out, &mut self.scratch);
+        self.select(canvas, plan);
         self.spread(plan.rows().len());
 
         let mut report = StepReport::default();
@@ -191,7 +207,7 @@ impl Sampler {
             rules: &[],
             rule_of: &[],
             draws: 1,
-            statistics: None,
+            statistics: &[],
             mixtures,
         };
         let (jobs, masses) = (rows.len(), &mut masses[..rows.len()]);
@@ -209,6 +225,38 @@ impl Sampler {
                 } else {
                     RowState::Kept
                 };
+            }
+        }
+    }
+
+    /// Where scores decide, keeps the positions masked that are not chosen.
+    fn select(&mut self, canvas: &Canvas<'_>, plan: &Plan) {
+        let Self { states, drawn, described, candidates, .. } = self;
+        let mut jobs = 0;
+        for (i, (planned, segment)) in plan.segments().iter().zip(canvas.segments()).enumerate() {
+            let rows = rows_of(plan, i);
+            let Some(size) = planned.by_score else {
+                let is_drawn = |&&state: &&RowState| state == RowState::Drawn;
+                jobs += states[rows].iter().filter(is_drawn).count();
+                continue;
+            };
+            let Policy { score, select, schedule, .. } = canvas.policy(segment);
+            let steps = (segment.step, schedule.steps);
+            candidates.clear();
+            for &at in &plan.rows()[rows] {
+                let (job, Drawn { token, state }) = (jobs, drawn[jobs]);
+                jobs += 1;
+                if state != RowState::Drawn {
+                    continue;
+                }
+                let row = described.get(job).unwrap_or(&RowStatistics::BAD);
+                let order = score.order(row, token, segment.position_key(at), steps);
+                let (entropy, job) = (row.entropy, job as u32);
+                candidates.push(Candidate { order, entropy, at, job, chosen: false });
+            }
+            let chosen = select.choose(score, candidates, size, steps);
+            for candidate in &candidates[chosen..] {
+                drawn[candidate.job as usize] = Drawn::KEPT;
             }
         }
     }
@@ -250,4 +298,15 @@ fn step_rule(policy: &Policy<'_>, step: u32) -> DrawRule {
         return DrawRule::GREEDY;
     }
     DrawRule::new(&policy.draw).unwrap_or(DrawRule::GREEDY)
+}
+
+/// What is to be known of a segment's rows for its scores.
+fn statistics_rule(
+    policy: &Policy<'_>,
+    planned: &PlannedSegment,
+) -> Option<StatisticsRule<'static>> {
+    planned.by_score?;
+    let reads_row = policy.score.of != ScoreOf::Random || policy.select.reads_entropy();
+    let temperature = Temperature::new(policy.score.temperature).ok().filter(|_| reads_row)?;
+    Some(StatisticsRule::of_law(temperature))
 }

@@ -1,10 +1,14 @@
-//! A decoding rule as data: five independent choices, and presets under the names users know.
+//! A decoding rule as data: independent choices, and presets under the names users know.
+
+mod presets;
 
 use crate::draw::DrawRule;
 use crate::error::Error;
 use crate::schedule::sizes::MarkovSizes;
 use crate::schedule::{Grid, MultiJump, Noise, Sizes, TimeGrid, Transition};
+pub use crate::score::{Score, ScoreOf};
 use crate::select::Select;
+pub use crate::select::{Fallback, Neighbours, Threshold};
 use crate::stop::Finish;
 use crate::update::Update;
 
@@ -23,6 +27,8 @@ use crate::update::Update;
 pub struct Policy<'a> {
     /// Which token a position gets.
     pub draw: Draw,
+    /// How sure a position is, for the selections that look at logits.
+    pub score: Score<'a>,
     /// Which positions move.
     pub select: Select,
     /// What happens to them.
@@ -166,6 +172,7 @@ impl<'a> Policy<'a> {
     pub const fn first_hitting(noise: Noise<'a>) -> Self {
         Self {
             draw: Draw::at(1.0),
+            score: Score::of(ScoreOf::Probability),
             select: Select::FirstHitting,
             update: Update::Reveal,
             schedule: Schedule {
@@ -340,6 +347,13 @@ impl<'a> Policy<'a> {
         if extrapolate {
             return refuse("schedule.extrapolate", 1.0, "0, except for first-hitting");
         }
+        if self.select.is_by_score() {
+            self.score.check(steps)?;
+            self.select.check(&self.score, steps)?;
+        }
+        if steps == 0 && (self.select.is_by_score() || self.select == Select::Sequential) {
+            return Ok(());
+        }
         if steps == 0 {
             return refuse("schedule.steps", 0.0, "at least 1");
         }
@@ -370,7 +384,8 @@ impl<'a> Policy<'a> {
             }
             if matches!(self.select, Select::PredrawnBernoulli | Select::ScoreBernoulli) {
                 let (name, expected) = ("select", "1, Bernoulli, for the trapezoidal transition");
-                return refuse(name, f64::from(self.select as u8), expected);
+                let number = if self.select == Select::PredrawnBernoulli { 3.0 } else { 5.0 };
+                return refuse(name, number, expected);
             }
         }
         Ok(())
@@ -402,8 +417,7 @@ impl<'a> Policy<'a> {
 
     /// Whether the sizes of the schedule say how many positions a step reveals.
     pub(crate) const fn is_by_size(&self) -> bool {
-        let by_size = matches!(self.select, Select::RandomOrder) || self.select.is_first_hitting();
-        by_size && self.schedule.steps != 0
+        self.select.is_sized() && self.schedule.steps != 0
     }
 
     /// The steps that a segment makes before it finishes; `None` if that depends on its masks.
