@@ -27,7 +27,7 @@ int main(void) {
   AT(demask_draw_rule, filter_order, 20);
   AT(demask_draw_rule, method, 24);
 
-  SIZE(demask_policy, 248);
+  SIZE(demask_policy, 280);
   AT(demask_policy, struct_size, 0);
   AT(demask_policy, select, 4);
   AT(demask_policy, update, 8);
@@ -72,6 +72,11 @@ int main(void) {
   AT(demask_policy, fallback, 236);
   AT(demask_policy, most, 240);
   AT(demask_policy, radius, 244);
+  AT(demask_policy, remask, 248);
+  AT(demask_policy, remask_by_confidence, 252);
+  AT(demask_policy, remask_eta, 256);
+  AT(demask_policy, remask_from, 264);
+  AT(demask_policy, remask_until, 272);
 
   SIZE(demask_noise, 40);
   AT(demask_noise, struct_size, 0);
@@ -93,7 +98,7 @@ int main(void) {
   AT(demask_segment, log_masked, 40);
   AT(demask_segment, output_log_masked, 48);
 
-  SIZE(demask_canvas, 72);
+  SIZE(demask_canvas, 80);
   AT(demask_canvas, struct_size, 0);
   AT(demask_canvas, mask_token, 4);
   AT(demask_canvas, tokens, 8);
@@ -105,6 +110,11 @@ int main(void) {
   AT(demask_canvas, n_policies, 56);
   AT(demask_canvas, segment_size, 64);
   AT(demask_canvas, policy_size, 68);
+  AT(demask_canvas, states, 72);
+
+  SIZE(demask_position_state, 8);
+  AT(demask_position_state, step, 0);
+  AT(demask_position_state, probability, 4);
 
   SIZE(demask_plan_buffers, 104);
   AT(demask_plan_buffers, struct_size, 0);
@@ -137,7 +147,7 @@ int main(void) {
   AT(demask_logits, earlier, 72);
   AT(demask_logits, reserved_2, 80);
 
-  SIZE(demask_step_out, 48);
+  SIZE(demask_step_out, 56);
   AT(demask_step_out, struct_size, 0);
   AT(demask_step_out, reserved, 4);
   AT(demask_step_out, tokens, 8);
@@ -145,6 +155,7 @@ int main(void) {
   AT(demask_step_out, n_active, 24);
   AT(demask_step_out, n_revealed, 32);
   AT(demask_step_out, n_bad_rows, 40);
+  AT(demask_step_out, n_remasked, 48);
 
   SIZE(demask_token_bias, 8);
   AT(demask_token_bias, token, 0);

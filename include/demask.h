@@ -327,6 +327,21 @@
 // A chosen position gets its drawn token, which stays.
 #define DEMASK_UPDATE_REVEAL 0
 
+// A chosen position gets its drawn token, and committed ones may become masks again, as many as the
+// schedule wants masked in all (ReMDM, Wang et al., arXiv 2503.00307). For BERNOULLI with ANCESTRAL, and
+// a canvas with kinds.
+#define DEMASK_UPDATE_REMASK 1
+
+// A committed position is remasked with probability min(remask_eta, r), r = min(1, (1 - alpha(s)) /
+// alpha(t)), in a step from time t to s.
+#define DEMASK_REMASK_CAP 0
+
+// remask_eta r.
+#define DEMASK_REMASK_RESCALE 1
+
+// min((alpha(s) - alpha(t)) / alpha(t), r).
+#define DEMASK_REMASK_FORWARD_BACKWARD 2
+
 // Masks that are left after the last step stay masked.
 #define DEMASK_FINISH_NONE 0
 
@@ -604,6 +619,19 @@ typedef struct demask_policy {
   uint32_t most;
   // See NEIGHBOURS.
   uint32_t radius;
+  // A DEMASK_REMASK_ number, for REMASK; zero for REVEAL, as are the next four.
+  uint32_t remask;
+  // 0 or 1: whether positions share that probability by their confidence, in proportion to
+  // exp(-p), p that of their token when it was revealed. Needs the states of the canvas. Masked
+  // positions are then revealed as without remasking.
+  uint32_t remask_by_confidence;
+  // 0 to 1, see the DEMASK_REMASK_ numbers.
+  double remask_eta;
+  // Steps that begin at a time t with remask_until < t <= remask_from remask; INFINITY for all from
+  // the start.
+  double remask_from;
+  // See remask_from.
+  double remask_until;
 } demask_policy;
 
 // The active window of one request: the positions from `begin` to before `end`, and the state of
@@ -638,8 +666,19 @@ typedef struct demask_segment {
   double output_log_masked;
 } demask_segment;
 
+// What is known of a position's token, kept by the caller from step to step; all zero at the start.
+// This struct never grows.
+typedef struct demask_position_state {
+  // The step of its segment in which the position got its token, counted from 1; 0 if it has none
+  // from a step.
+  uint32_t step;
+  // The token's probability in that step, in the law of the policy's score; 0 if that was not
+  // computed.
+  float probability;
+} demask_position_state;
+
 // The tokens of a batch, and how each part of it is decoded. All memory is the caller's. A step
-// changes tokens, kinds, and the step, initial_masks, log_masked and output_log_masked of every
+// changes tokens, kinds, states, and the step, initial_masks, log_masked and output_log_masked of every
 // segment, in place, if and only if it succeeds.
 //
 // Segments stand in ascending order and do not overlap. Positions outside of them are never
@@ -669,6 +708,9 @@ typedef struct demask_canvas {
   uint32_t segment_size;
   // sizeof(demask_policy), as the caller was compiled.
   uint32_t policy_size;
+  // NULL, or `n_positions` states in which a step notes when a position got its token, and how likely
+  // that was.
+  struct demask_position_state *states;
 } demask_canvas;
 
 // A plan: the positions that the next step moves, chosen before the network runs. The arrays are
@@ -773,6 +815,8 @@ typedef struct demask_step_out {
   size_t n_revealed;
   // How many positions stayed masked because their row was bad.
   size_t n_bad_rows;
+  // How many positions became masks again.
+  size_t n_remasked;
 } demask_step_out;
 
 // What is added to the logits of a token. This struct never grows.
@@ -977,7 +1021,7 @@ demask_status demask_noise_table_create(const double *times,
 void demask_noise_table_destroy(struct demask_noise_table *table);
 
 // Makes the time grid whose step k goes from `times[k]` to `times[k + 1]`, and writes it to `*out`:
-// `n` times, at least 2, each below the one before, the first finite, the last at least 0. The
+// `n` times, at least 2, none above the one before, the first finite, the last at least 0 and below it. The
 // caller owns it, and frees it with demask_time_grid_destroy; `times` are copied.
 //
 // A policy that uses it has as many steps, which is one less than `n`, and its first and last time
@@ -985,7 +1029,9 @@ void demask_noise_table_destroy(struct demask_noise_table *table);
 //
 // Errors: NULL, ALIGN, SHAPE (fewer than 2 times), ARGUMENT (a time out of range or order),
 // RESOURCES.
-demask_status demask_time_grid_create(const double *times, size_t n, struct demask_time_grid **out);
+demask_status demask_time_grid_create(const double *times,
+                                      size_t n,
+                                      struct demask_time_grid **out);
 
 // Frees a time grid. NULL is fine.
 void demask_time_grid_destroy(struct demask_time_grid *grid);

@@ -69,7 +69,7 @@
 //! | [`policy::Draw`] | which token would a position get? | temperature, top-k, top-p, min-p, method |
 //! | [`policy::Score`] | how sure is it? | probability, margin, entropy and others, with Gumbel noise |
 //! | [`Select`] | which positions move now? | first-hitting, Bernoulli, random order; top-k, thresholds, factor and entropy bound by score |
-//! | [`Update`] | what happens to them? | reveal |
+//! | [`Update`] | what happens to them? | reveal; remask committed ones |
 //! | [`policy::Schedule`] | when, and how many? | [`Noise`] schedules, a time grid, a transition rule, [`Sizes`] |
 //! | [`policy::Stop`] | what about masks that are left? | [`Finish`] |
 //!
@@ -129,7 +129,7 @@ mod stop;
 mod threads;
 mod update;
 
-pub use canvas::{Canvas, PositionKind, Segment};
+pub use canvas::{Canvas, PositionKind, PositionState, Segment};
 pub use constraints::{AllowedTokens, Constraints};
 pub use draw::{Drawn, RowState, RowStatistics, Statistics, TopToken};
 pub use draw::{RaceResult, RaceState};

@@ -58,6 +58,9 @@ pub enum Purpose {
     Score = 10,
     /// The noise that is added to the score of a position.
     ScoreNoise = 11,
+    /// Which committed positions of a segment are remasked; `position` is 0 unless each has a
+    /// probability of its own.
+    Remask = 12,
 }
 
 /// SplitMix64's output function: a bijection of 64-bit words whose every output bit depends on

@@ -1,7 +1,7 @@
 //! The whole pipeline on one screen: `plan` chooses positions before the network runs, `step`
 //! draws their tokens from its logits and writes them.
 
-use crate::canvas::Canvas;
+use crate::canvas::{Canvas, PositionState};
 use crate::constraints::Constraints;
 use crate::draw::{
     Batch, DrawRule, Drawn, Mixture, Outputs, RowState, RowStatistics, StatisticsRule, Temperature,
@@ -12,10 +12,11 @@ use crate::logits::Logits;
 use crate::plan::Plan;
 use crate::plan::PlannedSegment;
 use crate::policy::{Policy, ScoreOf};
+use crate::rng::Purpose;
 use crate::sampler::{Sampler, draw_batch};
 use crate::select::{Candidate, Select, by_row};
 use crate::stop::Finish;
-use crate::update::reveal;
+use crate::update::{remask, reveal};
 
 /// What a step reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct StepReport {
     pub revealed: usize,
     /// Positions that stayed masked because their row was bad.
     pub bad_rows: usize,
+    /// Positions that became masks again.
+    pub remasked: usize,
 }
 
 #[cfg(feature = "capi")]
@@ -149,13 +152,25 @@ impl Sampler {
         self.spread(plan.rows().len());
 
         let mut report = StepReport::default();
+        let mut described = self.described.iter();
         for (i, planned) in plan.segments().iter().enumerate() {
             let mut revealed = 0;
             for k in rows_of(plan, i) {
                 let drawn = self.drawn[k];
-                revealed += usize::from(reveal(canvas, plan.rows()[k], drawn));
+                // Rows were described in the order in which they were drawn from.
+                let is_drawn = self.states[k] == RowState::Drawn;
+                let row = if is_drawn { described.next() } else { None };
+                let state = PositionState {
+                    step: planned.step + 1,
+                    probability: row.map_or(0.0, |row| row.probability as f32),
+                };
+                revealed += usize::from(reveal(canvas, plan.rows()[k], drawn, state));
                 report.bad_rows += usize::from(drawn.state == RowState::Bad);
             }
+            for &at in plan.remasked_of(i) {
+                remask(canvas, at);
+            }
+            report.remasked += plan.remasked_of(i).len();
             report.revealed += revealed;
             let segment = canvas.segments()[i];
             // A clock that only bad rows have seen stands still; those of pre-drawn hits may not.
@@ -220,7 +235,7 @@ impl Sampler {
                 let key = segment.position_key(plan.rows()[k]);
                 states[k] = if mass.is_nan() {
                     RowState::Bad
-                } else if by_row::moves(by_row.probability(mass), key) {
+                } else if by_row::moves(by_row.probability(mass), key, Purpose::RowReveal) {
                     RowState::Drawn
                 } else {
                     RowState::Kept
@@ -305,8 +320,10 @@ fn statistics_rule(
     policy: &Policy<'_>,
     planned: &PlannedSegment,
 ) -> Option<StatisticsRule<'static>> {
-    planned.by_score?;
-    let reads_row = policy.score.of != ScoreOf::Random || policy.select.reads_entropy();
+    let by_confidence = policy.update.remask().is_some_and(|rule| rule.by_confidence);
+    let scored = planned.by_score.is_some()
+        && (policy.score.of != ScoreOf::Random || policy.select.reads_entropy());
+    let reads_row = scored || by_confidence;
     let temperature = Temperature::new(policy.score.temperature).ok().filter(|_| reads_row)?;
     Some(StatisticsRule::of_law(temperature))
 }

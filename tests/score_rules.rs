@@ -45,10 +45,6 @@ impl Row {
         (0..self.logits.len()).fold(0, better)
     }
 
-    fn p(&self, token: usize, temperature: f64) -> f64 {
-        1.0 / (1.0 + self.others(token, temperature))
-    }
-
     /// 1 − p of the drawn token, without rounding p to 1.
     fn doubt(&self, temperature: f64) -> f64 {
         let others = self.others(self.token, temperature);

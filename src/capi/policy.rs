@@ -14,7 +14,7 @@ use crate::policy::{Policy, Schedule, Score, ScoreOf, Stop};
 use crate::schedule::{Grid, MultiJump, Noise, Sizes, Transition};
 use crate::select::{Fallback, Neighbours, Select, Threshold};
 use crate::stop::Finish;
-use crate::update::Update;
+use crate::update::{Remask, RemaskRate, Update};
 
 /// The positions that are hit next, at their exact first-hitting times, uniform among the masked
 /// ones: one if the policy has 0 steps, else as many as its sizes say.
@@ -155,6 +155,18 @@ pub const DEMASK_GRID_TIMES: u32 = 2;
 
 /// A chosen position gets its drawn token, which stays.
 pub const DEMASK_UPDATE_REVEAL: u32 = 0;
+/// A chosen position gets its drawn token, and committed ones may become masks again, as many as the
+/// schedule wants masked in all (ReMDM, Wang et al., arXiv 2503.00307). For BERNOULLI with ANCESTRAL, and
+/// a canvas with kinds.
+pub const DEMASK_UPDATE_REMASK: u32 = 1;
+
+/// A committed position is remasked with probability min(remask_eta, r), r = min(1, (1 - alpha(s)) /
+/// alpha(t)), in a step from time t to s.
+pub const DEMASK_REMASK_CAP: u32 = 0;
+/// remask_eta r.
+pub const DEMASK_REMASK_RESCALE: u32 = 1;
+/// min((alpha(s) - alpha(t)) / alpha(t), r).
+pub const DEMASK_REMASK_FORWARD_BACKWARD: u32 = 2;
 
 /// Masks that are left after the last step stay masked.
 pub const DEMASK_FINISH_NONE: u32 = 0;
@@ -268,8 +280,21 @@ pub struct demask_policy {
     pub most: u32,
     /// See NEIGHBOURS.
     pub radius: u32,
+    /// A DEMASK_REMASK_ number, for REMASK; zero for REVEAL, as are the next four.
+    pub remask: u32,
+    /// 0 or 1: whether positions share that probability by their confidence, in proportion to
+    /// exp(-p), p that of their token when it was revealed. Needs the states of the canvas. Masked
+    /// positions are then revealed as without remasking.
+    pub remask_by_confidence: u32,
+    /// 0 to 1, see the DEMASK_REMASK_ numbers.
+    pub remask_eta: f64,
+    /// Steps that begin at a time t with remask_until < t <= remask_from remask; INFINITY for all from
+    /// the start.
+    pub remask_from: f64,
+    /// See remask_from.
+    pub remask_until: f64,
 }
-c_struct!(demask_policy: 248, grew from 168);
+c_struct!(demask_policy: 280, grew from 168);
 
 numbered!(ScoreOf:
     DEMASK_SCORE_PROBABILITY = Probability,
@@ -284,7 +309,6 @@ numbered!(Fallback:
     DEMASK_FALLBACK_NEAR_BEST = NearBest,
     DEMASK_FALLBACK_FILL_BY_SCORE = FillByScore,
     DEMASK_FALLBACK_FILL_IN_ORDER = FillInOrder);
-numbered!(Update: DEMASK_UPDATE_REVEAL = Reveal);
 numbered!(Finish:
     DEMASK_FINISH_NONE = None,
     DEMASK_FINISH_SAMPLE = Sample,
@@ -380,6 +404,34 @@ impl demask_policy {
     fn selection(&self) -> Selection {
         let &Self { select, threshold, threshold_2, strict, fallback, most, radius, .. } = self;
         Selection { select, threshold, threshold_2, strict, fallback, most, radius }
+    }
+
+    /// The update and its parameters; those that it has no use for must be 0.
+    fn update(&self) -> Result<Update, Refusal> {
+        let (eta, from, until) = (self.remask_eta, self.remask_from, self.remask_until);
+        let refusal = Refusal(DEMASK_ERR_ARGUMENT);
+        match self.update {
+            DEMASK_UPDATE_REVEAL => {
+                let unused = self.remask == 0
+                    && self.remask_by_confidence == 0
+                    && [eta, from, until] == [0.0; 3];
+                if unused { Ok(Update::Reveal) } else { Err(refusal) }
+            }
+            DEMASK_UPDATE_REMASK => {
+                let rate = match self.remask {
+                    DEMASK_REMASK_CAP => RemaskRate::Cap(eta),
+                    DEMASK_REMASK_RESCALE => RemaskRate::Rescale(eta),
+                    DEMASK_REMASK_FORWARD_BACKWARD if eta == 0.0 => RemaskRate::ForwardBackward,
+                    _ => return Err(refusal),
+                };
+                if self.remask_by_confidence > 1 {
+                    return Err(refusal);
+                }
+                let by_confidence = self.remask_by_confidence == 1;
+                Ok(Update::Remask(Remask { rate, by_confidence, from, until }))
+            }
+            _ => Err(refusal),
+        }
     }
 
     /// The score of `score` and its parameters.
@@ -481,7 +533,7 @@ impl demask_policy {
             // SAFETY: the caller's promise.
             score: unsafe { self.score()? },
             select: self.selection().select()?,
-            update: Update::from_number(self.update)?,
+            update: self.update()?,
             schedule: Schedule {
                 noise,
                 grid,
@@ -529,6 +581,18 @@ impl demask_policy {
         let Selection { select, threshold, threshold_2, strict, fallback, most, radius } =
             Selection::new(policy.select);
         let Score { of, temperature, gumbel, gumbel_falls, last } = policy.score;
+        let (update, remask, remask_eta) = match policy.update {
+            Update::Reveal => (DEMASK_UPDATE_REVEAL, 0, 0.0),
+            Update::Remask(Remask { rate, .. }) => {
+                let (number, eta) = match rate {
+                    RemaskRate::Cap(eta) => (DEMASK_REMASK_CAP, eta),
+                    RemaskRate::Rescale(eta) => (DEMASK_REMASK_RESCALE, eta),
+                    RemaskRate::ForwardBackward => (DEMASK_REMASK_FORWARD_BACKWARD, 0.0),
+                };
+                (DEMASK_UPDATE_REMASK, number, eta)
+            }
+        };
+        let remasks = policy.update.remask();
         let none = core::ptr::null();
         let (grid, grid_fraction, grid_times) = match policy.schedule.grid {
             Grid::Uniform => (DEMASK_GRID_UNIFORM, 0.0, none),
@@ -538,7 +602,7 @@ impl demask_policy {
         Self {
             struct_size: u32::try_from(struct_size).unwrap_or(0),
             select,
-            update: policy.update.number(),
+            update,
             noise: noise.schedule,
             sizes: sizes::number(policy.schedule.sizes),
             finish: policy.stop.finish.number(),
@@ -583,6 +647,11 @@ impl demask_policy {
             fallback,
             most,
             radius,
+            remask,
+            remask_by_confidence: remasks.is_some_and(|rule| rule.by_confidence).into(),
+            remask_eta,
+            remask_from: remasks.map_or(0.0, |rule| rule.from),
+            remask_until: remasks.map_or(0.0, |rule| rule.until),
         }
     }
 }
@@ -832,6 +901,8 @@ mod tests {
                     Policy::dinfer(0.5),
                     Policy::prefix(0.5),
                     inclusive,
+                    Policy::remdm(RemaskRate::Cap(0.25), 9),
+                    Policy::remdm_confident(9),
                 ];
                 for mut policy in presets {
                     policy.stop.finish = finish;
@@ -853,7 +924,7 @@ mod tests {
     #[test]
     fn a_number_that_is_not_listed_is_refused() {
         let good = demask_policy::new(&Policy::random_order(3), size_of::<demask_policy>());
-        let fields: [fn(&mut demask_policy) -> &mut u32; 18] = [
+        let fields: [fn(&mut demask_policy) -> &mut u32; 20] = [
             |p| &mut p.select,
             |p| &mut p.update,
             |p| &mut p.noise,
@@ -872,9 +943,11 @@ mod tests {
             |p| &mut p.fallback,
             |p| &mut p.most,
             |p| &mut p.radius,
+            |p| &mut p.remask,
+            |p| &mut p.remask_by_confidence,
         ];
         // Of the noise schedules, the grids and the sizes, the last one needs a table.
-        let listed = [14, 1, 8, 8, 3, 2, 2, 1, 6, 2, 2, 1, 6, 2, 1, 1, 1, 1];
+        let listed = [14, 2, 8, 8, 3, 2, 2, 1, 6, 2, 2, 1, 6, 2, 1, 1, 1, 1, 1, 1];
         for (field, listed) in fields.into_iter().zip(listed) {
             for number in [0, listed - 1, listed, u32::MAX] {
                 let mut policy = good;

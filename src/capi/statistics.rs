@@ -5,7 +5,7 @@ use super::constraints::{self, demask_constraints};
 use super::context::demask_context;
 use super::draw::{demask_key, write_states, write_tokens};
 use super::logits::{self, demask_logits};
-use super::pointer::{self, Plain, c_struct};
+use super::pointer::{self, Plain, c_struct, same_layout};
 use super::rule::demask_draw_rule;
 use super::status::{DEMASK_ERR_SHAPE, Refusal, demask_status};
 use crate::draw::{RowStatistics, Statistics, TopToken};
@@ -67,18 +67,6 @@ pub struct demask_top_token {
 }
 c_struct!(demask_top_token: 8);
 
-/// Asserts that a struct of the crate is one of C, field by field.
-macro_rules! same_layout {
-    ($rust:ty, $c:ty: $($field:ident),+) => {
-        const _: () = assert!(
-            size_of::<$rust>() == size_of::<$c>()
-                && align_of::<$rust>() == align_of::<$c>()
-                $(&& offset_of!($rust, $field) == offset_of!($c, $field))+
-        );
-        // SAFETY: its fields are numbers, in the places of those of a plain struct of C.
-        unsafe impl Plain for $rust {}
-    };
-}
 same_layout!(RowStatistics, demask_row_statistics: log_sum_exp, entropy, probability,
     log_probability, log_others, margin, argmax_log_others, log_margin_gap, given_log_probability,
     divergence, max, argmax);

@@ -11,6 +11,7 @@ use crate::select::Select;
 pub use crate::select::{Fallback, Neighbours, Threshold};
 use crate::stop::Finish;
 use crate::update::Update;
+pub use crate::update::{Remask, RemaskRate};
 
 /// A decoding rule: how a token is drawn, which positions move, what happens to them, when, and
 /// when it ends. A plain value that can be printed, compared and edited.
@@ -337,6 +338,13 @@ impl<'a> Policy<'a> {
         let Schedule { grid, start, end, steps, noise, transition, extrapolate, .. } =
             self.schedule;
         noise.check()?;
+        if let Some(remask) = self.update.remask() {
+            remask.check()?;
+            if self.select != Select::Bernoulli || transition != Transition::Ancestral {
+                let (name, expected) = ("update", "0, reveal, but for ancestral Bernoulli");
+                return Err(Error::Argument { name, value: 1.0, expected });
+            }
+        }
         if self.is_by_size() {
             self.schedule.sizes.check_steps(steps)?;
         }

@@ -3,10 +3,11 @@
 //! Where a project's code has a defect, the preset does what the project's paper or comments say;
 //! each says so.
 
-use super::{Draw, Fallback, Neighbours, Policy, Score, ScoreOf, Threshold};
-use crate::schedule::{Noise, Sizes};
+use super::{Draw, Fallback, Neighbours, Policy, Remask, RemaskRate, Score, ScoreOf, Threshold};
+use crate::schedule::{Noise, Sizes, TimeGrid};
 use crate::select::Select;
 use crate::stop::Finish;
+use crate::update::Update;
 
 /// The last time of Dream's grid.
 const DREAM_END: f64 = 1e-3;
@@ -190,6 +191,40 @@ impl<'a> Policy<'a> {
         let mut threshold = Threshold::at(threshold);
         threshold.fallback = Fallback::NearBest;
         Self::confident(ScoreOf::Probability, Select::Threshold(threshold))
+    }
+
+    /// ReMDM: ancestral sampling in `steps` steps, of which each remasks committed positions (Wang et al.,
+    /// arXiv 2503.00307). Theirs are `Cap(0.008)` and `Rescale(0.015)` in 1,024 steps, tokens by top-p
+    /// 0.9. The canvas needs position kinds.
+    ///
+    /// For their `loop` see [`remdm_loop`](Self::remdm_loop).
+    #[must_use]
+    pub const fn remdm(rate: RemaskRate, steps: u32) -> Self {
+        let mut policy = Self::ancestral(Noise::Linear, steps);
+        policy.update = Update::Remask(Remask::at(rate));
+        policy
+    }
+
+    /// ReMDM-loop: [`remdm`](Self::remdm) on times that stay for a while
+    /// ([`TimeGrid::remdm_loop`]), with `Cap(eta)` there and no remasking elsewhere. Theirs is 0.02.
+    #[must_use]
+    pub fn remdm_loop(eta: f64, times: &'a TimeGrid) -> Self {
+        let (from, until) = times.plateau().unwrap_or((0.0, 0.0));
+        let mut policy = Self::ancestral(Noise::Linear, times.steps()).on_times(times);
+        let rate = RemaskRate::Cap(eta);
+        policy.update = Update::Remask(Remask { from, until, ..Remask::at(rate) });
+        policy
+    }
+
+    /// ReMDM-conf: as [`remdm`](Self::remdm), the whole of σ_max shared by confidence, those that were
+    /// revealed with low probabilities first. The canvas needs position states as well.
+    #[must_use]
+    pub const fn remdm_confident(steps: u32) -> Self {
+        let mut remask = Remask::at(RemaskRate::Rescale(1.0));
+        remask.by_confidence = true;
+        let mut policy = Self::ancestral(Noise::Linear, steps);
+        policy.update = Update::Remask(remask);
+        policy
     }
 
     /// Diffulex's DMax: the longest run of positions from the left whose tokens have at least this
