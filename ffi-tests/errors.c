@@ -325,6 +325,9 @@ static void cases_of_policies(void) {
   CASE(reset, first->remask_from = 1.0, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->update = DEMASK_UPDATE_REMASK, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->update = DEMASK_UPDATE_REMASK + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->fill_token = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->end_reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->n_end_tokens = 1, demask_policy_check(first), DEMASK_ERR_NULL);
   CASE(reset, first->last_reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->n_last_tokens = 1, demask_policy_check(first), DEMASK_ERR_NULL);
   CASE(reset, (first->select = DEMASK_SELECT_TOP_K, first->score_gumbel = -1.0),

@@ -27,7 +27,7 @@ int main(void) {
   AT(demask_draw_rule, filter_order, 20);
   AT(demask_draw_rule, method, 24);
 
-  SIZE(demask_policy, 280);
+  SIZE(demask_policy, 304);
   AT(demask_policy, struct_size, 0);
   AT(demask_policy, select, 4);
   AT(demask_policy, update, 8);
@@ -77,6 +77,10 @@ int main(void) {
   AT(demask_policy, remask_eta, 256);
   AT(demask_policy, remask_from, 264);
   AT(demask_policy, remask_until, 272);
+  AT(demask_policy, end_tokens, 280);
+  AT(demask_policy, end_reserved, 288);
+  AT(demask_policy, n_end_tokens, 296);
+  AT(demask_policy, fill_token, 300);
 
   SIZE(demask_noise, 40);
   AT(demask_noise, struct_size, 0);
@@ -147,7 +151,7 @@ int main(void) {
   AT(demask_logits, earlier, 72);
   AT(demask_logits, reserved_2, 80);
 
-  SIZE(demask_step_out, 56);
+  SIZE(demask_step_out, 64);
   AT(demask_step_out, struct_size, 0);
   AT(demask_step_out, reserved, 4);
   AT(demask_step_out, tokens, 8);
@@ -156,6 +160,7 @@ int main(void) {
   AT(demask_step_out, n_revealed, 32);
   AT(demask_step_out, n_bad_rows, 40);
   AT(demask_step_out, n_remasked, 48);
+  AT(demask_step_out, n_filled, 56);
 
   SIZE(demask_token_bias, 8);
   AT(demask_token_bias, token, 0);

@@ -632,6 +632,16 @@ typedef struct demask_policy {
   double remask_from;
   // See remask_from.
   double remask_until;
+  // Tokens that end a text: once one of them stands in a segment with no mask before it, the masks
+  // that are left in the segment get fill_token, and are inactive. Those of fixed positions do not
+  // count. NULL without any.
+  const int32_t *end_tokens;
+  // Zero.
+  size_t end_reserved;
+  // How many end_tokens there are.
+  uint32_t n_end_tokens;
+  // What stands after the end of a text; negative for its end token. Zero without end_tokens.
+  int32_t fill_token;
 } demask_policy;
 
 // The active window of one request: the positions from `begin` to before `end`, and the state of
@@ -817,6 +827,8 @@ typedef struct demask_step_out {
   size_t n_bad_rows;
   // How many positions became masks again.
   size_t n_remasked;
+  // How many positions were filled, since their text has ended before them.
+  size_t n_filled;
 } demask_step_out;
 
 // What is added to the logits of a token. This struct never grows.

@@ -175,6 +175,15 @@ impl<'a> Canvas<'a> {
         self.kinds.as_deref()
     }
 
+    /// The kind of position `at`; without kinds, masked or committed.
+    pub(crate) fn kind(&self, at: u32) -> PositionKind {
+        match &self.kinds {
+            Some(kinds) => kinds[at as usize],
+            None if self.is_masked(at) => PositionKind::MASKED,
+            None => PositionKind::COMMITTED,
+        }
+    }
+
     /// What is kept of each position.
     pub(crate) fn states(&self) -> Option<&[PositionState]> {
         self.states.as_deref()

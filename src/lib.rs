@@ -71,7 +71,7 @@
 //! | [`Select`] | which positions move now? | first-hitting, Bernoulli, random order; top-k, thresholds, factor and entropy bound by score |
 //! | [`Update`] | what happens to them? | reveal; remask committed ones |
 //! | [`policy::Schedule`] | when, and how many? | [`Noise`] schedules, a time grid, a transition rule, [`Sizes`] |
-//! | [`policy::Stop`] | what about masks that are left? | [`Finish`] |
+//! | [`policy::Stop`] | what about masks that are left? | [`Finish`]; end tokens, after which they are filled |
 //!
 //! Its presets carry the names of samplers: [`Policy::first_hitting`], [`Policy::euler`],
 //! [`Policy::ancestral`], [`Policy::tau_leaping`], [`Policy::theta_trapezoidal`],

@@ -309,7 +309,7 @@ impl Plan {
             (Phase::Decode, select) if select.is_by_score() => {
                 let size = size();
                 // A step of no positions needs no network.
-                if size > 0 || select != Select::TopK {
+                if size > 0 || !matches!(select, Select::TopK | Select::Neighbours(_)) {
                     masked.push_all(rows);
                 }
                 planned.by_score = Some(size);

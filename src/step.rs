@@ -16,7 +16,7 @@ use crate::rng::Purpose;
 use crate::sampler::{Sampler, draw_batch};
 use crate::select::{Candidate, Select, by_row};
 use crate::stop::Finish;
-use crate::update::{remask, reveal};
+use crate::update::{fill, remask, reveal};
 
 /// What a step reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct StepReport {
     pub bad_rows: usize,
     /// Positions that became masks again.
     pub remasked: usize,
+    /// Positions that were filled, since their text has ended before them.
+    pub filled: usize,
 }
 
 #[cfg(feature = "capi")]
@@ -182,6 +184,8 @@ impl Sampler {
             if !stands {
                 segment.log_masked = planned.log_masked;
             }
+            let policy = canvas.policy(&canvas.segments()[i]);
+            report.filled += fill(canvas, i, &policy.stop);
         }
         report
     }

@@ -6,8 +6,8 @@ mod rows;
 
 use demask::policy::{Fallback, Neighbours, Score, ScoreOf, Threshold};
 use demask::{
-    Canvas, Constraints, Draw, Finish, Key, Logits, LogitsData, Noise, Plan, Policy, RowState,
-    Sampler, Segment, Select, Sizes, bf16,
+    Canvas, Constraints, Draw, Finish, Key, Logits, LogitsData, Noise, Plan, Policy, PositionKind,
+    RowState, Sampler, Segment, Select, Sizes, bf16,
 };
 use rows::{FALSE_POSITIVES, chi_square, normal_row, words};
 use std::collections::BTreeMap;
@@ -788,6 +788,58 @@ fn end_tokens_come_last_at_every_temperature() {
         // Both sure rows draw token 2, the end.
         let logits = [[0.0f32, 0.0, 40.0], [0.1, 0.0, -40.0], [0.0, 0.0, 50.0]].concat();
         assert_eq!(revealed(policy, &logits, 3), [1], "temperature {temperature}");
+    }
+}
+
+/// Text that has ended is filled: the end token must have no mask before it.
+#[test]
+fn what_follows_the_end_of_a_text_is_filled() {
+    for (fill, with_kinds) in [(None, false), (None, true), (Some(9), false), (Some(9), true)] {
+        // Token 2 ends a text; the prompt holds one, and the network wants one at position 5.
+        let mut tokens = [2, MASK, MASK, 2, MASK, MASK, MASK, MASK];
+        let kind = |&token: &i32| match token {
+            MASK => PositionKind::MASKED,
+            _ => PositionKind::FIXED,
+        };
+        let mut kinds: Vec<_> = tokens.iter().map(kind).collect();
+        let mut policy = Policy::llada(6);
+        (policy.stop.end_tokens, policy.stop.fill) = (&[7, 2], fill);
+        let policies = [policy];
+        let begin = if with_kinds { 0 } else { 4 };
+        let mut segments = [Segment { begin, end: 8, ..Segment::default() }];
+        // The order in which positions are revealed: 5, 1, 2, 4, 6, 7.
+        let sureness = [0.0f32, 4.0, 3.0, 0.0, 2.0, 9.0, 1.5, 1.0];
+        let row = |at: usize| match at {
+            5 => [0.0, 0.0, sureness[at]],
+            _ => [0.0, sureness[at], 0.0],
+        };
+        let logits: Vec<f32> = (0..8).flat_map(row).collect();
+        let view = Logits::f32(&logits, 8, 3).expect("a view");
+        let mut sampler = Sampler::builder(8, 1).build().expect("a sampler");
+        let mut plan = Plan::with_capacity(8, 1);
+        let mut filled = Vec::new();
+        loop {
+            let mut canvas =
+                Canvas::new(&mut tokens, MASK, &mut segments, &policies).expect("a canvas");
+            if with_kinds {
+                canvas = canvas.with_kinds(&mut kinds).expect("kinds");
+            }
+            sampler.plan(&canvas, &mut plan).expect("a plan");
+            if plan.active() == 0 {
+                break;
+            }
+            filled.push(sampler.step(&mut canvas, &view).expect("a step").filled);
+        }
+        let after = fill.unwrap_or(2);
+        if with_kinds {
+            assert_eq!(tokens, [2, 1, 1, 2, 1, 2, after, after]);
+            assert_eq!(filled, [0, 0, 0, 2]);
+            assert_eq!(kinds[6..], [PositionKind::INACTIVE; 2]);
+        } else {
+            // Four masks in six steps: one each until the text has ended.
+            assert_eq!(tokens, [2, MASK, MASK, 2, 1, 2, after, after]);
+            assert_eq!(filled, [0, 2]);
+        }
     }
 }
 

@@ -293,8 +293,18 @@ pub struct demask_policy {
     pub remask_from: f64,
     /// See remask_from.
     pub remask_until: f64,
+    /// Tokens that end a text: once one of them stands in a segment with no mask before it, the masks
+    /// that are left in the segment get fill_token, and are inactive. Those of fixed positions do not
+    /// count. NULL without any.
+    pub end_tokens: *const i32,
+    /// Zero.
+    pub end_reserved: usize,
+    /// How many end_tokens there are.
+    pub n_end_tokens: u32,
+    /// What stands after the end of a text; negative for its end token. Zero without end_tokens.
+    pub fill_token: i32,
 }
-c_struct!(demask_policy: 280, grew from 168);
+c_struct!(demask_policy: 304, grew from 168);
 
 numbered!(ScoreOf:
     DEMASK_SCORE_PROBABILITY = Probability,
@@ -434,6 +444,25 @@ impl demask_policy {
         }
     }
 
+    /// The stop of `finish` and the end tokens.
+    ///
+    /// # Safety
+    /// The caller's promise for `end_tokens`, as long as the result is used.
+    unsafe fn stop<'a>(&self) -> Result<Stop<'a>, Refusal> {
+        let finish = Finish::from_number(self.finish)?;
+        let unused = self.n_end_tokens == 0 && self.fill_token != 0;
+        if unused || self.end_reserved != 0 {
+            return Err(Refusal(DEMASK_ERR_ARGUMENT));
+        }
+        if self.n_end_tokens == 0 {
+            return Ok(Stop { finish, ..Stop::AT_LAST });
+        }
+        // SAFETY: the caller's promise.
+        let end_tokens = unsafe { pointer::slice(self.end_tokens, self.n_end_tokens as usize)? };
+        let fill = (self.fill_token >= 0).then_some(self.fill_token);
+        Ok(Stop { finish, end_tokens, fill })
+    }
+
     /// The score of `score` and its parameters.
     ///
     /// # Safety
@@ -500,8 +529,8 @@ impl demask_policy {
     /// The policy of these numbers, its parameters not yet checked.
     ///
     /// # Safety
-    /// The caller's promise for `noise_table`, `grid_times`, `sizes_table` and `last_tokens`, as long as
-    /// the result is used.
+    /// The caller's promise for `noise_table`, `grid_times`, `sizes_table`, `last_tokens` and
+    /// `end_tokens`, as long as the result is used.
     unsafe fn policy<'a>(&self) -> Result<Policy<'a>, Refusal> {
         let Self { temperature, top_k, top_p, min_p, filter_order, method, .. } = *self;
         let reserved = [self.grid_reserved, self.sizes_reserved] == [0; 2]
@@ -545,7 +574,8 @@ impl demask_policy {
                 transition: self.transition()?,
                 extrapolate: self.extrapolate == 1,
             },
-            stop: Stop { finish: Finish::from_number(self.finish)? },
+            // SAFETY: the caller's promise.
+            stop: unsafe { self.stop()? },
         })
     }
 
@@ -593,6 +623,7 @@ impl demask_policy {
             }
         };
         let remasks = policy.update.remask();
+        let ends = policy.stop.end_tokens;
         let none = core::ptr::null();
         let (grid, grid_fraction, grid_times) = match policy.schedule.grid {
             Grid::Uniform => (DEMASK_GRID_UNIFORM, 0.0, none),
@@ -652,6 +683,10 @@ impl demask_policy {
             remask_eta,
             remask_from: remasks.map_or(0.0, |rule| rule.from),
             remask_until: remasks.map_or(0.0, |rule| rule.until),
+            end_tokens: if ends.is_empty() { core::ptr::null() } else { ends.as_ptr() },
+            end_reserved: 0,
+            n_end_tokens: ends.len() as u32,
+            fill_token: if ends.is_empty() { 0 } else { policy.stop.fill.unwrap_or(-1) },
         }
     }
 }
@@ -873,6 +908,7 @@ mod tests {
         let mut inclusive = Policy::entropy_bound(0.5);
         inclusive.select = Select::EntropyBound { bound: 2.0, inclusive: true };
         let of = ScoreOf::Random;
+        inclusive.stop = Stop { end_tokens: &[3], fill: Some(4), ..Stop::AT_LAST };
         inclusive.score =
             Score { of, temperature: 0.5, gumbel: 0.25, gumbel_falls: true, last: &[7, 9] };
         for noise in [Noise::Linear, Noise::Cosine, Noise::UnitRate, geometric] {
@@ -924,7 +960,7 @@ mod tests {
     #[test]
     fn a_number_that_is_not_listed_is_refused() {
         let good = demask_policy::new(&Policy::random_order(3), size_of::<demask_policy>());
-        let fields: [fn(&mut demask_policy) -> &mut u32; 20] = [
+        let fields: [fn(&mut demask_policy) -> &mut u32; 21] = [
             |p| &mut p.select,
             |p| &mut p.update,
             |p| &mut p.noise,
@@ -945,9 +981,10 @@ mod tests {
             |p| &mut p.radius,
             |p| &mut p.remask,
             |p| &mut p.remask_by_confidence,
+            |p| &mut p.n_end_tokens,
         ];
         // Of the noise schedules, the grids and the sizes, the last one needs a table.
-        let listed = [14, 2, 8, 8, 3, 2, 2, 1, 6, 2, 2, 1, 6, 2, 1, 1, 1, 1, 1, 1];
+        let listed = [14, 2, 8, 8, 3, 2, 2, 1, 6, 2, 2, 1, 6, 2, 1, 1, 1, 1, 1, 1, 1];
         for (field, listed) in fields.into_iter().zip(listed) {
             for number in [0, listed - 1, listed, u32::MAX] {
                 let mut policy = good;

@@ -39,8 +39,10 @@ pub struct demask_step_out {
     pub n_bad_rows: usize,
     /// How many positions became masks again.
     pub n_remasked: usize,
+    /// How many positions were filled, since their text has ended before them.
+    pub n_filled: usize,
 }
-c_struct!(demask_step_out: 56, grew from 48);
+c_struct!(demask_step_out: 64, grew from 48);
 
 /// Makes the step that `plan` chose: draws a token for each of its rows that moves and writes it,
 /// then advances every segment by one step. Row k of `logits` belongs to canvas position
@@ -80,6 +82,7 @@ pub unsafe extern "C" fn demask_step_planned(
                     revealed: report.revealed,
                     bad: report.bad_rows,
                     remasked: report.remasked,
+                    filled: report.filled,
                 },
                 context.sampler.drawn().iter().copied().enumerate(),
             );
@@ -117,6 +120,7 @@ pub unsafe extern "C" fn demask_step(
                     revealed: report.revealed,
                     bad: report.bad_rows,
                     remasked: report.remasked,
+                    filled: report.filled,
                 },
                 plan.rows().iter().map(|&at| at as usize).zip(sampler.drawn().iter().copied()),
             );
@@ -139,6 +143,7 @@ struct Counts {
     revealed: usize,
     bad: usize,
     remasked: usize,
+    filled: usize,
 }
 
 /// Where a step's report goes, checked before the step is made.
@@ -187,12 +192,14 @@ impl Out<'_> {
             }
         }
         if !self.at.is_null() {
-            let has_remasked =
-                self.size >= offset_of!(demask_step_out, n_remasked) + size_of::<usize>();
+            let has = |offset: usize| self.size >= offset + size_of::<usize>();
             // SAFETY: the promise that this was made with; the first three are in every version.
             unsafe {
-                if has_remasked {
+                if has(offset_of!(demask_step_out, n_remasked)) {
                     (&raw mut (*self.at).n_remasked).write(counts.remasked);
+                }
+                if has(offset_of!(demask_step_out, n_filled)) {
+                    (&raw mut (*self.at).n_filled).write(counts.filled);
                 }
                 (&raw mut (*self.at).n_active).write(counts.active);
                 (&raw mut (*self.at).n_revealed).write(counts.revealed);

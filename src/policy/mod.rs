@@ -37,7 +37,7 @@ pub struct Policy<'a> {
     /// When, and how many.
     pub schedule: Schedule<'a>,
     /// What is done about masks that are left at the end.
-    pub stop: Stop,
+    pub stop: Stop<'a>,
 }
 
 /// How a token is drawn from its row: temperature and filters.
@@ -160,9 +160,20 @@ pub struct Schedule<'a> {
 
 /// How decoding ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stop {
+pub struct Stop<'a> {
     /// What is done about masks that are left after the last step.
     pub finish: Finish,
+    /// Tokens that end a text. Once one of them stands in a segment with no mask before it, the masks
+    /// that are left in the segment are filled and inactive. Those that a prompt holds do not count,
+    /// if the canvas has position kinds that tell. Empty for none.
+    pub end_tokens: &'a [i32],
+    /// What stands after the end of a text; `None` repeats its end token.
+    pub fill: Option<i32>,
+}
+
+impl Stop<'_> {
+    /// When nothing is masked, or the steps are used up.
+    pub const AT_LAST: Self = Self { finish: Finish::None, end_tokens: &[], fill: None };
 }
 
 impl<'a> Policy<'a> {
@@ -186,7 +197,7 @@ impl<'a> Policy<'a> {
                 transition: Transition::Euler,
                 extrapolate: false,
             },
-            stop: Stop { finish: Finish::None },
+            stop: Stop::AT_LAST,
         }
     }
 

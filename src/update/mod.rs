@@ -1,8 +1,10 @@
 //! What happens to the positions that move? The only room that writes tokens.
 
+mod fill;
 mod remask;
 mod reveal;
 
+pub(crate) use fill::fill;
 pub(crate) use remask::remask;
 pub use remask::{Remask, RemaskRate};
 pub(crate) use reveal::reveal;
