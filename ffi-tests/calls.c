@@ -78,6 +78,16 @@ static void policies(void) {
   CHECK(policy.sizes == DEMASK_SIZES_EVEN);
   policy.temperature = INFINITY;
   CHECK(demask_policy_check(&policy) == DEMASK_OK);
+  for (uint32_t decoder = 0; decoder <= DEMASK_DECODER_PREFIX; ++decoder) {
+    CHECK(demask_policy_decoder(decoder, 6, &policy, sizeof policy) == DEMASK_OK);
+    CHECK(demask_policy_check(&policy) == DEMASK_OK);
+  }
+  CHECK(demask_policy_decoder(DEMASK_DECODER_FAST_DLLM, 0, &policy, sizeof policy) == DEMASK_OK);
+  CHECK(policy.select == DEMASK_SELECT_THRESHOLD && policy.threshold == 0.9);
+  CHECK(policy.threshold_2 == 0.9 && policy.fallback == DEMASK_FALLBACK_BEST && policy.strict == 0);
+  CHECK(policy.score == DEMASK_SCORE_PROBABILITY && policy.score_temperature == 1.0f);
+  policy.score_temperature = 0.0f; /* as is a struct that does not have it yet */
+  CHECK(demask_policy_check(&policy) == DEMASK_OK);
 }
 
 typedef demask_status (*at_time)(const demask_noise *, double, double *);
@@ -464,6 +474,88 @@ static void draws(void) {
   }
 }
 
+/* Remasking by plan and by full steps: the same tokens, kinds and states. */
+static void remasking(void) {
+  enum { POSITIONS = 64, VOCAB = 5, STEPS = 8, MASK = 4 };
+  static int32_t tokens[2][POSITIONS];
+  static uint8_t kinds[2][POSITIONS];
+  static demask_position_state states[2][POSITIONS];
+  static float data[POSITIONS * VOCAB], planned[POSITIONS * VOCAB];
+  for (int i = 0; i < POSITIONS * VOCAB; ++i) data[i] = (float)(i * 7 % 5) / 2.0f;
+  demask_context *context = make(1, DEMASK_LEVEL_AUTO, POSITIONS, 1);
+  demask_policy policy;
+  CHECK(demask_policy_sampler(DEMASK_SAMPLER_ANCESTRAL, DEMASK_NOISE_LINEAR, STEPS, &policy,
+                              sizeof policy) == DEMASK_OK);
+  policy.update = DEMASK_UPDATE_REMASK;
+  policy.remask = DEMASK_REMASK_RESCALE;
+  policy.remask_eta = 0.75;
+  policy.remask_from = INFINITY;
+  CHECK(demask_policy_check(&policy) == DEMASK_OK);
+  for (int by_confidence = 0; by_confidence < 2; ++by_confidence) {
+    policy.remask_by_confidence = (uint32_t)by_confidence;
+    size_t remasked = 0;
+    for (int full = 0; full < 2; ++full) {
+      demask_segment segment = {.begin = 0, .end = POSITIONS, .seed = 3};
+      demask_canvas canvas = {.struct_size = sizeof canvas,
+                              .mask_token = MASK,
+                              .tokens = tokens[full],
+                              .kinds = kinds[full],
+                              .n_positions = POSITIONS,
+                              .segments = &segment,
+                              .n_segments = 1,
+                              .policies = &policy,
+                              .n_policies = 1,
+                              .segment_size = sizeof(demask_segment),
+                              .policy_size = sizeof(demask_policy),
+                              .states = states[full]};
+      memset(states[full], 0, sizeof states[full]);
+      memset(kinds[full], DEMASK_KIND_MASKED, sizeof kinds[full]);
+      for (int i = 0; i < POSITIONS; ++i) tokens[full][i] = MASK;
+      for (int step = 0; step < STEPS; ++step) {
+        demask_logits logits = {.struct_size = sizeof logits,
+                                .data = data,
+                                .n_rows = POSITIONS,
+                                .vocab = VOCAB,
+                                .row_stride = VOCAB};
+        demask_step_out out = {.struct_size = sizeof out};
+        if (full) {
+          CHECK(demask_step(context, &canvas, &logits, &out) == DEMASK_OK);
+        } else {
+          uint32_t rows[POSITIONS], offsets[2], steps[1];
+          double log_masked[1], times[1];
+          demask_plan_buffers plan = {.struct_size = sizeof plan,
+                                      .rows = rows,
+                                      .rows_capacity = POSITIONS,
+                                      .offsets = offsets,
+                                      .steps = steps,
+                                      .log_masked = log_masked,
+                                      .times = times,
+                                      .segments_capacity = 1};
+          CHECK(demask_plan(context, &canvas, &plan) == DEMASK_OK && plan.n_active == 1);
+          for (size_t k = 0; k < plan.n_rows; ++k)
+            memcpy(planned + k * VOCAB, data + rows[k] * VOCAB, VOCAB * sizeof *data);
+          logits.data = planned;
+          logits.n_rows = plan.n_rows;
+          CHECK(demask_step_planned(context, &canvas, &plan, &logits, &out) == DEMASK_OK);
+          CHECK(out.n_revealed == plan.n_rows);
+          remasked += out.n_remasked;
+        }
+        for (int i = 0; i < POSITIONS; ++i) {
+          int masked = tokens[full][i] == MASK;
+          CHECK(masked == (kinds[full][i] == DEMASK_KIND_MASKED));
+          CHECK(masked ? states[full][i].step == 0 : states[full][i].step > 0);
+          CHECK(masked || (states[full][i].probability > 0) == by_confidence);
+        }
+      }
+    }
+    CHECK(remasked > 0);
+    CHECK(memcmp(tokens[0], tokens[1], sizeof tokens[0]) == 0);
+    CHECK(memcmp(kinds[0], kinds[1], sizeof kinds[0]) == 0);
+    CHECK(memcmp(states[0], states[1], sizeof states[0]) == 0);
+  }
+  demask_destroy(context);
+}
+
 /* Two windows: all kinds of positions, a bad row, and what is drawn is what demask_draw draws. */
 static void steps(void) {
   enum { POSITIONS = 10, VOCAB = 7, MASK = 3 };
@@ -619,6 +711,7 @@ int main(void) {
   statistics();
   draws();
   steps();
+  remasking();
   plans();
   return checks_end("calls");
 }

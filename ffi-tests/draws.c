@@ -57,6 +57,8 @@ static void print_statistics(const demask_row_statistics *rows, const demask_top
     print_bits(rows[k].log_probability);
     print_bits(rows[k].log_others);
     print_bits(rows[k].margin);
+    print_bits(rows[k].argmax_log_others);
+    print_bits(rows[k].log_margin_gap);
     print_bits(rows[k].given_log_probability);
     print_bits(rows[k].divergence);
     print_bits(rows[k].max);

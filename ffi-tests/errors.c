@@ -301,11 +301,44 @@ static void cases_of_policies(void) {
   CASE(reset, NOTHING, demask_policy_euler(DEMASK_NOISE_LOGARITHMIC + 2, 1, first, size), DEMASK_ERR_ARGUMENT);
   CASE(reset, NOTHING, demask_policy_euler(0, 0, first, size), DEMASK_ERR_ARGUMENT);
   CASE(reset, NOTHING, demask_policy_euler(0, 1, NULL, size), DEMASK_ERR_NULL);
-  CASE(reset, NOTHING, demask_policy_euler(0, 1, first, size - 8), DEMASK_ERR_STRUCT);
+  CASE(reset, NOTHING, demask_policy_euler(0, 1, first, 160), DEMASK_ERR_STRUCT);
   CASE(reset, NOTHING, demask_policy_random_order(0, first, size), DEMASK_ERR_ARGUMENT);
   CASE(reset, NOTHING, demask_policy_random_order(1, NULL, size), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_policy_random_order(1, first, 0), DEMASK_ERR_STRUCT);
 
+  CASE(reset, NOTHING, demask_policy_decoder(DEMASK_DECODER_PREFIX + 1, 1, first, size), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_decoder(0, 1, NULL, size), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_policy_decoder(0, 1, ODD(demask_policy, first), size), DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_policy_decoder(0, 1, first, size - 4), DEMASK_ERR_STRUCT);
+  CASE(reset, NOTHING, demask_policy_decoder(DEMASK_DECODER_DREAM_ORIGIN, 1, first, size), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->threshold = 1.0, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->strict = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->radius = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->sizes_parameter = 0.5, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, (first->sizes = DEMASK_SIZES_TIME_RATIO, first->steps = 2, first->sizes_parameter = 1.0),
+       demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->score = DEMASK_SCORE_RANDOM + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->score_gumbel_falls = 2, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->remask = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->remask_by_confidence = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->remask_eta = 0.5, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->remask_from = 1.0, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->update = DEMASK_UPDATE_REMASK, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->update = DEMASK_UPDATE_REMASK + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->fill_token = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->end_reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->n_end_tokens = 1, demask_policy_check(first), DEMASK_ERR_NULL);
+  CASE(reset, first->last_reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->n_last_tokens = 1, demask_policy_check(first), DEMASK_ERR_NULL);
+  CASE(reset, (first->select = DEMASK_SELECT_TOP_K, first->score_gumbel = -1.0),
+       demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, (first->select = DEMASK_SELECT_TOP_K, first->score_temperature = -1.0f),
+       demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, (first->select = DEMASK_SELECT_THRESHOLD, first->fallback = DEMASK_FALLBACK_FILL_IN_ORDER + 1),
+       demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, (first->select = DEMASK_SELECT_THRESHOLD, first->threshold = NAN),
+       demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->select = DEMASK_SELECT_NEIGHBOURS + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, NOTHING, demask_policy_check(NULL), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_policy_check(ODD(demask_policy, first)), DEMASK_ERR_ALIGN);
   CASE(reset, first->struct_size = 64, demask_policy_check(first), DEMASK_ERR_STRUCT);
@@ -315,10 +348,10 @@ static void cases_of_policies(void) {
   CASE(reset, first->reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->top_p = 1.5f, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->min_p = -0.5f, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->select = DEMASK_SELECT_SCORE_BERNOULLI + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->select = DEMASK_SELECT_NEIGHBOURS + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->update = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->noise = DEMASK_NOISE_TABLE + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->sizes = DEMASK_SIZES_TABLE + 1, demask_policy_check(first),
+  CASE(reset, first->sizes = DEMASK_SIZES_TIME_RATIO + 1, demask_policy_check(first),
        DEMASK_ERR_ARGUMENT);
   CASE(reset, first->sizes = DEMASK_SIZES_TABLE, demask_policy_check(first), DEMASK_ERR_NULL);
   CASE(reset, first->transition = DEMASK_TRANSITION_TRAPEZOIDAL_REJECT + 1,

@@ -29,13 +29,15 @@ enum {
   TRANSITIONS = SEQUENCES * (LENGTH - 1),
   GRID_STEPS = 16,
   SIZE_STEPS = 10,
-  POLICIES = 12
+  SAMPLERS = 12,
+  POLICIES = 17
 };
 static const double STAY = 0.9, GRID_END = 0.1;
 static const uint64_t SEED = 2024;
 static const char *const NAMES[POLICIES] = {
     "first-hitting", "euler",       "euler-sample", "euler-argmax", "random-order", "tau-leaping",
-    "trapezoidal",   "extrapolated", "pre-drawn",   "tc-sizes",     "scores",       "times"};
+    "trapezoidal",   "extrapolated", "pre-drawn",   "tc-sizes",     "scores",       "times",
+    "dream",         "maskgit",      "fast-dllm",   "sdar-dynamic", "entropy-bound"};
 
 /* Of TC_SIZES, and of TIMES. */
 static demask_sizes *sizes_table;
@@ -107,13 +109,29 @@ static demask_canvas start(struct generation *g, int policy) {
     g->policies[k].finish = k - 1;
   }
   CHECK(demask_policy_random_order(SIZE_STEPS, &g->policies[4], size) == DEMASK_OK);
-  static const uint32_t samplers[POLICIES] = {[5] = DEMASK_SAMPLER_TAU_LEAPING,
+  static const uint32_t samplers[SAMPLERS] = {[5] = DEMASK_SAMPLER_TAU_LEAPING,
                                               [6] = DEMASK_SAMPLER_TRAPEZOIDAL,
                                               [7] = DEMASK_SAMPLER_EXTRAPOLATED_HITTING,
                                               [8] = DEMASK_SAMPLER_ANCESTRAL,
                                               [10] = DEMASK_SAMPLER_EULER_SCORE,
                                               [11] = DEMASK_SAMPLER_EULER};
-  for (uint32_t k = 5; k < POLICIES; ++k) {
+  static const uint32_t decoders[POLICIES] = {[12] = DEMASK_DECODER_DREAM,
+                                              [13] = DEMASK_DECODER_MASKGIT,
+                                              [14] = DEMASK_DECODER_FAST_DLLM,
+                                              [15] = DEMASK_DECODER_SDAR_DYNAMIC,
+                                              [16] = DEMASK_DECODER_ENTROPY_BOUND};
+  for (uint32_t k = SAMPLERS; k < POLICIES; ++k) {
+    uint32_t steps = k == 14 || k == 16 ? 0 : SIZE_STEPS;
+    CHECK(demask_policy_decoder(decoders[k], steps, &g->policies[k], size) == DEMASK_OK);
+  }
+  static const int32_t last_tokens[1] = {0};
+  g->policies[12].last_tokens = last_tokens;
+  g->policies[12].n_last_tokens = 1;
+  g->policies[14].temperature = 1.0f;
+  g->policies[14].most = 5;
+  g->policies[16].temperature = 0.5f;
+  g->policies[16].threshold = 2.0;
+  for (uint32_t k = 5; k < SAMPLERS; ++k) {
     uint32_t noise = k == 7 ? DEMASK_NOISE_COSINE : DEMASK_NOISE_LINEAR;
     if (k != 9)
       CHECK(demask_policy_sampler(samplers[k], noise, 8, &g->policies[k], size) == DEMASK_OK);
@@ -289,6 +307,8 @@ static void check_generation(const struct generation *g, int policy) {
     CHECK(masks == 0 && g->calls == 2 * 8 + 1 && g->rows > POSITIONS);
   } else if (policy == 7 || policy == 10) {
     CHECK(masks == 0 && g->calls <= 8 + 1 && g->rows > POSITIONS);
+  } else if (policy >= SAMPLERS) {
+    CHECK(masks == 0 && g->calls <= LENGTH && g->rows > POSITIONS);
   } else {
     CHECK(masks == 0 && g->calls <= GRID_STEPS + 1 && g->rows == POSITIONS);
   }

@@ -27,7 +27,7 @@ int main(void) {
   AT(demask_draw_rule, filter_order, 20);
   AT(demask_draw_rule, method, 24);
 
-  SIZE(demask_policy, 168);
+  SIZE(demask_policy, 304);
   AT(demask_policy, struct_size, 0);
   AT(demask_policy, select, 4);
   AT(demask_policy, update, 8);
@@ -58,6 +58,29 @@ int main(void) {
   AT(demask_policy, grid_reserved, 144);
   AT(demask_policy, sizes_table, 152);
   AT(demask_policy, sizes_reserved, 160);
+  AT(demask_policy, sizes_parameter, 168);
+  AT(demask_policy, score, 176);
+  AT(demask_policy, score_temperature, 180);
+  AT(demask_policy, score_gumbel, 184);
+  AT(demask_policy, score_gumbel_falls, 192);
+  AT(demask_policy, n_last_tokens, 196);
+  AT(demask_policy, last_tokens, 200);
+  AT(demask_policy, last_reserved, 208);
+  AT(demask_policy, threshold, 216);
+  AT(demask_policy, threshold_2, 224);
+  AT(demask_policy, strict, 232);
+  AT(demask_policy, fallback, 236);
+  AT(demask_policy, most, 240);
+  AT(demask_policy, radius, 244);
+  AT(demask_policy, remask, 248);
+  AT(demask_policy, remask_by_confidence, 252);
+  AT(demask_policy, remask_eta, 256);
+  AT(demask_policy, remask_from, 264);
+  AT(demask_policy, remask_until, 272);
+  AT(demask_policy, end_tokens, 280);
+  AT(demask_policy, end_reserved, 288);
+  AT(demask_policy, n_end_tokens, 296);
+  AT(demask_policy, fill_token, 300);
 
   SIZE(demask_noise, 40);
   AT(demask_noise, struct_size, 0);
@@ -79,7 +102,7 @@ int main(void) {
   AT(demask_segment, log_masked, 40);
   AT(demask_segment, output_log_masked, 48);
 
-  SIZE(demask_canvas, 72);
+  SIZE(demask_canvas, 80);
   AT(demask_canvas, struct_size, 0);
   AT(demask_canvas, mask_token, 4);
   AT(demask_canvas, tokens, 8);
@@ -91,6 +114,11 @@ int main(void) {
   AT(demask_canvas, n_policies, 56);
   AT(demask_canvas, segment_size, 64);
   AT(demask_canvas, policy_size, 68);
+  AT(demask_canvas, states, 72);
+
+  SIZE(demask_position_state, 8);
+  AT(demask_position_state, step, 0);
+  AT(demask_position_state, probability, 4);
 
   SIZE(demask_plan_buffers, 104);
   AT(demask_plan_buffers, struct_size, 0);
@@ -123,7 +151,7 @@ int main(void) {
   AT(demask_logits, earlier, 72);
   AT(demask_logits, reserved_2, 80);
 
-  SIZE(demask_step_out, 48);
+  SIZE(demask_step_out, 64);
   AT(demask_step_out, struct_size, 0);
   AT(demask_step_out, reserved, 4);
   AT(demask_step_out, tokens, 8);
@@ -131,6 +159,8 @@ int main(void) {
   AT(demask_step_out, n_active, 24);
   AT(demask_step_out, n_revealed, 32);
   AT(demask_step_out, n_bad_rows, 40);
+  AT(demask_step_out, n_remasked, 48);
+  AT(demask_step_out, n_filled, 56);
 
   SIZE(demask_token_bias, 8);
   AT(demask_token_bias, token, 0);
@@ -146,17 +176,19 @@ int main(void) {
   AT(demask_constraints, allowed, 40);
   AT(demask_constraints, allowed_stride, 48);
 
-  SIZE(demask_row_statistics, 72);
+  SIZE(demask_row_statistics, 88);
   AT(demask_row_statistics, log_sum_exp, 0);
   AT(demask_row_statistics, entropy, 8);
   AT(demask_row_statistics, probability, 16);
   AT(demask_row_statistics, log_probability, 24);
   AT(demask_row_statistics, log_others, 32);
   AT(demask_row_statistics, margin, 40);
-  AT(demask_row_statistics, given_log_probability, 48);
-  AT(demask_row_statistics, divergence, 56);
-  AT(demask_row_statistics, max, 64);
-  AT(demask_row_statistics, argmax, 68);
+  AT(demask_row_statistics, argmax_log_others, 48);
+  AT(demask_row_statistics, log_margin_gap, 56);
+  AT(demask_row_statistics, given_log_probability, 64);
+  AT(demask_row_statistics, divergence, 72);
+  AT(demask_row_statistics, max, 80);
+  AT(demask_row_statistics, argmax, 84);
 
   SIZE(demask_top_token, 8);
   AT(demask_top_token, token, 0);

@@ -212,7 +212,7 @@ static void mistakes(void) {
   REFUSED(demask_sizes_shape(four, &count, NULL), DEMASK_ERR_NULL);
   REFUSED(demask_sizes_shape(four, ODD(uint32_t, &count), &other), DEMASK_ERR_ALIGN);
 
-  REFUSED(demask_sizes_draw(9, NULL, 10, &key, sizes, 4), DEMASK_ERR_ARGUMENT);
+  REFUSED(demask_sizes_draw(10, NULL, 10, &key, sizes, 4), DEMASK_ERR_ARGUMENT);
   REFUSED(demask_sizes_draw(DEMASK_SIZES_ROUND_UP, NULL, 10, &key, sizes, 4), DEMASK_ERR_ARGUMENT);
   REFUSED(demask_sizes_draw(DEMASK_SIZES_EVEN, four, 10, &key, sizes, 4), DEMASK_ERR_ARGUMENT);
   REFUSED(demask_sizes_draw(DEMASK_SIZES_TABLE, NULL, 10, &key, sizes, 4), DEMASK_ERR_NULL);

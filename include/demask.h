@@ -156,6 +156,71 @@
 // logarithms of scores (Lou et al., arXiv 2310.16834). A plan names all masked positions.
 #define DEMASK_SELECT_SCORE_BERNOULLI 5
 
+// The first masked positions, from left to right, as many as the size schedule says; one with 0
+// steps.
+#define DEMASK_SELECT_SEQUENTIAL 6
+
+// The highest scores, as many as the size schedule says; one with 0 steps. For this and all that
+// follow a plan names all masked positions, and a token is drawn for each.
+#define DEMASK_SELECT_TOP_K 7
+
+// Every score that reaches `threshold`, or exceeds it if `strict` is 1. It goes linearly to
+// threshold_2 at the last step, if there is a number of steps. If too few pass: `fallback`.
+// At most `most` positions a step, if that is not 0.
+#define DEMASK_SELECT_THRESHOLD 8
+
+// The highest score, and the r-th highest, r from 2, while (r + 1)(1 - score) is at most
+// `threshold` for it and all before it (Wu et al., arXiv 2505.22618).
+#define DEMASK_SELECT_FACTOR 9
+
+// As many of the highest scores as have entropies whose sum less their largest, or whose sum itself
+// if `strict` is 1, is at most `threshold`; at least one (Ben-Hamu et al., arXiv 2505.24857).
+#define DEMASK_SELECT_ENTROPY_BOUND 10
+
+// The longest run of masked positions from the left whose scores reach `threshold`; at least one.
+#define DEMASK_SELECT_PREFIX 11
+
+// Of every run of neighbouring masks the highest score, if it exceeds threshold_2, and all scores
+// that exceed `threshold`; the highest of all if that would be none.
+#define DEMASK_SELECT_RUNS 12
+
+// As TOP_K, and all scores that reach threshold_2 within `radius` positions of a chosen one that
+// reaches `threshold`.
+#define DEMASK_SELECT_NEIGHBOURS 13
+
+// The probability of the drawn token, in the law at score_temperature before any filter.
+#define DEMASK_SCORE_PROBABILITY 0
+
+// Its logarithm.
+#define DEMASK_SCORE_LOG_PROBABILITY 1
+
+// The difference of the two largest probabilities.
+#define DEMASK_SCORE_MARGIN 2
+
+// The entropy, negative.
+#define DEMASK_SCORE_NEGATIVE_ENTROPY 3
+
+// The largest probability, but at most that of the drawn token relative to it.
+#define DEMASK_SCORE_CAPPED_PROBABILITY 4
+
+// A uniform number of the position's own.
+#define DEMASK_SCORE_RANDOM 5
+
+// Nothing more is revealed.
+#define DEMASK_FALLBACK_NONE 0
+
+// The highest score, if none passes.
+#define DEMASK_FALLBACK_BEST 1
+
+// Every score within 1e-5 of the highest.
+#define DEMASK_FALLBACK_NEAR_BEST 2
+
+// The highest scores, up to the size of the step.
+#define DEMASK_FALLBACK_FILL_BY_SCORE 3
+
+// The first positions from the left, up to the size of the step.
+#define DEMASK_FALLBACK_FILL_IN_ORDER 4
+
 // min(1, h r(t)) (Euler).
 #define DEMASK_TRANSITION_EULER 0
 
@@ -199,6 +264,57 @@
 // The same, with laws extrapolated in time.
 #define DEMASK_SAMPLER_EXTRAPOLATED_HITTING 7
 
+// LLaDA's low confidence: TOP_K of PROBABILITY, even sizes.
+#define DEMASK_DECODER_LLADA 0
+
+// Dream's maskgit_plus: the same with TIME_RATIO sizes to 0.001.
+#define DEMASK_DECODER_DREAM 1
+
+// Dream's topk_margin: the same of MARGIN.
+#define DEMASK_DECODER_DREAM_MARGIN 2
+
+// Dream's entropy: the same of NEGATIVE_ENTROPY.
+#define DEMASK_DECODER_DREAM_ENTROPY 3
+
+// Dream's origin: BERNOULLI with ANCESTRAL, in so many steps, at least 2.
+#define DEMASK_DECODER_DREAM_ORIGIN 4
+
+// MaskGIT: TOP_K of LOG_PROBABILITY with noise 4.5 that falls, COSINE sizes, temperature 1.
+#define DEMASK_DECODER_MASKGIT 5
+
+// Fast-dLLM's threshold: PROBABILITY at least 0.9, BEST.
+#define DEMASK_DECODER_FAST_DLLM 6
+
+// Fast-dLLM's factor, 1.
+#define DEMASK_DECODER_FAST_DLLM_FACTOR 7
+
+// LLaDA2: PROBABILITY above 0.95, BEST.
+#define DEMASK_DECODER_LLADA2 8
+
+// SDAR's static rule: LLADA at temperature 1.
+#define DEMASK_DECODER_SDAR 9
+
+// SDAR's dynamic rule: PROBABILITY above 0.85, FILL_BY_SCORE.
+#define DEMASK_DECODER_SDAR_DYNAMIC 10
+
+// SDAR's sequential rule.
+#define DEMASK_DECODER_SDAR_SEQUENTIAL 11
+
+// EB-Sampler: ENTROPY_BOUND 0.1.
+#define DEMASK_DECODER_ENTROPY_BOUND 12
+
+// LocalLeap: LLADA and NEIGHBOURS, 0.9, 0.75 and 4 positions.
+#define DEMASK_DECODER_LOCAL_LEAP 13
+
+// dInfer's hierarchy: RUNS, 0.4 and 0.9.
+#define DEMASK_DECODER_HIERARCHY 14
+
+// dInfer's threshold: PROBABILITY at least 0.9, NEAR_BEST.
+#define DEMASK_DECODER_DINFER 15
+
+// Diffulex's DMax: PREFIX, 0.9.
+#define DEMASK_DECODER_PREFIX 16
+
 // Steps of one width from start to end.
 #define DEMASK_GRID_UNIFORM 0
 
@@ -210,6 +326,21 @@
 
 // A chosen position gets its drawn token, which stays.
 #define DEMASK_UPDATE_REVEAL 0
+
+// A chosen position gets its drawn token, and committed ones may become masks again, as many as the
+// schedule wants masked in all (ReMDM, Wang et al., arXiv 2503.00307). For BERNOULLI with ANCESTRAL, and
+// a canvas with kinds.
+#define DEMASK_UPDATE_REMASK 1
+
+// A committed position is remasked with probability min(remask_eta, r), r = min(1, (1 - alpha(s)) /
+// alpha(t)), in a step from time t to s.
+#define DEMASK_REMASK_CAP 0
+
+// remask_eta r.
+#define DEMASK_REMASK_RESCALE 1
+
+// min((alpha(s) - alpha(t)) / alpha(t), r).
+#define DEMASK_REMASK_FORWARD_BACKWARD 2
 
 // Masks that are left after the last step stay masked.
 #define DEMASK_FINISH_NONE 0
@@ -280,6 +411,11 @@
 
 // The sizes of a table of the caller.
 #define DEMASK_SIZES_TABLE 8
+
+// n (1 - s/t) of the n masks left, rounded down, in the step from time t to s; times fall from 1 to
+// sizes_parameter (of demask_policy; 0 elsewhere) in equal steps, and the last one takes all (Dream,
+// Ye et al., arXiv 2508.15487).
+#define DEMASK_SIZES_TIME_RATIO 9
 
 // Added to LINEAR to LOGARITHMIC: rounded up.
 #define DEMASK_SIZES_ROUND_UP 256
@@ -452,6 +588,60 @@ typedef struct demask_policy {
   const struct demask_sizes *sizes_table;
   // Zero.
   size_t sizes_reserved;
+  // The parameter of TIME_RATIO. Zero for the others.
+  double sizes_parameter;
+  // What orders positions, for the selections from TOP_K on: a DEMASK_SCORE_ number. Those that
+  // would round to 1 are told apart; ties: the lowest position. This and all that follows is not
+  // looked at by the other selections.
+  uint32_t score;
+  // The temperature of the law that it is of, at least 1e-30, INFINITY included; 0 is 1.
+  float score_temperature;
+  // So many times a Gumbel variable of the position's own is added to every score: the highest
+  // scores are then drawn without replacement, with weights exp(score/score_gumbel).
+  double score_gumbel;
+  // 0 or 1: whether score_gumbel is multiplied by 1 - (k + 1)/K at step k of K.
+  uint32_t score_gumbel_falls;
+  // How many last_tokens there are.
+  uint32_t n_last_tokens;
+  // Tokens whose positions come after all others; NULL without any.
+  const int32_t *last_tokens;
+  // Zero.
+  size_t last_reserved;
+  // See the DEMASK_SELECT_ numbers; zero for those that do not say what it is, as are the next five.
+  double threshold;
+  // See the DEMASK_SELECT_ numbers.
+  double threshold_2;
+  // 0 or 1, see the DEMASK_SELECT_ numbers.
+  uint32_t strict;
+  // A DEMASK_FALLBACK_ number.
+  uint32_t fallback;
+  // See THRESHOLD.
+  uint32_t most;
+  // See NEIGHBOURS.
+  uint32_t radius;
+  // A DEMASK_REMASK_ number, for REMASK; zero for REVEAL, as are the next four.
+  uint32_t remask;
+  // 0 or 1: whether positions share that probability by their confidence, in proportion to
+  // exp(-p), p that of their token when it was revealed. Needs the states of the canvas. Masked
+  // positions are then revealed as without remasking.
+  uint32_t remask_by_confidence;
+  // 0 to 1, see the DEMASK_REMASK_ numbers.
+  double remask_eta;
+  // Steps that begin at a time t with remask_until < t <= remask_from remask; INFINITY for all from
+  // the start.
+  double remask_from;
+  // See remask_from.
+  double remask_until;
+  // Tokens that end a text: once one of them stands in a segment with no mask before it, the masks
+  // that are left in the segment get fill_token, and are inactive. Those of fixed positions do not
+  // count. NULL without any.
+  const int32_t *end_tokens;
+  // Zero.
+  size_t end_reserved;
+  // How many end_tokens there are.
+  uint32_t n_end_tokens;
+  // What stands after the end of a text; negative for its end token. Zero without end_tokens.
+  int32_t fill_token;
 } demask_policy;
 
 // The active window of one request: the positions from `begin` to before `end`, and the state of
@@ -486,8 +676,19 @@ typedef struct demask_segment {
   double output_log_masked;
 } demask_segment;
 
+// What is known of a position's token, kept by the caller from step to step; all zero at the start.
+// This struct never grows.
+typedef struct demask_position_state {
+  // The step of its segment in which the position got its token, counted from 1; 0 if it has none
+  // from a step.
+  uint32_t step;
+  // The token's probability in that step, in the law of the policy's score; 0 if that was not
+  // computed.
+  float probability;
+} demask_position_state;
+
 // The tokens of a batch, and how each part of it is decoded. All memory is the caller's. A step
-// changes tokens, kinds, and the step, initial_masks, log_masked and output_log_masked of every
+// changes tokens, kinds, states, and the step, initial_masks, log_masked and output_log_masked of every
 // segment, in place, if and only if it succeeds.
 //
 // Segments stand in ascending order and do not overlap. Positions outside of them are never
@@ -517,6 +718,9 @@ typedef struct demask_canvas {
   uint32_t segment_size;
   // sizeof(demask_policy), as the caller was compiled.
   uint32_t policy_size;
+  // NULL, or `n_positions` states in which a step notes when a position got its token, and how likely
+  // that was.
+  struct demask_position_state *states;
 } demask_canvas;
 
 // A plan: the positions that the next step moves, chosen before the network runs. The arrays are
@@ -621,6 +825,10 @@ typedef struct demask_step_out {
   size_t n_revealed;
   // How many positions stayed masked because their row was bad.
   size_t n_bad_rows;
+  // How many positions became masks again.
+  size_t n_remasked;
+  // How many positions were filled, since their text has ended before them.
+  size_t n_filled;
 } demask_step_out;
 
 // What is added to the logits of a token. This struct never grows.
@@ -685,7 +893,7 @@ typedef struct demask_key {
 typedef struct demask_row_statistics {
   // The logarithm of the sum of exp(logit / temperature).
   double log_sum_exp;
-  // The entropy of p, the sum of -p ln p.
+  // The entropy of p, the sum of -p ln p. It keeps its digits where p rounds to 1.
   double entropy;
   // p of the drawn token.
   double probability;
@@ -698,6 +906,11 @@ typedef struct demask_row_statistics {
   // p of the most likely token less p of the next one; 0 if two logits are equally large, 1 if
   // there is only one token.
   double margin;
+  // ln((1 - p) / p) of the most likely token, as log_others is of the drawn one.
+  double argmax_log_others;
+  // ln(1 - margin): it orders rows by their margins (the lower, the surer) even where these round
+  // to 1. -INFINITY if there is only one token.
+  double log_margin_gap;
   // ln p of the token that was given for this row, -INFINITY if it cannot be drawn; NaN without
   // one.
   double given_log_probability;
@@ -820,7 +1033,7 @@ demask_status demask_noise_table_create(const double *times,
 void demask_noise_table_destroy(struct demask_noise_table *table);
 
 // Makes the time grid whose step k goes from `times[k]` to `times[k + 1]`, and writes it to `*out`:
-// `n` times, at least 2, each below the one before, the first finite, the last at least 0. The
+// `n` times, at least 2, none above the one before, the first finite, the last at least 0 and below it. The
 // caller owns it, and frees it with demask_time_grid_destroy; `times` are copied.
 //
 // A policy that uses it has as many steps, which is one less than `n`, and its first and last time
@@ -828,7 +1041,9 @@ void demask_noise_table_destroy(struct demask_noise_table *table);
 //
 // Errors: NULL, ALIGN, SHAPE (fewer than 2 times), ARGUMENT (a time out of range or order),
 // RESOURCES.
-demask_status demask_time_grid_create(const double *times, size_t n, struct demask_time_grid **out);
+demask_status demask_time_grid_create(const double *times,
+                                      size_t n,
+                                      struct demask_time_grid **out);
 
 // Frees a time grid. NULL is fine.
 void demask_time_grid_destroy(struct demask_time_grid *grid);
@@ -855,6 +1070,17 @@ demask_status demask_policy_euler(uint32_t noise,
                                   uint32_t steps,
                                   struct demask_policy *out,
                                   size_t struct_size);
+
+// Fills `out` with the decoding rule of a project, at its own parameters: a DEMASK_DECODER_ number says
+// which. Temperature 0 unless that says otherwise. `steps` is the number of steps of a segment; 0 is
+// one position a step, or as many steps as thresholds, factors and bounds need. `struct_size` is
+// sizeof(demask_policy).
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+demask_status demask_policy_decoder(uint32_t decoder,
+                                    uint32_t steps,
+                                    struct demask_policy *out,
+                                    size_t struct_size);
 
 // Fills `out` with a preset that takes the number of steps, at least 1, of a uniform time grid from
 // the last time of the noise schedule (16 for the unit rate) to 0: a DEMASK_SAMPLER_ number says

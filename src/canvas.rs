@@ -21,6 +21,18 @@ impl PositionKind {
     pub const INACTIVE: Self = Self(3);
 }
 
+/// What is known of a position's token, kept by the caller from step to step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct PositionState {
+    /// The step of its segment in which the position got its token, counted from 1; 0 if it has none
+    /// from a step: the step map of a generation.
+    pub step: u32,
+    /// The token's probability in that step, in the law of the policy's
+    /// [`Score`](crate::policy::Score); 0 if that was not computed.
+    pub probability: f32,
+}
+
 /// The active window of one request: positions `begin..end` of the canvas, and the state of its
 /// decoding. Everything may differ between the segments of one canvas.
 ///
@@ -71,6 +83,7 @@ impl Segment {
 pub struct Canvas<'a> {
     tokens: &'a mut [i32],
     kinds: Option<&'a mut [PositionKind]>,
+    states: Option<&'a mut [PositionState]>,
     mask_token: i32,
     segments: &'a mut [Segment],
     policies: &'a [Policy<'a>],
@@ -116,7 +129,19 @@ impl<'a> Canvas<'a> {
             }
             previous_end = end;
         }
-        Ok(Self { tokens, kinds: None, mask_token, segments, policies })
+        Ok(Self { tokens, kinds: None, states: None, mask_token, segments, policies })
+    }
+
+    /// Lets steps note in `states`, one per token, when a position got its token and how likely that
+    /// was.
+    ///
+    /// # Errors
+    /// Another length than the tokens'.
+    pub fn with_states(mut self, states: &'a mut [PositionState]) -> Result<Self, Error> {
+        let (given, tokens) = (states.len(), self.tokens.len());
+        shape(given == tokens, "states", given, "as many as the tokens,", tokens)?;
+        self.states = Some(states);
+        Ok(self)
     }
 
     /// Lets `kinds`, one per token, say which positions are masked, instead of the tokens.
@@ -148,6 +173,20 @@ impl<'a> Canvas<'a> {
     /// The kind of each position, if kinds say which ones are masked.
     pub(crate) fn kinds(&self) -> Option<&[PositionKind]> {
         self.kinds.as_deref()
+    }
+
+    /// The kind of position `at`; without kinds, masked or committed.
+    pub(crate) fn kind(&self, at: u32) -> PositionKind {
+        match &self.kinds {
+            Some(kinds) => kinds[at as usize],
+            None if self.is_masked(at) => PositionKind::MASKED,
+            None => PositionKind::COMMITTED,
+        }
+    }
+
+    /// What is kept of each position.
+    pub(crate) fn states(&self) -> Option<&[PositionState]> {
+        self.states.as_deref()
     }
 
     /// The segments and their state.
@@ -185,10 +224,13 @@ impl<'a> Canvas<'a> {
     }
 
     /// Writes a token; only rooms in `update` call this.
-    pub(crate) fn write(&mut self, at: u32, token: i32, kind: PositionKind) {
+    pub(crate) fn write(&mut self, at: u32, token: i32, kind: PositionKind, state: PositionState) {
         self.tokens[at as usize] = token;
         if let Some(kinds) = &mut self.kinds {
             kinds[at as usize] = kind;
+        }
+        if let Some(states) = &mut self.states {
+            states[at as usize] = state;
         }
     }
 }

@@ -62,19 +62,22 @@
 //!
 //! # The parts
 //!
-//! A decoding rule is a [`Policy`], a plain value made of five independent choices:
+//! A decoding rule is a [`Policy`], a plain value made of independent choices:
 //!
 //! | choice | question | here |
 //! |---|---|---|
 //! | [`policy::Draw`] | which token would a position get? | temperature, top-k, top-p, min-p, method |
-//! | [`Select`] | which positions move now? | first-hitting, Bernoulli (by a time grid or by scores), random order, hits drawn beforehand |
-//! | [`Update`] | what happens to them? | reveal |
+//! | [`policy::Score`] | how sure is it? | probability, margin, entropy and others, with Gumbel noise |
+//! | [`Select`] | which positions move now? | first-hitting, Bernoulli, random order; top-k, thresholds, factor and entropy bound by score |
+//! | [`Update`] | what happens to them? | reveal; remask committed ones |
 //! | [`policy::Schedule`] | when, and how many? | [`Noise`] schedules, a time grid, a transition rule, [`Sizes`] |
-//! | [`policy::Stop`] | what about masks that are left? | [`Finish`] |
+//! | [`policy::Stop`] | what about masks that are left? | [`Finish`]; end tokens, after which they are filled |
 //!
 //! Its presets carry the names of samplers: [`Policy::first_hitting`], [`Policy::euler`],
 //! [`Policy::ancestral`], [`Policy::tau_leaping`], [`Policy::theta_trapezoidal`],
-//! [`Policy::random_order`], [`Policy::tc_adaptive`] and their relatives.
+//! [`Policy::random_order`], [`Policy::tc_adaptive`], [`Policy::llada`], [`Policy::dream`],
+//! [`Policy::maskgit`], [`Policy::fast_dllm`], [`Policy::entropy_bound`] and their relatives
+//! (`docs/decoding.md` lists them by the project that uses them).
 //! Every [`Segment`] of a [`Canvas`] has its own policy, seed, stream and step, so requests of any
 //! kind share one batch. First-hitting times are in [`schedule::hitting`].
 //!
@@ -119,13 +122,14 @@ pub mod policy;
 mod rng;
 mod sampler;
 pub mod schedule;
+mod score;
 mod select;
 mod step;
 mod stop;
 mod threads;
 mod update;
 
-pub use canvas::{Canvas, PositionKind, Segment};
+pub use canvas::{Canvas, PositionKind, PositionState, Segment};
 pub use constraints::{AllowedTokens, Constraints};
 pub use draw::{Drawn, RowState, RowStatistics, Statistics, TopToken};
 pub use draw::{RaceResult, RaceState};
@@ -147,3 +151,8 @@ pub use update::Update;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Those of the page about decoding rules, too.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/decoding.md")]
+struct Decoding;

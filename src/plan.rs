@@ -1,6 +1,6 @@
 //! The plan: which positions the next step moves, chosen before the network runs.
 
-use crate::canvas::{Canvas, Segment};
+use crate::canvas::{Canvas, PositionKind, PositionState, Segment};
 use crate::draw::Mixture;
 use crate::error::{Error, shape};
 use crate::lanes::Level;
@@ -8,7 +8,9 @@ use crate::policy::Policy;
 use crate::rng::Purpose;
 use crate::sampler::Sampler;
 use crate::schedule::{Noise, Transition, trapezoidal_weights};
-use crate::select::{Masked, Select, bernoulli, first_hitting, predrawn, random_order};
+use crate::select::{
+    Masked, Select, bernoulli, by_row, first_hitting, predrawn, random_order, sequential,
+};
 use crate::stop::{Phase, phase};
 
 /// The positions that will move at the next step, chosen before the network runs. All masked ones of
@@ -20,6 +22,9 @@ use crate::stop::{Phase, phase};
 pub struct Plan {
     rows: Vec<u32>,
     offsets: Vec<u32>,
+    /// The positions that become masks again, and where those of each segment begin.
+    remasked: Vec<u32>,
+    remasked_offsets: Vec<u32>,
     times: Vec<f64>,
     segments: Vec<PlannedSegment>,
     /// Of each row, what is drawn from in place of it; empty if all are drawn from as they are.
@@ -46,6 +51,8 @@ pub(crate) struct PlannedSegment {
     pub(crate) reads_earlier: bool,
     /// What the rows decide themselves.
     pub(crate) by_row: Option<ByRow>,
+    /// The size of the step, if scores decide which of the rows move.
+    pub(crate) by_score: Option<u32>,
 }
 
 /// How a row's mass becomes the probability that its position moves.
@@ -69,6 +76,8 @@ impl Plan {
         Self {
             rows: Vec::with_capacity(positions),
             offsets: Vec::with_capacity(segments + 1),
+            remasked: Vec::with_capacity(positions),
+            remasked_offsets: Vec::with_capacity(segments + 1),
             times: Vec::with_capacity(segments),
             segments: Vec::with_capacity(segments),
             mixtures: Vec::with_capacity(positions),
@@ -93,6 +102,14 @@ impl Plan {
     #[must_use]
     pub fn offsets(&self) -> &[u32] {
         &self.offsets
+    }
+
+    /// The committed positions that the step makes masks again ([`Update::Remask`]), ascending.
+    ///
+    /// [`Update::Remask`]: crate::Update::Remask
+    #[must_use]
+    pub fn remasked(&self) -> &[u32] {
+        &self.remasked
     }
 
     /// For each segment, the time at which a time-conditioned network is to be evaluated (at 0
@@ -124,13 +141,19 @@ impl Plan {
     /// The memory that a plan takes for each position and each segment; a bit counts as a byte.
     #[cfg(feature = "capi")]
     pub(crate) const POSITION_SIZE: usize =
-        2 * size_of::<u32>() + size_of::<Mixture>() + size_of::<f64>() + 2;
+        3 * size_of::<u32>() + size_of::<Mixture>() + size_of::<f64>() + 2;
     #[cfg(feature = "capi")]
     pub(crate) const SEGMENT_SIZE: usize =
-        size_of::<u32>() + size_of::<f64>() + size_of::<PlannedSegment>();
+        2 * size_of::<u32>() + size_of::<f64>() + size_of::<PlannedSegment>();
 
     pub(crate) fn segments(&self) -> &[PlannedSegment] {
         &self.segments
+    }
+
+    /// Those of [`remasked`](Self::remasked) that lie in a segment.
+    pub(crate) fn remasked_of(&self, segment: usize) -> &[u32] {
+        let ends = &self.remasked_offsets[segment..segment + 2];
+        &self.remasked[ends[0] as usize..ends[1] as usize]
     }
 
     pub(crate) fn mixtures(&self) -> &[Mixture] {
@@ -180,6 +203,9 @@ impl Plan {
         self.rows.clear();
         self.offsets.clear();
         self.offsets.push(0);
+        self.remasked.clear();
+        self.remasked_offsets.clear();
+        self.remasked_offsets.push(0);
         self.times.clear();
         self.segments.clear();
         self.mixtures.clear();
@@ -195,7 +221,15 @@ impl Plan {
         policy: &Policy<'_>,
         grid_step: impl FnOnce() -> GridStep,
     ) -> Result<(), Error> {
-        let Self { rows, ranks, chosen, hits, mixtures, .. } = self;
+        let Self { rows, ranks, chosen, hits, mixtures, remasked, .. } = self;
+        if let Some(remask) = policy.update.remask() {
+            let positions = canvas.tokens().len();
+            let kinds = canvas.kinds().map_or(0, <[PositionKind]>::len);
+            shape(kinds == positions, "kinds", kinds, "as many as the tokens,", positions)?;
+            let states = canvas.states().map_or(0, <[PositionState]>::len);
+            let fits = states == positions || !remask.by_confidence;
+            shape(fits, "states", states, "as many as the tokens,", positions)?;
+        }
         let masked = &Masked::find(level, canvas, segment, &mut self.masked);
         let masks = masked.count();
         let mut planned = PlannedSegment {
@@ -205,6 +239,7 @@ impl Plan {
             output_log_masked: segment.output_log_masked,
             reads_earlier: false,
             by_row: None,
+            by_score: None,
         };
         let schedule = &policy.schedule;
         let noise = schedule.noise;
@@ -267,12 +302,28 @@ impl Plan {
                 random_order::choose(masked, size(), rng, ranks, rows);
                 policy.grid_time(segment.step)
             }
+            (Phase::Decode, Select::Sequential) => {
+                sequential::choose(masked, size(), rows);
+                time_by_size(policy, segment.step, masks, planned.initial_masks)
+            }
+            (Phase::Decode, select) if select.is_by_score() => {
+                let size = size();
+                // A step of no positions needs no network.
+                if size > 0 || !matches!(select, Select::TopK | Select::Neighbours(_)) {
+                    masked.push_all(rows);
+                }
+                planned.by_score = Some(size);
+                time_by_size(policy, segment.step, masks, planned.initial_masks)
+            }
             (Phase::Decode, Select::Bernoulli) => {
-                let GridStep { time, choice } = grid_step();
+                let GridStep { time, choice, remask } = grid_step();
                 match choice {
                     Choice::Known(p) => {
                         let rng = &mut segment.key().generator(Purpose::Reveal);
                         bernoulli::choose(masked, p, rng, rows);
+                        if remask > 0.0 {
+                            choose_remasked(canvas, segment, policy, remask, ranks, remasked);
+                        }
                     }
                     Choice::KnownOfAll(p) => {
                         let rng = &mut segment.key().generator(Purpose::Reveal);
@@ -294,15 +345,16 @@ impl Plan {
                 time
             }
             (Phase::Decode, Select::PredrawnBernoulli) => {
-                let GridStep { time, choice } = grid_step();
+                let GridStep { time, choice, .. } = grid_step();
                 if let Choice::Known(p) = choice {
                     planned.log_masked += libm::log1p(-p);
                 }
                 predrawn::choose(level, masked, predrawn(), planned.log_masked, rows);
                 time
             }
-            (Phase::Decode, Select::ScoreBernoulli) => {
-                let GridStep { time, choice } = grid_step();
+            // Score-driven rules have been seen to.
+            (Phase::Decode, _) => {
+                let GridStep { time, choice, .. } = grid_step();
                 if let Choice::ByRow(by_row, _) = choice {
                     masked.push_all(rows);
                     planned.by_row = Some(by_row);
@@ -312,6 +364,7 @@ impl Plan {
         };
         self.active += usize::from(phase != Phase::Done);
         self.offsets.push(self.rows.len() as u32);
+        self.remasked_offsets.push(self.remasked.len() as u32);
         self.times.push(time);
         self.segments.push(planned);
         Ok(())
@@ -344,6 +397,11 @@ impl Plan {
                 )?;
             }
         }
+        for &at in &self.remasked {
+            let kind = canvas.kinds().and_then(|kinds| kinds.get(at as usize));
+            let (stands, end) = (kind == Some(&PositionKind::COMMITTED), canvas.tokens().len());
+            shape(stands, "remasked position", at as usize, "a committed position below", end)?;
+        }
         Ok(())
     }
 }
@@ -362,11 +420,21 @@ impl Sampler {
     }
 }
 
+/// The time of a step that is not timed by a grid: without steps, that at which as many are masked.
+fn time_by_size(policy: &Policy<'_>, step: u32, masks: u32, initial: u32) -> f64 {
+    match policy.schedule.steps {
+        0 => policy.schedule.noise.time(libm::log(f64::from(masks) / f64::from(initial)).min(0.0)),
+        _ => policy.grid_time(step),
+    }
+}
+
 /// What a policy with a time grid does at one of its steps, whatever the segment.
 #[derive(Clone, Copy)]
 struct GridStep {
     time: f64,
     choice: Choice,
+    /// The probability with which committed positions become masks again.
+    remask: f64,
 }
 
 #[derive(Clone, Copy)]
@@ -384,6 +452,7 @@ impl GridStep {
         let (noise, transition) = (policy.schedule.noise, policy.schedule.transition);
         let (t, s) = policy.grid_step(step);
         let time = policy.grid_time(step);
+        let remask = policy.update.remask().map_or(0.0, |rule| rule.probability(noise, t, s));
         let choice = match transition {
             _ if policy.select == Select::ScoreBernoulli => {
                 let factor = transition.score_factor(noise, t, s);
@@ -399,10 +468,49 @@ impl GridStep {
             Transition::Trapezoidal { .. } => {
                 Choice::KnownOfAll(transition.probability(noise, t, s))
             }
-            _ => Choice::Known(transition.probability(noise, t, s)),
+            _ => {
+                let revealed = transition.probability(noise, t, s);
+                let shared = policy.update.remask().is_some_and(|rule| rule.by_confidence);
+                // As many are revealed as remasked, in addition.
+                let again = match remask > 0.0 && !shared {
+                    true => remask * noise.alpha(t) / libm::exp(noise.log_masked(t)),
+                    false => 0.0,
+                };
+                Choice::Known((revealed + again).min(1.0))
+            }
         };
-        Self { time, choice }
+        Self { time, choice, remask }
     }
+}
+
+/// Appends the committed positions of a segment that become masks again: each with probability
+/// `remask`, or with a share of it by its confidence.
+fn choose_remasked(
+    canvas: &Canvas<'_>,
+    segment: &Segment,
+    policy: &Policy<'_>,
+    remask: f64,
+    room: &mut [u64],
+    remasked: &mut Vec<u32>,
+) {
+    let committed = &Masked::find_kind(canvas, segment, PositionKind::COMMITTED, room);
+    let shared = policy.update.remask().is_some_and(|rule| rule.by_confidence);
+    let Some(states) = canvas.states().filter(|_| shared) else {
+        let rng = &mut segment.key().generator(Purpose::Remask);
+        return bernoulli::choose(committed, remask, rng, remasked);
+    };
+    let weight = |at: u32| libm::exp(-f64::from(states[at as usize].probability));
+    let begin = remasked.len();
+    committed.push_all(remasked);
+    let total: f64 = remasked[begin..].iter().map(|&at| weight(at)).sum();
+    let mut kept = begin;
+    for place in begin..remasked.len() {
+        let at = remasked[place];
+        let key = segment.position_key(at);
+        remasked[kept] = at;
+        kept += usize::from(by_row::moves(remask * weight(at) / total, key, Purpose::Remask));
+    }
+    remasked.truncate(kept);
 }
 
 /// Appends to `mixtures` what each of `rows` is drawn from: the next of `drawn` for those that are

@@ -54,6 +54,13 @@ pub enum Purpose {
     RowReveal = 8,
     /// When a position is hit, whatever the others do.
     HitPosition = 9,
+    /// The score of a position that is random.
+    Score = 10,
+    /// The noise that is added to the score of a position.
+    ScoreNoise = 11,
+    /// Which committed positions of a segment are remasked; `position` is 0 unless each has a
+    /// probability of its own.
+    Remask = 12,
 }
 
 /// SplitMix64's output function: a bijection of 64-bit words whose every output bit depends on

@@ -13,6 +13,7 @@ use crate::logits::Logits;
 use crate::plan::Plan;
 use crate::policy::{Draw, DrawMethod};
 use crate::rng::Key;
+use crate::select::Candidate;
 use crate::threads::Threads;
 
 /// The vocabulary that a sampler is made for unless told otherwise.
@@ -36,6 +37,12 @@ pub struct Sampler {
     pub(crate) masses: Vec<f64>,
     /// Of each row of the plan.
     pub(crate) states: Vec<RowState>,
+    /// Of each segment, what is to be known of its rows, and what is known of them; empty if no scores
+    /// are wanted.
+    pub(crate) statistics: Vec<Option<StatisticsRule<'static>>>,
+    pub(crate) described: Vec<RowStatistics>,
+    /// The positions that a rule chooses among by their scores.
+    pub(crate) candidates: Vec<Candidate>,
     pub(crate) raced: Vec<RaceResult>,
     /// How many of `drawn` the last call filled.
     pub(crate) filled: usize,
@@ -111,6 +118,9 @@ impl SamplerBuilder {
             mixtures: Vec::with_capacity(self.positions),
             masses: vec![0.0; self.positions],
             states: Vec::with_capacity(self.positions),
+            statistics: Vec::with_capacity(self.segments),
+            described: Vec::with_capacity(self.positions),
+            candidates: Vec::with_capacity(self.positions),
             drawn: vec![Drawn::BAD; self.positions],
             raced: vec![RaceResult::EMPTY; self.positions],
             filled: 0,
@@ -134,9 +144,12 @@ impl Sampler {
         + size_of::<Mixture>()
         + size_of::<f64>()
         + size_of::<RowState>()
+        + size_of::<RowStatistics>()
+        + size_of::<Candidate>()
         + 2 * size_of::<u32>();
     #[cfg(feature = "capi")]
-    pub(crate) const SEGMENT_SIZE: usize = size_of::<DrawRule>();
+    pub(crate) const SEGMENT_SIZE: usize =
+        size_of::<DrawRule>() + size_of::<Option<StatisticsRule<'static>>>();
 
     /// The level that the kernels run at.
     #[must_use]
@@ -181,7 +194,7 @@ impl Sampler {
         keys: &[Key],
         draws: usize,
     ) -> Result<&[Drawn], Error> {
-        self.call(logits, draw, constraints, keys, draws, None, RowOutputs::default)
+        self.call(logits, draw, constraints, keys, draws, &[], RowOutputs::default)
     }
 
     /// Draws one token for each logits row as [`draw`](Self::draw) does, the same ones, and
@@ -222,7 +235,7 @@ impl Sampler {
         into: impl FnOnce() -> RowOutputs<'a>,
     ) -> Result<&[Drawn], Error> {
         let statistics = StatisticsRule::new(wanted, logits)?;
-        self.call(logits, draw, constraints, keys, 1, Some(&statistics), into)
+        self.call(logits, draw, constraints, keys, 1, &[Some(statistics)], into)
     }
 
     fn call<'a>(
@@ -232,7 +245,7 @@ impl Sampler {
         constraints: &Constraints<'_>,
         keys: &[Key],
         draws: usize,
-        statistics: Option<&StatisticsRule<'_>>,
+        statistics: &[Option<StatisticsRule<'_>>],
         into: impl FnOnce() -> RowOutputs<'a>,
     ) -> Result<&[Drawn], Error> {
         let rules = &[DrawRule::new(draw)?];
@@ -318,7 +331,7 @@ impl Sampler {
             rules: &[rule],
             rule_of: &[],
             draws: 1,
-            statistics: None,
+            statistics: &[],
             mixtures: &[],
         };
         threads.split(rows, &mut *raced, scratch, rows * vocab, |jobs, out, scratch| {
@@ -410,7 +423,7 @@ fn shard_batch<'a>(
     constraints: &'a Constraints<'a>,
     keys: &'a [Key],
 ) -> Batch<'a> {
-    let (rows, rules, rule_of, statistics, mixtures) = (&[], &[], &[], None, &[]);
+    let (rows, rules, rule_of, statistics, mixtures) = (&[], &[], &[], &[], &[]);
     Batch { logits, constraints, keys, rows, rules, rule_of, draws: 1, statistics, mixtures }
 }
 

@@ -1,17 +1,22 @@
 //! The whole pipeline on one screen: `plan` chooses positions before the network runs, `step`
 //! draws their tokens from its logits and writes them.
 
-use crate::canvas::Canvas;
+use crate::canvas::{Canvas, PositionState};
 use crate::constraints::Constraints;
-use crate::draw::{Batch, DrawRule, Drawn, Mixture, Outputs, RowState, row_masses};
+use crate::draw::{
+    Batch, DrawRule, Drawn, Mixture, Outputs, RowState, RowStatistics, StatisticsRule, Temperature,
+    row_masses,
+};
 use crate::error::{Error, shape};
 use crate::logits::Logits;
 use crate::plan::Plan;
-use crate::policy::Policy;
+use crate::plan::PlannedSegment;
+use crate::policy::{Policy, ScoreOf};
+use crate::rng::Purpose;
 use crate::sampler::{Sampler, draw_batch};
-use crate::select::{Select, by_row};
+use crate::select::{Candidate, Select, by_row};
 use crate::stop::Finish;
-use crate::update::reveal;
+use crate::update::{fill, remask, reveal};
 
 /// What a step reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +25,10 @@ pub struct StepReport {
     pub revealed: usize,
     /// Positions that stayed masked because their row was bad.
     pub bad_rows: usize,
+    /// Positions that became masks again.
+    pub remasked: usize,
+    /// Positions that were filled, since their text has ended before them.
+    pub filled: usize,
 }
 
 #[cfg(feature = "capi")]
@@ -91,7 +100,7 @@ impl Sampler {
         result
     }
 
-    /// decide → draw → update → time, for a plan that fits. Cannot fail.
+    /// decide → draw → select → update → time, for a plan that fits. Cannot fail.
     fn apply(
         &mut self,
         canvas: &mut Canvas<'_>,
@@ -101,13 +110,16 @@ impl Sampler {
     ) -> StepReport {
         self.decide(canvas, plan, logits, &row_of);
         let Self { level, threads, rows, keys, rule_of, rules, mixtures, states, .. } = self;
+        let Self { statistics, described, .. } = self;
         rows.clear();
         keys.clear();
         rule_of.clear();
         rules.clear();
         mixtures.clear();
-        for (i, segment) in canvas.segments().iter().enumerate() {
+        statistics.clear();
+        for (i, (segment, planned)) in canvas.segments().iter().zip(plan.segments()).enumerate() {
             rules.push(step_rule(canvas.policy(segment), segment.step));
+            statistics.push(statistics_rule(canvas.policy(segment), planned));
             for k in rows_of(plan, i).filter(|&k| states[k] == RowState::Drawn) {
                 let at = plan.rows()[k];
                 rows.push(row_of(k, at) as u32);
@@ -115,6 +127,9 @@ impl Sampler {
                 rule_of.push(i as u32);
                 mixtures.extend(plan.mixtures().get(k));
             }
+        }
+        if statistics.iter().all(Option::is_none) {
+            statistics.clear();
         }
         let constraints = Constraints::excluding(u32::try_from(canvas.mask_token()).ok());
         let batch = Batch {
@@ -125,21 +140,39 @@ impl Sampler {
             rules,
             rule_of,
             draws: 1,
-            statistics: None,
+            statistics,
             mixtures,
         };
-        let out = Outputs::drawn(&mut self.drawn[..batch.keys.len()]);
+        described.clear();
+        if !batch.statistics.is_empty() {
+            described.resize(batch.keys.len(), RowStatistics::BAD);
+        }
+        let drawn = &mut self.drawn[..batch.keys.len()];
+        let out = Outputs { drawn, statistics: described, top: &mut [] };
         draw_batch(*level, threads, &batch, out, &mut self.scratch);
+        self.select(canvas, plan);
         self.spread(plan.rows().len());
 
         let mut report = StepReport::default();
+        let mut described = self.described.iter();
         for (i, planned) in plan.segments().iter().enumerate() {
             let mut revealed = 0;
             for k in rows_of(plan, i) {
                 let drawn = self.drawn[k];
-                revealed += usize::from(reveal(canvas, plan.rows()[k], drawn));
+                // Rows were described in the order in which they were drawn from.
+                let is_drawn = self.states[k] == RowState::Drawn;
+                let row = if is_drawn { described.next() } else { None };
+                let state = PositionState {
+                    step: planned.step + 1,
+                    probability: row.map_or(0.0, |row| row.probability as f32),
+                };
+                revealed += usize::from(reveal(canvas, plan.rows()[k], drawn, state));
                 report.bad_rows += usize::from(drawn.state == RowState::Bad);
             }
+            for &at in plan.remasked_of(i) {
+                remask(canvas, at);
+            }
+            report.remasked += plan.remasked_of(i).len();
             report.revealed += revealed;
             let segment = canvas.segments()[i];
             // A clock that only bad rows have seen stands still; those of pre-drawn hits may not.
@@ -151,6 +184,8 @@ impl Sampler {
             if !stands {
                 segment.log_masked = planned.log_masked;
             }
+            let policy = canvas.policy(&canvas.segments()[i]);
+            report.filled += fill(canvas, i, &policy.stop);
         }
         report
     }
@@ -191,7 +226,7 @@ impl Sampler {
             rules: &[],
             rule_of: &[],
             draws: 1,
-            statistics: None,
+            statistics: &[],
             mixtures,
         };
         let (jobs, masses) = (rows.len(), &mut masses[..rows.len()]);
@@ -204,11 +239,43 @@ impl Sampler {
                 let key = segment.position_key(plan.rows()[k]);
                 states[k] = if mass.is_nan() {
                     RowState::Bad
-                } else if by_row::moves(by_row.probability(mass), key) {
+                } else if by_row::moves(by_row.probability(mass), key, Purpose::RowReveal) {
                     RowState::Drawn
                 } else {
                     RowState::Kept
                 };
+            }
+        }
+    }
+
+    /// Where scores decide, keeps the positions masked that are not chosen.
+    fn select(&mut self, canvas: &Canvas<'_>, plan: &Plan) {
+        let Self { states, drawn, described, candidates, .. } = self;
+        let mut jobs = 0;
+        for (i, (planned, segment)) in plan.segments().iter().zip(canvas.segments()).enumerate() {
+            let rows = rows_of(plan, i);
+            let Some(size) = planned.by_score else {
+                let is_drawn = |&&state: &&RowState| state == RowState::Drawn;
+                jobs += states[rows].iter().filter(is_drawn).count();
+                continue;
+            };
+            let Policy { score, select, schedule, .. } = canvas.policy(segment);
+            let steps = (segment.step, schedule.steps);
+            candidates.clear();
+            for &at in &plan.rows()[rows] {
+                let (job, Drawn { token, state }) = (jobs, drawn[jobs]);
+                jobs += 1;
+                if state != RowState::Drawn {
+                    continue;
+                }
+                let row = described.get(job).unwrap_or(&RowStatistics::BAD);
+                let order = score.order(row, token, segment.position_key(at), steps);
+                let (entropy, job) = (row.entropy, job as u32);
+                candidates.push(Candidate { order, entropy, at, job, chosen: false });
+            }
+            let chosen = select.choose(score, candidates, size, steps);
+            for candidate in &candidates[chosen..] {
+                drawn[candidate.job as usize] = Drawn::KEPT;
             }
         }
     }
@@ -250,4 +317,17 @@ fn step_rule(policy: &Policy<'_>, step: u32) -> DrawRule {
         return DrawRule::GREEDY;
     }
     DrawRule::new(&policy.draw).unwrap_or(DrawRule::GREEDY)
+}
+
+/// What is to be known of a segment's rows for its scores.
+fn statistics_rule(
+    policy: &Policy<'_>,
+    planned: &PlannedSegment,
+) -> Option<StatisticsRule<'static>> {
+    let by_confidence = policy.update.remask().is_some_and(|rule| rule.by_confidence);
+    let scored = planned.by_score.is_some()
+        && (policy.score.of != ScoreOf::Random || policy.select.reads_entropy());
+    let reads_row = scored || by_confidence;
+    let temperature = Temperature::new(policy.score.temperature).ok().filter(|_| reads_row)?;
+    Some(StatisticsRule::of_law(temperature))
 }

@@ -29,10 +29,13 @@ pub(crate) enum Phase {
 
 /// Where a segment of `masks` masks stands before its step number `step`.
 pub(crate) fn phase(policy: &Policy<'_>, step: u32, masks: u32) -> Phase {
-    if masks == 0 {
+    let calls = policy.calls();
+    // What is committed may be masked again.
+    let may_remask = policy.update.remask().is_some() && calls.is_some_and(|calls| step < calls);
+    if masks == 0 && !may_remask {
         return Phase::Done;
     }
-    let Some(calls) = policy.calls() else { return Phase::Decode };
+    let Some(calls) = calls else { return Phase::Decode };
     match policy.stop.finish {
         _ if step < calls => Phase::Decode,
         Finish::None => Phase::Done,

@@ -248,6 +248,8 @@ mod draws {
             row.log_probability,
             row.log_others,
             row.margin,
+            row.argmax_log_others,
+            row.log_margin_gap,
             row.given_log_probability,
             row.divergence,
             row.max.into(),
@@ -404,8 +406,19 @@ mod markov {
             Policy::tc_adaptive(&sizes),
             scores,
             Policy::euler(Noise::Linear, 3).on_times(&times),
+            Policy::dream(10),
+            Policy::maskgit(10),
+            Policy::fast_dllm(0.9),
+            Policy::sdar_dynamic(0.85, 10),
+            Policy::entropy_bound(2.0),
         ];
-        policies[5..].iter_mut().for_each(|policy| policy.stop.finish = Finish::Sample);
+        policies[5..12].iter_mut().for_each(|policy| policy.stop.finish = Finish::Sample);
+        policies[12].score.last = &[0];
+        policies[14].draw.temperature = 1.0;
+        policies[16].draw.temperature = 0.5;
+        if let Select::Threshold(threshold) = &mut policies[14].select {
+            threshold.most = 5;
+        }
         policies[9].stop.finish = Finish::None;
         let names = [
             "first-hitting",
@@ -420,6 +433,11 @@ mod markov {
             "tc-sizes",
             "scores",
             "times",
+            "dream",
+            "maskgit",
+            "fast-dllm",
+            "sdar-dynamic",
+            "entropy-bound",
         ];
         let pure = names.iter().enumerate().map(|(p, name)| generate(name, &policies, |_| p));
         pure.chain([generate("mixed", &policies, |i| i % policies.len())])

@@ -96,7 +96,7 @@ fn rounds(
     (merge.statistics().to_vec(), drawn)
 }
 
-fn bits(statistics: &RowStatistics) -> [u64; 10] {
+fn bits(statistics: &RowStatistics) -> [u64; 12] {
     let s = statistics;
     let wide = [
         s.log_sum_exp,
@@ -105,15 +105,17 @@ fn bits(statistics: &RowStatistics) -> [u64; 10] {
         s.log_probability,
         s.log_others,
         s.margin,
+        s.argmax_log_others,
+        s.log_margin_gap,
         s.given_log_probability,
         s.divergence,
     ];
     // Of a NaN only that it is one.
     let wide = wide.map(|x| if x.is_nan() { f64::NAN } else { x }.to_bits());
     let max = if s.max.is_nan() { f32::NAN } else { s.max }.to_bits();
-    let mut all = [0; 10];
-    all[..8].copy_from_slice(&wide);
-    (all[8], all[9]) = (max.into(), s.argmax as u64);
+    let mut all = [0; 12];
+    all[..10].copy_from_slice(&wide);
+    (all[10], all[11]) = (max.into(), s.argmax as u64);
     all
 }
 
@@ -230,6 +232,8 @@ fn check_statistics(
     near(ours.log_probability, exact.log_probability, 1e-30, "log_probability");
     near(ours.log_others, exact.log_others, 2e-6 + scale, "log_others");
     near(ours.margin, exact.margin, 1e-300, "margin");
+    near(ours.argmax_log_others, exact.argmax_log_others, 2e-6 + scale, "argmax_log_others");
+    near(ours.log_margin_gap, exact.log_margin_gap, 2e-6 + scale, "log_margin_gap");
     assert!(ours.divergence.is_nan());
     near(ours.given_log_probability, of(given).log_probability, 1e-30, "given_log_probability");
 }

@@ -45,7 +45,7 @@ fn describe(
     (drawn, statistics)
 }
 
-fn bits(x: &RowStatistics) -> [u64; 10] {
+fn bits(x: &RowStatistics) -> [u64; 12] {
     [
         x.log_sum_exp.to_bits(),
         x.entropy.to_bits(),
@@ -53,6 +53,8 @@ fn bits(x: &RowStatistics) -> [u64; 10] {
         x.log_probability.to_bits(),
         x.log_others.to_bits(),
         x.margin.to_bits(),
+        x.argmax_log_others.to_bits(),
+        x.log_margin_gap.to_bits(),
         x.given_log_probability.to_bits(),
         x.divergence.to_bits(),
         x.max.to_bits().into(),
@@ -73,6 +75,8 @@ fn compare(name: &str, ours: &RowStatistics, exact: &RowStatistics) {
         ("log_probability", ours.log_probability, exact.log_probability),
         ("log_others", ours.log_others, exact.log_others),
         ("margin", ours.margin, exact.margin),
+        ("argmax_log_others", ours.argmax_log_others, exact.argmax_log_others),
+        ("log_margin_gap", ours.log_margin_gap, exact.log_margin_gap),
     ];
     for (field, ours, exact) in pairs {
         assert!(near(ours, exact), "{name}: {field} is {ours}, not {exact}");
@@ -170,7 +174,7 @@ fn half_and_bfloat16_rows() {
 fn confidence_keeps_its_order_when_it_saturates() {
     for vocab in [40, 3_000, 130_000] {
         for brain in [false, true] {
-            let mut last = f64::INFINITY;
+            let mut last = [f64::INFINITY; 4];
             for gap in 5..=60 {
                 let mut row = logits(vocab, 5, 4.0, 0.0);
                 row[vocab / 3] = 2.0 + gap as f32;
@@ -180,13 +184,20 @@ fn confidence_keeps_its_order_when_it_saturates() {
                 let (draw, wanted) = (Draw::at(0.0), Statistics::default());
                 let (_, ours) =
                     describe(Level::detect(), &view, &draw, &Constraints::NONE, &wanted);
-                let odds = ours[0].log_others;
-                assert!(odds < last - 0.9, "V {vocab}, gap {gap}: {odds} after {last}");
+                let orders = |x: &RowStatistics| {
+                    [x.log_others, x.argmax_log_others, x.log_margin_gap, x.entropy.ln()]
+                };
+                let now = orders(&ours[0]);
+                for (now, last) in now.into_iter().zip(last) {
+                    assert!(now < last - 0.85, "V {vocab}, gap {gap}: {now} after {last}");
+                }
                 if !brain {
                     let law = oracle::statistics(&row, 1.0, None, vocab / 3).expect("a good row");
-                    assert!((odds - law.log_others).abs() < 3e-6, "V {vocab}, gap {gap}");
+                    for (now, exact) in now.into_iter().zip(orders(&law)) {
+                        assert!((now - exact).abs() < 3e-6, "V {vocab}, gap {gap}: {now}, {exact}");
+                    }
                 }
-                last = odds;
+                last = now;
             }
         }
     }

@@ -45,7 +45,7 @@ BEFORE_TEMPERATURE = 1
 KEY = np.dtype([("seed", "u8"), ("stream", "u8"), ("step", "u4"), ("position", "u4")])
 ROW_STATISTICS = np.dtype([(name, "f8") for name in (
     "log_sum_exp", "entropy", "probability", "log_probability", "log_others", "margin",
-    "given_log_probability", "divergence")] + [("max", "f4"), ("argmax", "i4")])
+    "argmax_log_others", "log_margin_gap", "given_log_probability", "divergence")] + [("max", "f4"), ("argmax", "i4")])
 
 SHIFTS = 4096
 

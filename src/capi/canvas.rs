@@ -1,10 +1,11 @@
 //! The canvas: tokens, segments and policies in memory of the caller.
 
-use super::pointer::{self, Elements, c_struct};
+use super::pointer::{self, Elements, Plain, c_struct, same_layout};
 use super::policy::demask_policy;
 use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_CAPACITY, Refusal};
-use crate::canvas::{Canvas, PositionKind, Segment};
+use crate::canvas::{Canvas, PositionKind, PositionState, Segment};
 use crate::policy::Policy;
+use core::mem::offset_of;
 
 /// Given by the user; never changed.
 pub const DEMASK_KIND_FIXED: u8 = 0;
@@ -58,7 +59,7 @@ pub struct demask_segment {
 c_struct!(demask_segment: 56, grew from 56);
 
 /// The tokens of a batch, and how each part of it is decoded. All memory is the caller's. A step
-/// changes tokens, kinds, and the step, initial_masks, log_masked and output_log_masked of every
+/// changes tokens, kinds, states, and the step, initial_masks, log_masked and output_log_masked of every
 /// segment, in place, if and only if it succeeds.
 ///
 /// Segments stand in ascending order and do not overlap. Positions outside of them are never
@@ -90,8 +91,26 @@ pub struct demask_canvas {
     pub segment_size: u32,
     /// sizeof(demask_policy), as the caller was compiled.
     pub policy_size: u32,
+    /// NULL, or `n_positions` states in which a step notes when a position got its token, and how likely
+    /// that was.
+    pub states: *mut demask_position_state,
 }
-c_struct!(demask_canvas: 72, grew from 72);
+c_struct!(demask_canvas: 80, grew from 72);
+
+/// What is known of a position's token, kept by the caller from step to step; all zero at the start.
+/// This struct never grows.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct demask_position_state {
+    /// The step of its segment in which the position got its token, counted from 1; 0 if it has none
+    /// from a step.
+    pub step: u32,
+    /// The token's probability in that step, in the law of the policy's score; 0 if that was not
+    /// computed.
+    pub probability: f32,
+}
+c_struct!(demask_position_state: 8);
+same_layout!(PositionState, demask_position_state: step, probability);
 
 /// Room for the segments and policies of one call, taken when the context is made.
 pub(super) struct Room {
@@ -159,6 +178,11 @@ impl<'a> OpenCanvas<'a> {
             // SAFETY: as above; a kind is a byte.
             let kinds = unsafe { pointer::slice_mut(canvas.kinds.cast(), canvas.n_positions)? };
             view = view.with_kinds(kinds)?;
+        }
+        if !canvas.states.is_null() {
+            let states = canvas.states.cast::<PositionState>();
+            // SAFETY: as above; they have one layout.
+            view = view.with_states(unsafe { pointer::slice_mut(states, canvas.n_positions)? })?;
         }
         Ok(Self { view, segments })
     }

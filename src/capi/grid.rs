@@ -25,7 +25,7 @@ impl demask_time_grid {
 }
 
 /// Makes the time grid whose step k goes from `times[k]` to `times[k + 1]`, and writes it to `*out`:
-/// `n` times, at least 2, each below the one before, the first finite, the last at least 0. The
+/// `n` times, at least 2, none above the one before, the first finite, the last at least 0 and below it. The
 /// caller owns it, and frees it with demask_time_grid_destroy; `times` are copied.
 ///
 /// A policy that uses it has as many steps, which is one less than `n`, and its first and last time

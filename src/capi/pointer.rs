@@ -71,6 +71,20 @@ macro_rules! c_struct {
 }
 pub(super) use c_struct;
 
+/// Asserts that a struct of the crate is one of C, field by field.
+macro_rules! same_layout {
+    ($rust:ty, $c:ty: $($field:ident),+) => {
+        const _: () = assert!(
+            size_of::<$rust>() == size_of::<$c>()
+                && align_of::<$rust>() == align_of::<$c>()
+                $(&& offset_of!($rust, $field) == offset_of!($c, $field))+
+        );
+        // SAFETY: its fields are numbers, in the places of those of a plain struct of C.
+        unsafe impl Plain for $rust {}
+    };
+}
+pub(super) use same_layout;
+
 /// Refuses NULL and misaligned pointers.
 fn check<T>(at: *const T) -> Result<(), Refusal> {
     if at.is_null() {

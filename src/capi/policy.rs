@@ -10,11 +10,11 @@ use super::sizes::{self, demask_sizes};
 use super::status::{
     DEMASK_ERR_ARGUMENT, DEMASK_ERR_NULL, DEMASK_ERR_STRUCT, Refusal, demask_status,
 };
-use crate::policy::{Policy, Schedule, Stop};
-use crate::schedule::{Grid, MultiJump, Noise, Transition};
-use crate::select::Select;
+use crate::policy::{Policy, Schedule, Score, ScoreOf, Stop};
+use crate::schedule::{Grid, MultiJump, Noise, Sizes, Transition};
+use crate::select::{Fallback, Neighbours, Select, Threshold};
 use crate::stop::Finish;
-use crate::update::Update;
+use crate::update::{Remask, RemaskRate, Update};
 
 /// The positions that are hit next, at their exact first-hitting times, uniform among the masked
 /// ones: one if the policy has 0 steps, else as many as its sizes say.
@@ -31,6 +31,54 @@ pub const DEMASK_SELECT_PREDRAWN_FIRST_HITTING: u32 = 4;
 /// Every masked position independently, each with the probability that its own row says: rows are
 /// logarithms of scores (Lou et al., arXiv 2310.16834). A plan names all masked positions.
 pub const DEMASK_SELECT_SCORE_BERNOULLI: u32 = 5;
+/// The first masked positions, from left to right, as many as the size schedule says; one with 0
+/// steps.
+pub const DEMASK_SELECT_SEQUENTIAL: u32 = 6;
+/// The highest scores, as many as the size schedule says; one with 0 steps. For this and all that
+/// follow a plan names all masked positions, and a token is drawn for each.
+pub const DEMASK_SELECT_TOP_K: u32 = 7;
+/// Every score that reaches `threshold`, or exceeds it if `strict` is 1. It goes linearly to
+/// threshold_2 at the last step, if there is a number of steps. If too few pass: `fallback`.
+/// At most `most` positions a step, if that is not 0.
+pub const DEMASK_SELECT_THRESHOLD: u32 = 8;
+/// The highest score, and the r-th highest, r from 2, while (r + 1)(1 - score) is at most
+/// `threshold` for it and all before it (Wu et al., arXiv 2505.22618).
+pub const DEMASK_SELECT_FACTOR: u32 = 9;
+/// As many of the highest scores as have entropies whose sum less their largest, or whose sum itself
+/// if `strict` is 1, is at most `threshold`; at least one (Ben-Hamu et al., arXiv 2505.24857).
+pub const DEMASK_SELECT_ENTROPY_BOUND: u32 = 10;
+/// The longest run of masked positions from the left whose scores reach `threshold`; at least one.
+pub const DEMASK_SELECT_PREFIX: u32 = 11;
+/// Of every run of neighbouring masks the highest score, if it exceeds threshold_2, and all scores
+/// that exceed `threshold`; the highest of all if that would be none.
+pub const DEMASK_SELECT_RUNS: u32 = 12;
+/// As TOP_K, and all scores that reach threshold_2 within `radius` positions of a chosen one that
+/// reaches `threshold`.
+pub const DEMASK_SELECT_NEIGHBOURS: u32 = 13;
+
+/// The probability of the drawn token, in the law at score_temperature before any filter.
+pub const DEMASK_SCORE_PROBABILITY: u32 = 0;
+/// Its logarithm.
+pub const DEMASK_SCORE_LOG_PROBABILITY: u32 = 1;
+/// The difference of the two largest probabilities.
+pub const DEMASK_SCORE_MARGIN: u32 = 2;
+/// The entropy, negative.
+pub const DEMASK_SCORE_NEGATIVE_ENTROPY: u32 = 3;
+/// The largest probability, but at most that of the drawn token relative to it.
+pub const DEMASK_SCORE_CAPPED_PROBABILITY: u32 = 4;
+/// A uniform number of the position's own.
+pub const DEMASK_SCORE_RANDOM: u32 = 5;
+
+/// Nothing more is revealed.
+pub const DEMASK_FALLBACK_NONE: u32 = 0;
+/// The highest score, if none passes.
+pub const DEMASK_FALLBACK_BEST: u32 = 1;
+/// Every score within 1e-5 of the highest.
+pub const DEMASK_FALLBACK_NEAR_BEST: u32 = 2;
+/// The highest scores, up to the size of the step.
+pub const DEMASK_FALLBACK_FILL_BY_SCORE: u32 = 3;
+/// The first positions from the left, up to the size of the step.
+pub const DEMASK_FALLBACK_FILL_IN_ORDER: u32 = 4;
 
 /// min(1, h r(t)) (Euler).
 pub const DEMASK_TRANSITION_EULER: u32 = 0;
@@ -63,6 +111,41 @@ pub const DEMASK_SAMPLER_PARALLEL_HITTING: u32 = 6;
 /// The same, with laws extrapolated in time.
 pub const DEMASK_SAMPLER_EXTRAPOLATED_HITTING: u32 = 7;
 
+/// LLaDA's low confidence: TOP_K of PROBABILITY, even sizes.
+pub const DEMASK_DECODER_LLADA: u32 = 0;
+/// Dream's maskgit_plus: the same with TIME_RATIO sizes to 0.001.
+pub const DEMASK_DECODER_DREAM: u32 = 1;
+/// Dream's topk_margin: the same of MARGIN.
+pub const DEMASK_DECODER_DREAM_MARGIN: u32 = 2;
+/// Dream's entropy: the same of NEGATIVE_ENTROPY.
+pub const DEMASK_DECODER_DREAM_ENTROPY: u32 = 3;
+/// Dream's origin: BERNOULLI with ANCESTRAL, in so many steps, at least 2.
+pub const DEMASK_DECODER_DREAM_ORIGIN: u32 = 4;
+/// MaskGIT: TOP_K of LOG_PROBABILITY with noise 4.5 that falls, COSINE sizes, temperature 1.
+pub const DEMASK_DECODER_MASKGIT: u32 = 5;
+/// Fast-dLLM's threshold: PROBABILITY at least 0.9, BEST.
+pub const DEMASK_DECODER_FAST_DLLM: u32 = 6;
+/// Fast-dLLM's factor, 1.
+pub const DEMASK_DECODER_FAST_DLLM_FACTOR: u32 = 7;
+/// LLaDA2: PROBABILITY above 0.95, BEST.
+pub const DEMASK_DECODER_LLADA2: u32 = 8;
+/// SDAR's static rule: LLADA at temperature 1.
+pub const DEMASK_DECODER_SDAR: u32 = 9;
+/// SDAR's dynamic rule: PROBABILITY above 0.85, FILL_BY_SCORE.
+pub const DEMASK_DECODER_SDAR_DYNAMIC: u32 = 10;
+/// SDAR's sequential rule.
+pub const DEMASK_DECODER_SDAR_SEQUENTIAL: u32 = 11;
+/// EB-Sampler: ENTROPY_BOUND 0.1.
+pub const DEMASK_DECODER_ENTROPY_BOUND: u32 = 12;
+/// LocalLeap: LLADA and NEIGHBOURS, 0.9, 0.75 and 4 positions.
+pub const DEMASK_DECODER_LOCAL_LEAP: u32 = 13;
+/// dInfer's hierarchy: RUNS, 0.4 and 0.9.
+pub const DEMASK_DECODER_HIERARCHY: u32 = 14;
+/// dInfer's threshold: PROBABILITY at least 0.9, NEAR_BEST.
+pub const DEMASK_DECODER_DINFER: u32 = 15;
+/// Diffulex's DMax: PREFIX, 0.9.
+pub const DEMASK_DECODER_PREFIX: u32 = 16;
+
 /// Steps of one width from start to end.
 pub const DEMASK_GRID_UNIFORM: u32 = 0;
 /// Steps of width grid_fraction min(1, t) from time t, down to the end.
@@ -72,6 +155,18 @@ pub const DEMASK_GRID_TIMES: u32 = 2;
 
 /// A chosen position gets its drawn token, which stays.
 pub const DEMASK_UPDATE_REVEAL: u32 = 0;
+/// A chosen position gets its drawn token, and committed ones may become masks again, as many as the
+/// schedule wants masked in all (ReMDM, Wang et al., arXiv 2503.00307). For BERNOULLI with ANCESTRAL, and
+/// a canvas with kinds.
+pub const DEMASK_UPDATE_REMASK: u32 = 1;
+
+/// A committed position is remasked with probability min(remask_eta, r), r = min(1, (1 - alpha(s)) /
+/// alpha(t)), in a step from time t to s.
+pub const DEMASK_REMASK_CAP: u32 = 0;
+/// remask_eta r.
+pub const DEMASK_REMASK_RESCALE: u32 = 1;
+/// min((alpha(s) - alpha(t)) / alpha(t), r).
+pub const DEMASK_REMASK_FORWARD_BACKWARD: u32 = 2;
 
 /// Masks that are left after the last step stay masked.
 pub const DEMASK_FINISH_NONE: u32 = 0;
@@ -154,23 +249,243 @@ pub struct demask_policy {
     pub sizes_table: *const demask_sizes,
     /// Zero.
     pub sizes_reserved: usize,
+    /// The parameter of TIME_RATIO. Zero for the others.
+    pub sizes_parameter: f64,
+    /// What orders positions, for the selections from TOP_K on: a DEMASK_SCORE_ number. Those that
+    /// would round to 1 are told apart; ties: the lowest position. This and all that follows is not
+    /// looked at by the other selections.
+    pub score: u32,
+    /// The temperature of the law that it is of, at least 1e-30, INFINITY included; 0 is 1.
+    pub score_temperature: f32,
+    /// So many times a Gumbel variable of the position's own is added to every score: the highest
+    /// scores are then drawn without replacement, with weights exp(score/score_gumbel).
+    pub score_gumbel: f64,
+    /// 0 or 1: whether score_gumbel is multiplied by 1 - (k + 1)/K at step k of K.
+    pub score_gumbel_falls: u32,
+    /// How many last_tokens there are.
+    pub n_last_tokens: u32,
+    /// Tokens whose positions come after all others; NULL without any.
+    pub last_tokens: *const i32,
+    /// Zero.
+    pub last_reserved: usize,
+    /// See the DEMASK_SELECT_ numbers; zero for those that do not say what it is, as are the next five.
+    pub threshold: f64,
+    /// See the DEMASK_SELECT_ numbers.
+    pub threshold_2: f64,
+    /// 0 or 1, see the DEMASK_SELECT_ numbers.
+    pub strict: u32,
+    /// A DEMASK_FALLBACK_ number.
+    pub fallback: u32,
+    /// See THRESHOLD.
+    pub most: u32,
+    /// See NEIGHBOURS.
+    pub radius: u32,
+    /// A DEMASK_REMASK_ number, for REMASK; zero for REVEAL, as are the next four.
+    pub remask: u32,
+    /// 0 or 1: whether positions share that probability by their confidence, in proportion to
+    /// exp(-p), p that of their token when it was revealed. Needs the states of the canvas. Masked
+    /// positions are then revealed as without remasking.
+    pub remask_by_confidence: u32,
+    /// 0 to 1, see the DEMASK_REMASK_ numbers.
+    pub remask_eta: f64,
+    /// Steps that begin at a time t with remask_until < t <= remask_from remask; INFINITY for all from
+    /// the start.
+    pub remask_from: f64,
+    /// See remask_from.
+    pub remask_until: f64,
+    /// Tokens that end a text: once one of them stands in a segment with no mask before it, the masks
+    /// that are left in the segment get fill_token, and are inactive. Those of fixed positions do not
+    /// count. NULL without any.
+    pub end_tokens: *const i32,
+    /// Zero.
+    pub end_reserved: usize,
+    /// How many end_tokens there are.
+    pub n_end_tokens: u32,
+    /// What stands after the end of a text; negative for its end token. Zero without end_tokens.
+    pub fill_token: i32,
 }
-c_struct!(demask_policy: 168, grew from 168);
+c_struct!(demask_policy: 304, grew from 168);
 
-numbered!(Select:
-    DEMASK_SELECT_FIRST_HITTING = FirstHitting,
-    DEMASK_SELECT_BERNOULLI = Bernoulli,
-    DEMASK_SELECT_RANDOM_ORDER = RandomOrder,
-    DEMASK_SELECT_PREDRAWN_BERNOULLI = PredrawnBernoulli,
-    DEMASK_SELECT_PREDRAWN_FIRST_HITTING = PredrawnFirstHitting,
-    DEMASK_SELECT_SCORE_BERNOULLI = ScoreBernoulli);
-numbered!(Update: DEMASK_UPDATE_REVEAL = Reveal);
+numbered!(ScoreOf:
+    DEMASK_SCORE_PROBABILITY = Probability,
+    DEMASK_SCORE_LOG_PROBABILITY = LogProbability,
+    DEMASK_SCORE_MARGIN = Margin,
+    DEMASK_SCORE_NEGATIVE_ENTROPY = NegativeEntropy,
+    DEMASK_SCORE_CAPPED_PROBABILITY = CappedProbability,
+    DEMASK_SCORE_RANDOM = Random);
+numbered!(Fallback:
+    DEMASK_FALLBACK_NONE = None,
+    DEMASK_FALLBACK_BEST = Best,
+    DEMASK_FALLBACK_NEAR_BEST = NearBest,
+    DEMASK_FALLBACK_FILL_BY_SCORE = FillByScore,
+    DEMASK_FALLBACK_FILL_IN_ORDER = FillInOrder);
 numbered!(Finish:
     DEMASK_FINISH_NONE = None,
     DEMASK_FINISH_SAMPLE = Sample,
     DEMASK_FINISH_ARGMAX = Argmax);
 
+/// A selection as numbers.
+#[derive(Default, PartialEq)]
+struct Selection {
+    select: u32,
+    threshold: f64,
+    threshold_2: f64,
+    strict: u32,
+    fallback: u32,
+    most: u32,
+    radius: u32,
+}
+
+impl Selection {
+    fn new(select: Select) -> Self {
+        let of = |select| Self { select, ..Self::default() };
+        match select {
+            Select::FirstHitting => of(DEMASK_SELECT_FIRST_HITTING),
+            Select::Bernoulli => of(DEMASK_SELECT_BERNOULLI),
+            Select::RandomOrder => of(DEMASK_SELECT_RANDOM_ORDER),
+            Select::PredrawnBernoulli => of(DEMASK_SELECT_PREDRAWN_BERNOULLI),
+            Select::PredrawnFirstHitting => of(DEMASK_SELECT_PREDRAWN_FIRST_HITTING),
+            Select::ScoreBernoulli => of(DEMASK_SELECT_SCORE_BERNOULLI),
+            Select::Sequential => of(DEMASK_SELECT_SEQUENTIAL),
+            Select::TopK => of(DEMASK_SELECT_TOP_K),
+            Select::Threshold(Threshold { at, at_end, strict, fallback, most }) => Self {
+                threshold: at,
+                threshold_2: at_end,
+                strict: strict.into(),
+                fallback: fallback.number(),
+                most,
+                ..of(DEMASK_SELECT_THRESHOLD)
+            },
+            Select::Factor(factor) => Self { threshold: factor, ..of(DEMASK_SELECT_FACTOR) },
+            Select::EntropyBound { bound, inclusive } => Self {
+                threshold: bound,
+                strict: inclusive.into(),
+                ..of(DEMASK_SELECT_ENTROPY_BOUND)
+            },
+            Select::Prefix { at } => Self { threshold: at, ..of(DEMASK_SELECT_PREFIX) },
+            Select::Runs { low, high } => {
+                Self { threshold: high, threshold_2: low, ..of(DEMASK_SELECT_RUNS) }
+            }
+            Select::Neighbours(Neighbours { anchor, near, radius }) => Self {
+                threshold: anchor,
+                threshold_2: near,
+                radius,
+                ..of(DEMASK_SELECT_NEIGHBOURS)
+            },
+        }
+    }
+
+    /// The selection of these numbers; those that it has no use for must be 0.
+    fn select(&self) -> Result<Select, Refusal> {
+        let Self { threshold, threshold_2, most, radius, .. } = *self;
+        let is_strict = self.strict == 1;
+        let select = match self.select {
+            DEMASK_SELECT_FIRST_HITTING => Select::FirstHitting,
+            DEMASK_SELECT_BERNOULLI => Select::Bernoulli,
+            DEMASK_SELECT_RANDOM_ORDER => Select::RandomOrder,
+            DEMASK_SELECT_PREDRAWN_BERNOULLI => Select::PredrawnBernoulli,
+            DEMASK_SELECT_PREDRAWN_FIRST_HITTING => Select::PredrawnFirstHitting,
+            DEMASK_SELECT_SCORE_BERNOULLI => Select::ScoreBernoulli,
+            DEMASK_SELECT_SEQUENTIAL => Select::Sequential,
+            DEMASK_SELECT_TOP_K => Select::TopK,
+            DEMASK_SELECT_THRESHOLD => {
+                let fallback = Fallback::from_number(self.fallback)?;
+                let (at, at_end, strict) = (threshold, threshold_2, is_strict);
+                Select::Threshold(Threshold { at, at_end, strict, fallback, most })
+            }
+            DEMASK_SELECT_FACTOR => Select::Factor(threshold),
+            DEMASK_SELECT_ENTROPY_BOUND => {
+                Select::EntropyBound { bound: threshold, inclusive: is_strict }
+            }
+            DEMASK_SELECT_PREFIX => Select::Prefix { at: threshold },
+            DEMASK_SELECT_RUNS => Select::Runs { low: threshold_2, high: threshold },
+            DEMASK_SELECT_NEIGHBOURS => {
+                let (anchor, near) = (threshold, threshold_2);
+                Select::Neighbours(Neighbours { anchor, near, radius })
+            }
+            _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
+        };
+        if Self::new(select) == *self { Ok(select) } else { Err(Refusal(DEMASK_ERR_ARGUMENT)) }
+    }
+}
+
 impl demask_policy {
+    /// The selection and its parameters.
+    fn selection(&self) -> Selection {
+        let &Self { select, threshold, threshold_2, strict, fallback, most, radius, .. } = self;
+        Selection { select, threshold, threshold_2, strict, fallback, most, radius }
+    }
+
+    /// The update and its parameters; those that it has no use for must be 0.
+    fn update(&self) -> Result<Update, Refusal> {
+        let (eta, from, until) = (self.remask_eta, self.remask_from, self.remask_until);
+        let refusal = Refusal(DEMASK_ERR_ARGUMENT);
+        match self.update {
+            DEMASK_UPDATE_REVEAL => {
+                let unused = self.remask == 0
+                    && self.remask_by_confidence == 0
+                    && [eta, from, until] == [0.0; 3];
+                if unused { Ok(Update::Reveal) } else { Err(refusal) }
+            }
+            DEMASK_UPDATE_REMASK => {
+                let rate = match self.remask {
+                    DEMASK_REMASK_CAP => RemaskRate::Cap(eta),
+                    DEMASK_REMASK_RESCALE => RemaskRate::Rescale(eta),
+                    DEMASK_REMASK_FORWARD_BACKWARD if eta == 0.0 => RemaskRate::ForwardBackward,
+                    _ => return Err(refusal),
+                };
+                if self.remask_by_confidence > 1 {
+                    return Err(refusal);
+                }
+                let by_confidence = self.remask_by_confidence == 1;
+                Ok(Update::Remask(Remask { rate, by_confidence, from, until }))
+            }
+            _ => Err(refusal),
+        }
+    }
+
+    /// The stop of `finish` and the end tokens.
+    ///
+    /// # Safety
+    /// The caller's promise for `end_tokens`, as long as the result is used.
+    unsafe fn stop<'a>(&self) -> Result<Stop<'a>, Refusal> {
+        let finish = Finish::from_number(self.finish)?;
+        let unused = self.n_end_tokens == 0 && self.fill_token != 0;
+        if unused || self.end_reserved != 0 {
+            return Err(Refusal(DEMASK_ERR_ARGUMENT));
+        }
+        if self.n_end_tokens == 0 {
+            return Ok(Stop { finish, ..Stop::AT_LAST });
+        }
+        // SAFETY: the caller's promise.
+        let end_tokens = unsafe { pointer::slice(self.end_tokens, self.n_end_tokens as usize)? };
+        let fill = (self.fill_token >= 0).then_some(self.fill_token);
+        Ok(Stop { finish, end_tokens, fill })
+    }
+
+    /// The score of `score` and its parameters.
+    ///
+    /// # Safety
+    /// The caller's promise for `last_tokens`, as long as the result is used.
+    unsafe fn score<'a>(&self) -> Result<Score<'a>, Refusal> {
+        if self.score_gumbel_falls > 1 || self.last_reserved != 0 {
+            return Err(Refusal(DEMASK_ERR_ARGUMENT));
+        }
+        let temperature = if self.score_temperature == 0.0 { 1.0 } else { self.score_temperature };
+        let last = match self.n_last_tokens {
+            0 => &[],
+            // SAFETY: the caller's promise.
+            count => unsafe { pointer::slice(self.last_tokens, count as usize)? },
+        };
+        Ok(Score {
+            of: ScoreOf::from_number(self.score)?,
+            temperature,
+            gumbel: self.score_gumbel,
+            gumbel_falls: self.score_gumbel_falls == 1,
+            last,
+        })
+    }
+
     /// The rule of `transition` and `theta`.
     fn transition(&self) -> Result<Transition, Refusal> {
         let theta = self.theta;
@@ -214,8 +529,8 @@ impl demask_policy {
     /// The policy of these numbers, its parameters not yet checked.
     ///
     /// # Safety
-    /// The caller's promise for `noise_table`, `grid_times` and `sizes_table`, as long as the result is
-    /// used.
+    /// The caller's promise for `noise_table`, `grid_times`, `sizes_table`, `last_tokens` and
+    /// `end_tokens`, as long as the result is used.
     unsafe fn policy<'a>(&self) -> Result<Policy<'a>, Refusal> {
         let Self { temperature, top_k, top_p, min_p, filter_order, method, .. } = *self;
         let reserved = [self.grid_reserved, self.sizes_reserved] == [0; 2]
@@ -244,8 +559,10 @@ impl demask_policy {
         let (noise, grid) = unsafe { (noise.noise()?, self.grid()?) };
         Ok(Policy {
             draw: rule.draw()?,
-            select: Select::from_number(self.select)?,
-            update: Update::from_number(self.update)?,
+            // SAFETY: the caller's promise.
+            score: unsafe { self.score()? },
+            select: self.selection().select()?,
+            update: self.update()?,
             schedule: Schedule {
                 noise,
                 grid,
@@ -253,11 +570,12 @@ impl demask_policy {
                 end: self.end,
                 steps: self.steps,
                 // SAFETY: the caller's promise.
-                sizes: unsafe { sizes::read(self.sizes, self.sizes_table)? },
+                sizes: unsafe { sizes::read(self.sizes, self.sizes_parameter, self.sizes_table)? },
                 transition: self.transition()?,
                 extrapolate: self.extrapolate == 1,
             },
-            stop: Stop { finish: Finish::from_number(self.finish)? },
+            // SAFETY: the caller's promise.
+            stop: unsafe { self.stop()? },
         })
     }
 
@@ -290,6 +608,22 @@ impl demask_policy {
                 (DEMASK_TRANSITION_TRAPEZOIDAL_REJECT, theta)
             }
         };
+        let Selection { select, threshold, threshold_2, strict, fallback, most, radius } =
+            Selection::new(policy.select);
+        let Score { of, temperature, gumbel, gumbel_falls, last } = policy.score;
+        let (update, remask, remask_eta) = match policy.update {
+            Update::Reveal => (DEMASK_UPDATE_REVEAL, 0, 0.0),
+            Update::Remask(Remask { rate, .. }) => {
+                let (number, eta) = match rate {
+                    RemaskRate::Cap(eta) => (DEMASK_REMASK_CAP, eta),
+                    RemaskRate::Rescale(eta) => (DEMASK_REMASK_RESCALE, eta),
+                    RemaskRate::ForwardBackward => (DEMASK_REMASK_FORWARD_BACKWARD, 0.0),
+                };
+                (DEMASK_UPDATE_REMASK, number, eta)
+            }
+        };
+        let remasks = policy.update.remask();
+        let ends = policy.stop.end_tokens;
         let none = core::ptr::null();
         let (grid, grid_fraction, grid_times) = match policy.schedule.grid {
             Grid::Uniform => (DEMASK_GRID_UNIFORM, 0.0, none),
@@ -298,8 +632,8 @@ impl demask_policy {
         };
         Self {
             struct_size: u32::try_from(struct_size).unwrap_or(0),
-            select: policy.select.number(),
-            update: policy.update.number(),
+            select,
+            update,
             noise: noise.schedule,
             sizes: sizes::number(policy.schedule.sizes),
             finish: policy.stop.finish.number(),
@@ -327,6 +661,32 @@ impl demask_policy {
             grid_reserved: 0,
             sizes_table: core::ptr::null(),
             sizes_reserved: 0,
+            sizes_parameter: match policy.schedule.sizes {
+                Sizes::TimeRatio { end } => end,
+                _ => 0.0,
+            },
+            score: of.number(),
+            score_temperature: temperature,
+            score_gumbel: gumbel,
+            score_gumbel_falls: gumbel_falls.into(),
+            n_last_tokens: last.len() as u32,
+            last_tokens: if last.is_empty() { core::ptr::null() } else { last.as_ptr() },
+            last_reserved: 0,
+            threshold,
+            threshold_2,
+            strict,
+            fallback,
+            most,
+            radius,
+            remask,
+            remask_by_confidence: remasks.is_some_and(|rule| rule.by_confidence).into(),
+            remask_eta,
+            remask_from: remasks.map_or(0.0, |rule| rule.from),
+            remask_until: remasks.map_or(0.0, |rule| rule.until),
+            end_tokens: if ends.is_empty() { core::ptr::null() } else { ends.as_ptr() },
+            end_reserved: 0,
+            n_end_tokens: ends.len() as u32,
+            fill_token: if ends.is_empty() { 0 } else { policy.stop.fill.unwrap_or(-1) },
         }
     }
 }
@@ -388,6 +748,48 @@ pub unsafe extern "C" fn demask_policy_euler(
 ) -> demask_status {
     // SAFETY: the caller's promise.
     unsafe { preset(out, struct_size, || Ok(Policy::euler(self::noise(noise)?, steps))) }
+}
+
+/// Fills `out` with the decoding rule of a project, at its own parameters: a DEMASK_DECODER_ number says
+/// which. Temperature 0 unless that says otherwise. `steps` is the number of steps of a segment; 0 is
+/// one position a step, or as many steps as thresholds, factors and bounds need. `struct_size` is
+/// sizeof(demask_policy).
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_policy_decoder(
+    decoder: u32,
+    steps: u32,
+    out: *mut demask_policy,
+    struct_size: usize,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        preset(out, struct_size, || {
+            let mut policy = match decoder {
+                DEMASK_DECODER_LLADA => Policy::llada(steps),
+                DEMASK_DECODER_DREAM => Policy::dream(steps),
+                DEMASK_DECODER_DREAM_MARGIN => Policy::dream_margin(steps),
+                DEMASK_DECODER_DREAM_ENTROPY => Policy::dream_entropy(steps),
+                DEMASK_DECODER_DREAM_ORIGIN => return Ok(Policy::dream_origin(steps)),
+                DEMASK_DECODER_MASKGIT => Policy::maskgit(steps),
+                DEMASK_DECODER_FAST_DLLM => Policy::fast_dllm(0.9),
+                DEMASK_DECODER_FAST_DLLM_FACTOR => Policy::fast_dllm_factor(1.0),
+                DEMASK_DECODER_LLADA2 => Policy::llada2(0.95),
+                DEMASK_DECODER_SDAR => Policy::sdar(steps),
+                DEMASK_DECODER_SDAR_DYNAMIC => Policy::sdar_dynamic(0.85, steps),
+                DEMASK_DECODER_SDAR_SEQUENTIAL => Policy::sdar_sequential(steps),
+                DEMASK_DECODER_ENTROPY_BOUND => Policy::entropy_bound(0.1),
+                DEMASK_DECODER_LOCAL_LEAP => Policy::local_leap(steps),
+                DEMASK_DECODER_HIERARCHY => Policy::hierarchy(0.4, 0.9),
+                DEMASK_DECODER_DINFER => Policy::dinfer(0.9),
+                DEMASK_DECODER_PREFIX => Policy::prefix(0.9),
+                _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
+            };
+            policy.schedule.steps = steps;
+            Ok(policy)
+        })
+    }
 }
 
 /// Fills `out` with a preset that takes the number of steps, at least 1, of a uniform time grid from
@@ -484,7 +886,7 @@ pub unsafe extern "C" fn demask_policy_grid_time(
         let policy = pointer::read(policy)?.policy()?;
         let out = pointer::out(out)?;
         policy.check()?;
-        if policy.select.is_first_hitting() {
+        if policy.select.is_first_hitting() || policy.schedule.steps == 0 {
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
         }
         out.write(policy.grid_time(step));
@@ -503,6 +905,12 @@ mod tests {
         let size = size_of::<demask_policy>();
         let times = TimeGrid::new(&[0.75, 0.125]).expect("a grid");
         let geometric = Noise::Geometric { sigma_min: 0.5, sigma_max: 2.0 };
+        let mut inclusive = Policy::entropy_bound(0.5);
+        inclusive.select = Select::EntropyBound { bound: 2.0, inclusive: true };
+        let of = ScoreOf::Random;
+        inclusive.stop = Stop { end_tokens: &[3], fill: Some(4), ..Stop::AT_LAST };
+        inclusive.score =
+            Score { of, temperature: 0.5, gumbel: 0.25, gumbel_falls: true, last: &[7, 9] };
         for noise in [Noise::Linear, Noise::Cosine, Noise::UnitRate, geometric] {
             for finish in [Finish::None, Finish::Sample, Finish::Argmax] {
                 let presets = [
@@ -516,6 +924,21 @@ mod tests {
                     Policy::first_hitting_extrapolated(noise, 4),
                     Policy::ancestral(noise, 9).on_decaying_grid(1.0, 0.25).expect("a grid"),
                     Policy::euler(noise, 1).on_times(&times),
+                    Policy::llada(9),
+                    Policy::dream_margin(9),
+                    Policy::maskgit(9),
+                    Policy::llada2(0.75),
+                    Policy::fast_dllm_factor(0.5),
+                    Policy::sdar_dynamic(0.25, 9),
+                    Policy::sdar_sequential(9),
+                    Policy::entropy_bound(0.5),
+                    Policy::local_leap(9),
+                    Policy::hierarchy(0.25, 0.5),
+                    Policy::dinfer(0.5),
+                    Policy::prefix(0.5),
+                    inclusive,
+                    Policy::remdm(RemaskRate::Cap(0.25), 9),
+                    Policy::remdm_confident(9),
                 ];
                 for mut policy in presets {
                     policy.stop.finish = finish;
@@ -537,7 +960,7 @@ mod tests {
     #[test]
     fn a_number_that_is_not_listed_is_refused() {
         let good = demask_policy::new(&Policy::random_order(3), size_of::<demask_policy>());
-        let fields: [fn(&mut demask_policy) -> &mut u32; 12] = [
+        let fields: [fn(&mut demask_policy) -> &mut u32; 21] = [
             |p| &mut p.select,
             |p| &mut p.update,
             |p| &mut p.noise,
@@ -550,9 +973,18 @@ mod tests {
             |p| &mut p.grid,
             |p| &mut p.extrapolate,
             |p| &mut p.reserved_2,
+            |p| &mut p.score,
+            |p| &mut p.score_gumbel_falls,
+            |p| &mut p.strict,
+            |p| &mut p.fallback,
+            |p| &mut p.most,
+            |p| &mut p.radius,
+            |p| &mut p.remask,
+            |p| &mut p.remask_by_confidence,
+            |p| &mut p.n_end_tokens,
         ];
         // Of the noise schedules, the grids and the sizes, the last one needs a table.
-        let listed = [6, 1, 8, 8, 3, 2, 2, 1, 6, 2, 2, 1];
+        let listed = [14, 2, 8, 8, 3, 2, 2, 1, 6, 2, 2, 1, 6, 2, 1, 1, 1, 1, 1, 1, 1];
         for (field, listed) in fields.into_iter().zip(listed) {
             for number in [0, listed - 1, listed, u32::MAX] {
                 let mut policy = good;

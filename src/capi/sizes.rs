@@ -31,6 +31,10 @@ pub const DEMASK_SIZES_EXPONENTIAL: u32 = 6;
 pub const DEMASK_SIZES_LOGARITHMIC: u32 = 7;
 /// The sizes of a table of the caller.
 pub const DEMASK_SIZES_TABLE: u32 = 8;
+/// n (1 - s/t) of the n masks left, rounded down, in the step from time t to s; times fall from 1 to
+/// sizes_parameter (of demask_policy; 0 elsewhere) in equal steps, and the last one takes all (Dream,
+/// Ye et al., arXiv 2508.15487).
+pub const DEMASK_SIZES_TIME_RATIO: u32 = 9;
 /// Added to LINEAR to LOGARITHMIC: rounded up.
 pub const DEMASK_SIZES_ROUND_UP: u32 = 256;
 
@@ -73,14 +77,19 @@ impl demask_sizes {
     }
 }
 
-/// A rule by its DEMASK_SIZES_ number and table, which is NULL for all but TABLE.
+/// A rule by its DEMASK_SIZES_ number, its parameter, which is 0 for all but TIME_RATIO, and its table,
+/// which is NULL for all but TABLE.
 ///
 /// # Safety
 /// The caller's promise for `table`, as long as the result lives.
 pub(super) unsafe fn read<'a>(
     number: u32,
+    parameter: f64,
     table: *const demask_sizes,
 ) -> Result<Sizes<'a>, Refusal> {
+    if parameter != 0.0 && number != DEMASK_SIZES_TIME_RATIO {
+        return Err(Refusal(DEMASK_ERR_ARGUMENT));
+    }
     if number == DEMASK_SIZES_TABLE {
         // SAFETY: the caller's promise: NULL, or a table that lives and is not changed.
         return Ok(unsafe { table.as_ref().ok_or(Refusal(DEMASK_ERR_NULL))? }.sizes());
@@ -92,6 +101,9 @@ pub(super) unsafe fn read<'a>(
     if number == DEMASK_SIZES_EVEN {
         return Ok(Sizes::Even);
     }
+    if number == DEMASK_SIZES_TIME_RATIO {
+        return Ok(Sizes::TimeRatio { end: parameter });
+    }
     let function = (number & !DEMASK_SIZES_ROUND_UP).wrapping_sub(DEMASK_SIZES_LINEAR);
     let function = *MaskFunction::ALL.get(function as usize).ok_or(refusal)?;
     let up = number & DEMASK_SIZES_ROUND_UP != 0;
@@ -102,6 +114,7 @@ pub(super) unsafe fn read<'a>(
 pub(super) fn number(sizes: Sizes<'_>) -> u32 {
     match sizes {
         Sizes::Even => DEMASK_SIZES_EVEN,
+        Sizes::TimeRatio { .. } => DEMASK_SIZES_TIME_RATIO,
         Sizes::Mask(function, rounding) => {
             let number = match function {
                 MaskFunction::Linear => DEMASK_SIZES_LINEAR,
@@ -407,7 +420,7 @@ pub unsafe extern "C" fn demask_sizes_draw(
 ) -> demask_status {
     // SAFETY: the caller's promise.
     boundary::call(|| unsafe {
-        let sizes = read(sizes, table)?;
+        let sizes = read(sizes, 0.0, table)?;
         let key = pointer::slice(key, 1)?[0];
         let out = pointer::slice_out(out, n)?;
         sizes.check(masks, u32::try_from(n).map_err(|_| Refusal(DEMASK_ERR_SHAPE))?)?;
@@ -431,7 +444,7 @@ pub unsafe extern "C" fn demask_sizes_overshoot(
 ) -> demask_status {
     // SAFETY: the caller's promise.
     boundary::call(|| unsafe {
-        let sizes = read(sizes, table)?;
+        let sizes = read(sizes, 0.0, table)?;
         let out = pointer::slice_out(out, n)?;
         let masks = u32::try_from(n).map_err(|_| Refusal(DEMASK_ERR_SHAPE))?;
         boundary::afford(overshoot_bytes(masks))?;
@@ -457,7 +470,7 @@ pub unsafe extern "C" fn demask_sizes_expected_kl(
 ) -> demask_status {
     // SAFETY: the caller's promise.
     boundary::call(|| unsafe {
-        let sizes = read(sizes, table)?;
+        let sizes = read(sizes, 0.0, table)?;
         let profile = pointer::slice(profile, n)?;
         let out = pointer::out(out)?;
         let masks = u32::try_from(n).map_err(|_| Refusal(DEMASK_ERR_SHAPE))?;
@@ -484,7 +497,7 @@ pub unsafe extern "C" fn demask_sizes_constant(
 ) -> demask_status {
     // SAFETY: the caller's promise.
     boundary::call(|| unsafe {
-        let sizes = read(sizes, table)?;
+        let sizes = read(sizes, 0.0, table)?;
         let weight = self::weight(weight)?;
         let out = pointer::out(out)?;
         boundary::afford(overshoot_bytes(masks))?;
@@ -501,7 +514,7 @@ mod tests {
     fn numbers_survive_the_way_to_c_and_back() {
         let null = core::ptr::null();
         // SAFETY: without a table there is nothing to promise.
-        let back = |number| unsafe { read(number, null) };
+        let back = |number| unsafe { read(number, 0.0, null) };
         assert_eq!(back(number(Sizes::Even)), Ok(Sizes::Even));
         for function in MaskFunction::ALL {
             for rounding in [Rounding::Floor, Rounding::Ceil] {
@@ -509,8 +522,14 @@ mod tests {
                 assert_eq!(back(number(sizes)), Ok(sizes));
             }
         }
+        let ratio = Sizes::TimeRatio { end: 0.5 };
+        // SAFETY: without a table there is nothing to promise.
+        assert_eq!(unsafe { read(number(ratio), 0.5, null) }, Ok(ratio));
+        // SAFETY: the same.
+        let refused = unsafe { read(DEMASK_SIZES_EVEN, 0.5, null) };
+        assert_eq!(refused, Err(Refusal(DEMASK_ERR_ARGUMENT)));
         assert_eq!(back(DEMASK_SIZES_TABLE), Err(Refusal(DEMASK_ERR_NULL)));
-        for unlisted in [9, DEMASK_SIZES_ROUND_UP, DEMASK_SIZES_ROUND_UP + 8, 512, u32::MAX] {
+        for unlisted in [10, DEMASK_SIZES_ROUND_UP, DEMASK_SIZES_ROUND_UP + 8, 512, u32::MAX] {
             assert_eq!(back(unlisted), Err(Refusal(DEMASK_ERR_ARGUMENT)), "{unlisted}");
         }
     }
@@ -520,7 +539,7 @@ mod tests {
         let list = SizeList::new(&[1, 2]).expect("a list");
         let handle = demask_sizes { rule: Rule::List(list.clone()) };
         // SAFETY: the handle lives.
-        let read = |number| unsafe { read(number, &handle) };
+        let read = |number| unsafe { read(number, 0.0, &handle) };
         assert_eq!(read(DEMASK_SIZES_TABLE), Ok(Sizes::List(&list)));
         assert_eq!(number(Sizes::List(&list)), DEMASK_SIZES_TABLE);
         assert_eq!(read(DEMASK_SIZES_EVEN), Err(Refusal(DEMASK_ERR_ARGUMENT)));

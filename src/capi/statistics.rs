@@ -5,7 +5,7 @@ use super::constraints::{self, demask_constraints};
 use super::context::demask_context;
 use super::draw::{demask_key, write_states, write_tokens};
 use super::logits::{self, demask_logits};
-use super::pointer::{self, Plain, c_struct};
+use super::pointer::{self, Plain, c_struct, same_layout};
 use super::rule::demask_draw_rule;
 use super::status::{DEMASK_ERR_SHAPE, Refusal, demask_status};
 use crate::draw::{RowStatistics, Statistics, TopToken};
@@ -25,7 +25,7 @@ use core::mem::offset_of;
 pub struct demask_row_statistics {
     /// The logarithm of the sum of exp(logit / temperature).
     pub log_sum_exp: f64,
-    /// The entropy of p, the sum of -p ln p.
+    /// The entropy of p, the sum of -p ln p. It keeps its digits where p rounds to 1.
     pub entropy: f64,
     /// p of the drawn token.
     pub probability: f64,
@@ -38,6 +38,11 @@ pub struct demask_row_statistics {
     /// p of the most likely token less p of the next one; 0 if two logits are equally large, 1 if
     /// there is only one token.
     pub margin: f64,
+    /// ln((1 - p) / p) of the most likely token, as log_others is of the drawn one.
+    pub argmax_log_others: f64,
+    /// ln(1 - margin): it orders rows by their margins (the lower, the surer) even where these round
+    /// to 1. -INFINITY if there is only one token.
+    pub log_margin_gap: f64,
     /// ln p of the token that was given for this row, -INFINITY if it cannot be drawn; NaN without
     /// one.
     pub given_log_probability: f64,
@@ -49,7 +54,7 @@ pub struct demask_row_statistics {
     /// Its token; ties: the lowest id.
     pub argmax: i32,
 }
-c_struct!(demask_row_statistics: 72);
+c_struct!(demask_row_statistics: 88);
 
 /// One of the largest logits of a row. This struct never grows.
 #[repr(C)]
@@ -62,20 +67,9 @@ pub struct demask_top_token {
 }
 c_struct!(demask_top_token: 8);
 
-/// Asserts that a struct of the crate is one of C, field by field.
-macro_rules! same_layout {
-    ($rust:ty, $c:ty: $($field:ident),+) => {
-        const _: () = assert!(
-            size_of::<$rust>() == size_of::<$c>()
-                && align_of::<$rust>() == align_of::<$c>()
-                $(&& offset_of!($rust, $field) == offset_of!($c, $field))+
-        );
-        // SAFETY: its fields are numbers, in the places of those of a plain struct of C.
-        unsafe impl Plain for $rust {}
-    };
-}
 same_layout!(RowStatistics, demask_row_statistics: log_sum_exp, entropy, probability,
-    log_probability, log_others, margin, given_log_probability, divergence, max, argmax);
+    log_probability, log_others, margin, argmax_log_others, log_margin_gap, given_log_probability,
+    divergence, max, argmax);
 same_layout!(TopToken, demask_top_token: token, logit);
 
 /// Which statistics are wanted of the rows of a call, and where they go. Call demask_statistics_init

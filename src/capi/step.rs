@@ -9,7 +9,7 @@ use super::pointer::{self, c_struct};
 use super::status::{DEMASK_ERR_ARGUMENT, Refusal, demask_status};
 use crate::draw::{Drawn, RowState};
 use crate::logits::Logits;
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, offset_of};
 
 /// The position of this row did not move. In demask_step_planned, because its row decided so.
 pub const DEMASK_ROW_SKIPPED: u8 = 0;
@@ -37,8 +37,12 @@ pub struct demask_step_out {
     pub n_revealed: usize,
     /// How many positions stayed masked because their row was bad.
     pub n_bad_rows: usize,
+    /// How many positions became masks again.
+    pub n_remasked: usize,
+    /// How many positions were filled, since their text has ended before them.
+    pub n_filled: usize,
 }
-c_struct!(demask_step_out: 48, grew from 48);
+c_struct!(demask_step_out: 64, grew from 48);
 
 /// Makes the step that `plan` chose: draws a token for each of its rows that moves and writes it,
 /// then advances every segment by one step. Row k of `logits` belongs to canvas position
@@ -77,6 +81,8 @@ pub unsafe extern "C" fn demask_step_planned(
                     active: buffers.n_active,
                     revealed: report.revealed,
                     bad: report.bad_rows,
+                    remasked: report.remasked,
+                    filled: report.filled,
                 },
                 context.sampler.drawn().iter().copied().enumerate(),
             );
@@ -109,7 +115,13 @@ pub unsafe extern "C" fn demask_step(
             canvas.write_back();
             let plan = sampler.own_plan();
             out.write(
-                Counts { active: plan.active(), revealed: report.revealed, bad: report.bad_rows },
+                Counts {
+                    active: plan.active(),
+                    revealed: report.revealed,
+                    bad: report.bad_rows,
+                    remasked: report.remasked,
+                    filled: report.filled,
+                },
                 plan.rows().iter().map(|&at| at as usize).zip(sampler.drawn().iter().copied()),
             );
             Ok(())
@@ -130,11 +142,15 @@ struct Counts {
     active: usize,
     revealed: usize,
     bad: usize,
+    remasked: usize,
+    filled: usize,
 }
 
 /// Where a step's report goes, checked before the step is made.
 struct Out<'a> {
     at: *mut demask_step_out,
+    /// The size of the struct there.
+    size: usize,
     tokens: Option<&'a mut [MaybeUninit<i32>]>,
     row_state: Option<&'a mut [MaybeUninit<u8>]>,
 }
@@ -144,7 +160,7 @@ impl Out<'_> {
     /// The caller's promise for `at` and its arrays of `rows` rows, as long as the result lives.
     unsafe fn new(at: *mut demask_step_out, rows: usize) -> Result<Self, Refusal> {
         if at.is_null() {
-            return Ok(Self { at, tokens: None, row_state: None });
+            return Ok(Self { at, size: 0, tokens: None, row_state: None });
         }
         // SAFETY: the caller's promise.
         unsafe {
@@ -154,6 +170,7 @@ impl Out<'_> {
             }
             Ok(Self {
                 at,
+                size: out.struct_size as usize,
                 tokens: pointer::optional_slice_out(out.tokens, rows)?,
                 row_state: pointer::optional_slice_out(out.row_state, rows)?,
             })
@@ -175,8 +192,15 @@ impl Out<'_> {
             }
         }
         if !self.at.is_null() {
-            // SAFETY: the promise that this was made with; the fields are in every version.
+            let has = |offset: usize| self.size >= offset + size_of::<usize>();
+            // SAFETY: the promise that this was made with; the first three are in every version.
             unsafe {
+                if has(offset_of!(demask_step_out, n_remasked)) {
+                    (&raw mut (*self.at).n_remasked).write(counts.remasked);
+                }
+                if has(offset_of!(demask_step_out, n_filled)) {
+                    (&raw mut (*self.at).n_filled).write(counts.filled);
+                }
                 (&raw mut (*self.at).n_active).write(counts.active);
                 (&raw mut (*self.at).n_revealed).write(counts.revealed);
                 (&raw mut (*self.at).n_bad_rows).write(counts.bad);

@@ -57,7 +57,7 @@ pub(super) struct Elements<'a, E> {
 macro_rules! run_batch {
     ($level:expr, $batch:expr, |$elements:ident| $kernel:expr) => {{
         // These have the type of the logits; without them there is nothing that could be read.
-        let compared = $batch.statistics.and_then(|wanted| wanted.against());
+        let compared = $batch.against();
         let earlier = $batch.logits.earlier();
         let others = [
             $batch.logits.guide().map(Guide::data),
@@ -118,7 +118,7 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
             let start = batch.logits.start(batch.row(k));
             &data[start..start + vocab]
         };
-        let plain = batch.draws == 1 && !staged && batch.statistics.is_none();
+        let plain = batch.draws == 1 && !staged && batch.statistics.is_empty();
         let plain = plain && batch.mixtures.is_empty();
         if plain && Row::new(&data[..vocab], excluded).size == 1 {
             let out = out.drawn;
@@ -140,7 +140,7 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
                 s.call(DrawRow { row, other, rule, key, cells, list, described, drawn });
                 continue;
             }
-            let described = batch.statistics.map(|wanted| Described {
+            let described = batch.statistics(k).map(|wanted| Described {
                 wanted,
                 given: wanted.given_of(batch.row(k)),
                 out: statistics.get_mut(i),
@@ -148,7 +148,7 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
                 sums: &mut *sums,
             });
             // What the row is compared with, as it stands in memory.
-            let other = batch.statistics.and_then(|wanted| wanted.against()).map(|against| {
+            let other = batch.against().map(|against| {
                 let start = against.start(batch.row(k));
                 (against, &others[start..start + vocab])
             });

@@ -52,7 +52,7 @@ pub fn law(
         rules: &[rule],
         rule_of: &[],
         draws: 1,
-        statistics: None,
+        statistics: &[],
         mixtures: &[],
     };
     let scratch = &mut Scratch::new(logits.vocab());

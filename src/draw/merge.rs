@@ -319,6 +319,12 @@ impl Row {
             log_sum_exp: row.max * row.inverse + row.log_sum,
             entropy: row.log_sum + spread * unshift / (1.0 + others),
             margin: if alone { 1.0 } else { -libm::expm1(-ahead) } / (1.0 + others),
+            argmax_log_others: row.log_rest(),
+            log_margin_gap: if alone {
+                f64::NEG_INFINITY
+            } else {
+                row.log_rest() + libm::log1p(libm::exp(-ahead - row.log_rest())) - row.log_sum
+            },
             max: max as f32,
             argmax: argmax as i32,
             ..RowStatistics::BAD
@@ -341,9 +347,14 @@ impl Row {
         (f64::from(logit) - self.max) * self.inverse - self.log_sum
     }
 
+    /// ln of the sum of all weights but the largest, which is 1.
+    fn log_rest(&self) -> f64 {
+        libm::log(self.others) - self.shift
+    }
+
     fn log_others(&self, drawn: ShardToken) -> f64 {
         if drawn.token as usize == self.argmax {
-            return libm::log(self.others) - self.shift;
+            return self.log_rest();
         }
         // Its weight is one of `others`, and the largest logit's, 1, is none.
         let exponent = (f64::from(drawn.logit) - self.max) * self.inverse;

@@ -296,14 +296,20 @@ mod tests {
             rules: &rules,
             rule_of: &[],
             draws: 1,
-            statistics: None,
+            statistics: &[],
             mixtures: &[mix],
         };
         let mut scratch = Scratch::new(logits.vocab());
         let mut mass = [0.0];
         row_masses(level, &batch, 0..1, &mut mass, &mut scratch);
         let mut drawn = [Drawn::BAD];
-        draw_rows(level, &batch, 0..1, Outputs::drawn(&mut drawn), &mut scratch);
+        draw_rows(
+            level,
+            &batch,
+            0..1,
+            Outputs { drawn: &mut drawn, statistics: &mut [], top: &mut [] },
+            &mut scratch,
+        );
         Outcome { mass: mass[0], drawn: drawn[0], row: scratch.staged.to_vec() }
     }
 

@@ -93,8 +93,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) rule_of: &'a [u32],
     /// How many tokens are drawn from each row.
     pub(crate) draws: usize,
-    /// What else is computed of each row.
-    pub(crate) statistics: Option<&'a StatisticsRule<'a>>,
+    /// What else is computed of each row, by its rule; empty if nothing is.
+    pub(crate) statistics: &'a [Option<StatisticsRule<'a>>],
     /// Of each job, what is drawn from in place of its row; empty if all are drawn from as they are.
     pub(crate) mixtures: &'a [Mixture],
 }
@@ -105,13 +105,6 @@ pub(crate) struct Outputs<'a> {
     pub(crate) drawn: &'a mut [Drawn],
     pub(crate) statistics: &'a mut [RowStatistics],
     pub(crate) top: &'a mut [TopToken],
-}
-
-impl Outputs<'_> {
-    /// Only draws.
-    pub(crate) fn drawn(drawn: &mut [Drawn]) -> Outputs<'_> {
-        Outputs { drawn, statistics: &mut [], top: &mut [] }
-    }
 }
 
 impl Split for Outputs<'_> {
@@ -139,10 +132,27 @@ impl<'a> Batch<'a> {
         self.mixtures.get(k).copied().unwrap_or(Mixture::LATEST)
     }
 
+    /// The place of the rule of job `k`.
+    #[inline(always)]
+    fn rule_place(&self, k: usize) -> usize {
+        self.rule_of.get(k).map_or(0, |&rule| rule as usize)
+    }
+
     /// The rule of job `k`.
     #[inline(always)]
     fn rule(&self, k: usize) -> &'a DrawRule {
-        &self.rules[self.rule_of.get(k).map_or(0, |&rule| rule as usize)]
+        &self.rules[self.rule_place(k)]
+    }
+
+    /// What else is computed of job `k`.
+    #[inline(always)]
+    fn statistics(&self, k: usize) -> Option<&'a StatisticsRule<'a>> {
+        self.statistics.get(self.rule_place(k))?.as_ref()
+    }
+
+    /// The rows that all those with statistics are compared with.
+    fn against(&self) -> Option<&'a Logits<'a>> {
+        self.statistics.first()?.as_ref()?.against()
     }
 }
 

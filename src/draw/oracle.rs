@@ -181,16 +181,23 @@ pub fn statistics(
         all.filter(move |&(i, _)| i != skipped).map(|(_, e)| e)
     };
     let largest = |skipped| without(skipped).fold(f64::NEG_INFINITY, f64::max);
-    let surprises = exponents.iter().filter(|e| e.is_finite()).map(|e| log_sum - e);
+    // Of numbers that are not negative, so that nothing cancels.
+    let spread = exponents.iter().filter(|e| e.is_finite()).map(|e| -e * e.exp());
     let max_of_others = largest(token);
     let others =
         sum(without(token).map(|e| if e.is_finite() { (e - max_of_others).exp() } else { 0.0 }));
     let log_probability = exponents[token] - log_sum;
+    // ln of the sum of all weights but the largest, which is 1.
+    let log_rest = {
+        let next = largest(argmax);
+        let weights = without(argmax).map(|e| if e.is_finite() { (e - next).exp() } else { 0.0 });
+        if next == f64::NEG_INFINITY { next } else { next + sum(weights).ln() }
+    };
     let max = row[argmax];
     let reference = if temperature == f64::INFINITY { 0.0 } else { f64::from(max) / temperature };
     Some(RowStatistics {
         log_sum_exp: reference + log_sum,
-        entropy: sum(surprises.map(|surprise| surprise * (-surprise).exp())),
+        entropy: log_rest.exp().ln_1p() + sum(spread) / log_sum.exp(),
         probability: log_probability.exp(),
         log_probability,
         log_others: if exponents[token] == f64::NEG_INFINITY {
@@ -199,6 +206,13 @@ pub fn statistics(
             max_of_others - exponents[token] + others.ln()
         },
         margin: -largest(argmax).exp_m1() * (-log_sum).exp(),
+        argmax_log_others: log_rest,
+        log_margin_gap: if log_rest == f64::NEG_INFINITY {
+            log_rest
+        } else {
+            // 1 − (1 − w)/(1 + S) = (S + w)/(1 + S), w the second largest weight.
+            log_rest + (largest(argmax) - log_rest).exp().ln_1p() - log_rest.exp().ln_1p()
+        },
         given_log_probability: f64::NAN,
         divergence: f64::NAN,
         max,

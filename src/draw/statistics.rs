@@ -28,7 +28,7 @@ use core::ops::Range;
 pub struct RowStatistics {
     /// ln Σ exp(z/T).
     pub log_sum_exp: f64,
-    /// −Σ p ln p.
+    /// −Σ p ln p. It keeps its digits where p rounds to 1.
     pub entropy: f64,
     /// p of the drawn token.
     pub probability: f64,
@@ -41,6 +41,11 @@ pub struct RowStatistics {
     /// p of the most likely token less p of the next one; 0 if two logits are equally large, 1 if
     /// there is only one token.
     pub margin: f64,
+    /// ln((1 − p)/p) of the most likely token, as `log_others` is of the drawn one.
+    pub argmax_log_others: f64,
+    /// ln(1 − margin): it orders rows by their margins (the lower, the surer) even where these round
+    /// to 1. −∞ if there is only one token.
+    pub log_margin_gap: f64,
     /// ln p of the token that was given for this row, −∞ if it cannot be drawn; NaN without one.
     pub given_log_probability: f64,
     /// Σ p ln(p/q), where q is the law of the row it is compared with; +∞ where q lacks a token of
@@ -61,6 +66,8 @@ impl RowStatistics {
         log_probability: f64::NAN,
         log_others: f64::NAN,
         margin: f64::NAN,
+        argmax_log_others: f64::NAN,
+        log_margin_gap: f64::NAN,
         given_log_probability: f64::NAN,
         divergence: f64::NAN,
         max: f32::NAN,
@@ -90,7 +97,7 @@ impl Default for Statistics<'_> {
 }
 
 /// Checked [`Statistics`], as the kernels want them.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct StatisticsRule<'a> {
     temperature: Temperature,
     given: &'a [u32],
@@ -117,6 +124,11 @@ impl<'a> StatisticsRule<'a> {
             shape(against.guide().is_none(), "guides of compared rows", 1, "exactly", 0)?;
         }
         Ok(Self { temperature, given, against })
+    }
+
+    /// Of the law at a temperature above 0, and nothing else.
+    pub(crate) const fn of_law(temperature: Temperature) -> Self {
+        Self { temperature, given: &[], against: None }
     }
 
     #[inline(always)]
@@ -353,9 +365,18 @@ pub(super) struct Summary {
     /// The largest logit but `argmax`'s; −∞ without one.
     second: f32,
     temperature: Temperature,
-    /// Σ exp((z − max)/T).
+    /// Σ w, w = exp((z − max)/T).
     mass: f64,
-    entropy: f64,
+    /// Σ w·(z − max)/T; 0 at infinite temperature.
+    tilt: f64,
+}
+
+/// What the tokens of a row but one add up to.
+struct Others {
+    /// ln Σ w, w = exp((z − max)/T).
+    log_mass: f64,
+    /// Σ w·(z − max)/T; 0 at infinite temperature.
+    tilt: f64,
 }
 
 impl Summary {
@@ -375,10 +396,7 @@ impl Summary {
             mass += sums.mass * scale;
             moment += (sums.moment + rise * sums.mass) * scale;
         }
-        // At infinite temperature all weights are 1, and their moments of no meaning.
-        let tilt = if temperature.inverse == 0.0 { 0.0 } else { moment * temperature.inverse };
-        let entropy = (libm::log(mass) - tilt / mass).max(0.0);
-        Self { max, argmax, second, temperature, mass, entropy }
+        Self { max, argmax, second, temperature, mass, tilt: moment * temperature.inverse }
     }
 
     /// (z − max)/T; −∞ for a token that is out, at infinite temperature too.
@@ -389,27 +407,27 @@ impl Summary {
         }
     }
 
-    /// ln of Σ exp((z − max)/T) without `token`, by sums that do not hold it.
+    /// All tokens but `token`, by sums that do not hold it.
     #[inline(always)]
-    fn log_mass_but<L: Lanes, E: Element>(
+    fn others<L: Lanes, E: Element>(
         &self,
         s: L,
         row: &Row<'_, E>,
         sums: &GroupSums,
         token: usize,
-    ) -> f64 {
-        let &Self { second, temperature, .. } = self;
+    ) -> Others {
+        let &Self { max, second, temperature, .. } = self;
         if second == f32::NEG_INFINITY {
-            return second.into();
+            return Others { log_mass: second.into(), tilt: 0.0 };
         }
         // Relative to the largest logit, much smaller ones would not be seen.
         let far = self.below(second) < -40.0;
-        let reference = temperature.reference(if far { second } else { self.max });
+        let reference = temperature.reference(if far { second } else { max });
         let blocks = &mut Blocks::new(row.logits);
         blocks.leave_out(row.excluded);
         blocks.leave_out(token);
         let blocks = &*blocks;
-        let mut mass = 0.0;
+        let (mut mass, mut moment) = (0.0, 0.0);
         for (g, sums) in sums.0[..row.groups()].iter().enumerate() {
             let blocks_of_group = row.blocks_of(g, blocks.count());
             let sums = if far || blocks_of_group.contains(&(token / TOKENS)) {
@@ -419,9 +437,16 @@ impl Summary {
                 *sums
             };
             let rise = f64::from(sums.reference) - f64::from(reference);
-            mass += sums.mass * libm::exp(rise * temperature.inverse);
+            let scale = libm::exp(rise * temperature.inverse);
+            mass += sums.mass * scale;
+            let below = f64::from(sums.reference) - f64::from(temperature.reference(max));
+            moment += (sums.moment + below * sums.mass) * scale;
         }
-        libm::log(mass) + self.below(reference)
+        let base = self.below(reference);
+        Others {
+            log_mass: libm::log(mass) + base,
+            tilt: moment * temperature.inverse * libm::exp(base),
+        }
     }
 
     /// The statistics of the row for its drawn token.
@@ -434,26 +459,44 @@ impl Summary {
         token: usize,
         given: Option<usize>,
     ) -> RowStatistics {
+        let &Self { max, argmax, second, temperature, mass, tilt } = self;
         let below = |token: usize| self.below(row.logit(token));
-        let log_mass = libm::log(self.mass);
-        let weight = libm::exp(below(token));
-        let log_mass_but = if 2.0 * weight <= self.mass {
-            libm::log(self.mass - weight)
+        // A token that holds more than half of the mass hides the others in it.
+        let (others, log_mass) = if mass < 2.0 {
+            let others = self.others(s, row, sums, argmax);
+            let log_mass = libm::log1p(libm::exp(others.log_mass));
+            (others, log_mass)
         } else {
-            self.log_mass_but(s, row, sums, token)
+            (Others { log_mass: libm::log(mass - 1.0), tilt }, libm::log(mass))
         };
+        let weight = libm::exp(below(token));
+        let log_mass_but = if token == argmax {
+            others.log_mass
+        } else if 2.0 * weight <= mass {
+            libm::log(mass - weight)
+        } else {
+            self.others(s, row, sums, token).log_mass
+        };
+        let alone = second == f32::NEG_INFINITY;
+        let next = self.below(second);
         RowStatistics {
-            log_sum_exp: log_mass + f64::from(self.max) * self.temperature.inverse,
-            entropy: self.entropy,
-            probability: weight / self.mass,
+            log_sum_exp: log_mass + f64::from(max) * temperature.inverse,
+            entropy: (log_mass - others.tilt / mass).max(0.0),
+            probability: weight / mass,
             log_probability: below(token) - log_mass,
             log_others: log_mass_but - below(token),
-            margin: -libm::expm1(self.below(self.second)) / self.mass,
+            margin: -libm::expm1(next) / mass,
+            argmax_log_others: others.log_mass,
+            log_margin_gap: if alone {
+                f64::NEG_INFINITY
+            } else {
+                others.log_mass + libm::log1p(libm::exp(next - others.log_mass)) - log_mass
+            },
             given_log_probability: given.map_or(f64::NAN, |given| below(given) - log_mass),
             divergence: f64::NAN,
             // Of two zeros a maximum may be either.
-            max: self.max + 0.0,
-            argmax: self.argmax as i32,
+            max: max + 0.0,
+            argmax: argmax as i32,
         }
     }
 }

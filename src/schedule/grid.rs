@@ -124,8 +124,9 @@ pub struct TimeGrid {
 }
 
 impl TimeGrid {
-    /// The grid whose step k goes from `times[k]` to `times[k + 1]`: two times or more, each below
-    /// the one before, the first finite, the last at least 0.
+    /// The grid whose step k goes from `times[k]` to `times[k + 1]`: two times or more, none above
+    /// the one before, the first finite, the last at least 0 and below the first. In a step between
+    /// equal times nothing is revealed but what remasking makes up for.
     ///
     /// [`Policy::on_times`](crate::Policy::on_times) makes a policy use it.
     ///
@@ -137,13 +138,56 @@ impl TimeGrid {
         shape(times.len() <= 1 << 31, "times", times.len(), "at most", 1 << 31)?;
         let mut before = f64::INFINITY;
         for (index, &value) in times.iter().enumerate() {
-            if !(value >= 0.0 && value < before) {
-                let expected = "at least 0, finite and below the one before it";
+            let falls = value <= before && (index + 1 < times.len() || value < times[0]);
+            if !((0.0..f64::INFINITY).contains(&value) && falls) {
+                let expected = "at least 0, finite and not above the one before it";
                 return Err(Error::Entry { name: "time", index, value, expected });
             }
             before = value;
         }
         Ok(Self { times: times.to_vec() })
+    }
+
+    /// The times of ReMDM-loop in `steps` steps, at least 2, for [`Noise::Linear`](crate::Noise::Linear)
+    /// (Wang et al., arXiv 2503.00307): of a clock that falls evenly from 1 to 0, α rises to `alpha_on`
+    /// until the clock shows `on`, stays there until it shows `off`, and then rises to 1. Theirs are
+    /// 0.55, 0.05 and 0.9.
+    ///
+    /// # Errors
+    /// Fewer steps; not 0 < `off` < `on` < 1, or `alpha_on` not between 0 and 1.
+    pub fn remdm_loop(steps: u32, on: f64, off: f64, alpha_on: f64) -> Result<Self, Error> {
+        let refuse = |name, value, expected| Err(Error::Argument { name, value, expected });
+        if steps < 2 {
+            return refuse("steps", steps.into(), "at least 2");
+        }
+        if !(on > 0.0 && on < 1.0) {
+            return refuse("on", on, "above 0 and below 1");
+        }
+        if !(off > 0.0 && off < on) {
+            return refuse("off", off, "above 0 and below on");
+        }
+        if !(alpha_on > 0.0 && alpha_on < 1.0) {
+            return refuse("alpha_on", alpha_on, "above 0 and below 1");
+        }
+        let time = |step: u32| {
+            let clock = f64::from(steps - step) / f64::from(steps);
+            if clock > on {
+                1.0 - (1.0 - clock) * alpha_on / (1.0 - on)
+            } else if clock > off {
+                1.0 - alpha_on
+            } else {
+                clock * (1.0 - alpha_on) / off
+            }
+        };
+        let times: Vec<f64> = (0..=steps).map(time).collect();
+        Self::new(&times)
+    }
+
+    /// Where the grid first stays, and the next time below; `None` if it falls throughout.
+    pub(crate) fn plateau(&self) -> Option<(f64, f64)> {
+        let stay = self.times.windows(2).find(|pair| pair[0] == pair[1])?[0];
+        let below = self.times.iter().copied().find(|&time| time < stay);
+        Some((stay, below.unwrap_or(0.0)))
     }
 
     /// The number of steps: one less than there are times.

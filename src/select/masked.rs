@@ -16,6 +16,23 @@ impl<'a> Masked<'a> {
         positions.div_ceil(64)
     }
 
+    /// Finds the positions of a kind instead; none without kinds.
+    pub(crate) fn find_kind(
+        canvas: &Canvas<'_>,
+        segment: &Segment,
+        kind: PositionKind,
+        room: &'a mut [u64],
+    ) -> Self {
+        let positions = segment.begin as usize..segment.end as usize;
+        let words = &mut room[..Self::words_of(positions.len())];
+        match canvas.kinds() {
+            Some(kinds) => by_kind(&kinds[positions], kind, words),
+            None => words.fill(0),
+        }
+        let count = words.iter().map(|word| word.count_ones()).sum();
+        Self { begin: segment.begin, words, count }
+    }
+
     /// Finds them; `room` holds as many words as the segment takes, or more.
     pub(crate) fn find(
         level: Level,
@@ -26,7 +43,7 @@ impl<'a> Masked<'a> {
         let positions = segment.begin as usize..segment.end as usize;
         let words = &mut room[..Self::words_of(positions.len())];
         match canvas.kinds() {
-            Some(kinds) => by_kind(&kinds[positions], words),
+            Some(kinds) => by_kind(&kinds[positions], PositionKind::MASKED, words),
             None => {
                 let (tokens, mask) = (&canvas.tokens()[positions], canvas.mask_token());
                 run(level, ByToken { tokens, mask, words });
@@ -72,16 +89,16 @@ impl<'a> Masked<'a> {
 }
 
 /// Positions by their kinds, eight at a time.
-fn by_kind(kinds: &[PositionKind], words: &mut [u64]) {
+fn by_kind(kinds: &[PositionKind], kind: PositionKind, words: &mut [u64]) {
     const ONES: u64 = 0x0101_0101_0101_0101;
     for (word, kinds) in words.iter_mut().zip(kinds.chunks(64)) {
         *word = 0;
         for (k, kinds) in kinds.chunks(8).enumerate() {
-            // What is past the end is not masked.
-            let mut bytes = [PositionKind::INACTIVE.0; 8];
+            // What is past the end is of another kind.
+            let mut bytes = [!kind.0 & 3; 8];
             bytes[..kinds.len()].copy_from_slice(bytemuck::cast_slice(kinds));
-            // 0 where the kind is MASKED, at most 3 elsewhere: its two bits together tell.
-            let other = u64::from_le_bytes(bytes) ^ (ONES * u64::from(PositionKind::MASKED.0));
+            // 0 where it is that kind, at most 3 elsewhere: its two bits together tell.
+            let other = u64::from_le_bytes(bytes) ^ (ONES * u64::from(kind.0));
             let masked = !(other | other >> 1) & ONES;
             // The product has bit i of byte i in its highest byte.
             *word |= (masked.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * k);

@@ -3,6 +3,7 @@
 //! | rule | sizes | made for |
 //! |---|---|---|
 //! | [`Sizes::Even`] | equal | most laws, if nothing is known |
+//! | [`Sizes::TimeRatio`] | ⌊n·(1 − s/t)⌋ of the n masks left | Dream |
 //! | [`Sizes::Mask`] | a [`MaskFunction`] of MaskGIT, the cosine among them | images |
 //! | [`Sizes::List`] | a [`SizeList`]: of the caller, of Chen, Cong and Li, by an information profile | a law of which something is known |
 //! | [`Sizes::Markov`] | random, one step after the other ([`MarkovSizes`]) | E KL = v·TC for every law |
@@ -37,6 +38,7 @@ mod square_root;
 mod systematic;
 mod tables;
 mod tiles;
+mod time_ratio;
 mod weight;
 
 pub use estimator::ProfileEstimator;
@@ -59,6 +61,12 @@ use rand_xoshiro::rand_core::Rng;
 pub enum Sizes<'a> {
     /// Sizes that differ by at most one, the larger ones first.
     Even,
+    /// ⌊n·(1 − s/t)⌋ of the n masks left, in the step from time t to s; times fall from 1 to `end` in
+    /// equal steps, and the last one takes all (Dream, Ye et al., arXiv 2508.15487).
+    TimeRatio {
+        /// The last time, at least 0 and below 1. Dream's is 0.001.
+        end: f64,
+    },
     /// As many positions masked after step k of K as a function of k/K says, rounded.
     Mask(MaskFunction, Rounding),
     /// A fixed list, for segments of as many masks as its sum and policies of as many steps.
@@ -87,7 +95,7 @@ impl Sizes<'_> {
         shape(steps > 0, "schedule.steps", 0, "at least", 1)?;
         self.check_steps(steps)?;
         let (bound, exact) = match self {
-            Self::Even | Self::Mask(..) => return Ok(()),
+            Self::Even | Self::Mask(..) | Self::TimeRatio { .. } => return Ok(()),
             Self::List(list) => (list.masks(), true),
             Self::Systematic(table) => (table.masks(), true),
             Self::Markov(table) | Self::MarkovReversed(table) => (table.masks(), false),
@@ -99,6 +107,7 @@ impl Sizes<'_> {
     pub(crate) fn check_steps(self, steps: u32) -> Result<(), Error> {
         let (bound, exact) = match self {
             Self::Even | Self::Mask(..) => return Ok(()),
+            Self::TimeRatio { end } => return time_ratio::check(end),
             Self::List(list) => (list.steps(), true),
             Self::Systematic(table) => (table.steps(), true),
             Self::Markov(table) | Self::MarkovReversed(table) => (table.steps(), false),
@@ -130,6 +139,7 @@ impl Sizes<'_> {
         }
         let planned = match self {
             Self::Even => left - even::size(left, steps_left),
+            Self::TimeRatio { end } => left - time_ratio::size(left, step, steps, end),
             Self::Mask(function, rounding) => function.masked(rounding, initial, step + 1, steps),
             Self::List(list) => initial - list.revealed(step),
             Self::Markov(table) => table.stays(left, steps_left, uniform(key, step)),

@@ -30,7 +30,7 @@ impl Overshoot {
             Sizes::Markov(table) => table.overshoot(masks, steps, false),
             Sizes::MarkovReversed(table) => table.overshoot(masks, steps, true),
             Sizes::Systematic(table) => table.overshoot(),
-            Sizes::Even | Sizes::Mask(..) | Sizes::List(_) => {
+            Sizes::Even | Sizes::Mask(..) | Sizes::TimeRatio { .. } | Sizes::List(_) => {
                 let mut values = vec![0.0; masks as usize];
                 let mut left = masks;
                 for step in 0..steps {

@@ -1,12 +1,17 @@
-//! A decoding rule as data: five independent choices, and presets under the names users know.
+//! A decoding rule as data: independent choices, and presets under the names users know.
+
+mod presets;
 
 use crate::draw::DrawRule;
 use crate::error::Error;
 use crate::schedule::sizes::MarkovSizes;
 use crate::schedule::{Grid, MultiJump, Noise, Sizes, TimeGrid, Transition};
+pub use crate::score::{Score, ScoreOf};
 use crate::select::Select;
+pub use crate::select::{Fallback, Neighbours, Threshold};
 use crate::stop::Finish;
 use crate::update::Update;
+pub use crate::update::{Remask, RemaskRate};
 
 /// A decoding rule: how a token is drawn, which positions move, what happens to them, when, and
 /// when it ends. A plain value that can be printed, compared and edited.
@@ -23,6 +28,8 @@ use crate::update::Update;
 pub struct Policy<'a> {
     /// Which token a position gets.
     pub draw: Draw,
+    /// How sure a position is, for the selections that look at logits.
+    pub score: Score<'a>,
     /// Which positions move.
     pub select: Select,
     /// What happens to them.
@@ -30,7 +37,7 @@ pub struct Policy<'a> {
     /// When, and how many.
     pub schedule: Schedule<'a>,
     /// What is done about masks that are left at the end.
-    pub stop: Stop,
+    pub stop: Stop<'a>,
 }
 
 /// How a token is drawn from its row: temperature and filters.
@@ -153,9 +160,20 @@ pub struct Schedule<'a> {
 
 /// How decoding ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stop {
+pub struct Stop<'a> {
     /// What is done about masks that are left after the last step.
     pub finish: Finish,
+    /// Tokens that end a text. Once one of them stands in a segment with no mask before it, the masks
+    /// that are left in the segment are filled and inactive. Those that a prompt holds do not count,
+    /// if the canvas has position kinds that tell. Empty for none.
+    pub end_tokens: &'a [i32],
+    /// What stands after the end of a text; `None` repeats its end token.
+    pub fill: Option<i32>,
+}
+
+impl Stop<'_> {
+    /// When nothing is masked, or the steps are used up.
+    pub const AT_LAST: Self = Self { finish: Finish::None, end_tokens: &[], fill: None };
 }
 
 impl<'a> Policy<'a> {
@@ -166,6 +184,7 @@ impl<'a> Policy<'a> {
     pub const fn first_hitting(noise: Noise<'a>) -> Self {
         Self {
             draw: Draw::at(1.0),
+            score: Score::of(ScoreOf::Probability),
             select: Select::FirstHitting,
             update: Update::Reveal,
             schedule: Schedule {
@@ -178,7 +197,7 @@ impl<'a> Policy<'a> {
                 transition: Transition::Euler,
                 extrapolate: false,
             },
-            stop: Stop { finish: Finish::None },
+            stop: Stop::AT_LAST,
         }
     }
 
@@ -330,6 +349,13 @@ impl<'a> Policy<'a> {
         let Schedule { grid, start, end, steps, noise, transition, extrapolate, .. } =
             self.schedule;
         noise.check()?;
+        if let Some(remask) = self.update.remask() {
+            remask.check()?;
+            if self.select != Select::Bernoulli || transition != Transition::Ancestral {
+                let (name, expected) = ("update", "0, reveal, but for ancestral Bernoulli");
+                return Err(Error::Argument { name, value: 1.0, expected });
+            }
+        }
         if self.is_by_size() {
             self.schedule.sizes.check_steps(steps)?;
         }
@@ -339,6 +365,13 @@ impl<'a> Policy<'a> {
         }
         if extrapolate {
             return refuse("schedule.extrapolate", 1.0, "0, except for first-hitting");
+        }
+        if self.select.is_by_score() {
+            self.score.check(steps)?;
+            self.select.check(&self.score, steps)?;
+        }
+        if steps == 0 && (self.select.is_by_score() || self.select == Select::Sequential) {
+            return Ok(());
         }
         if steps == 0 {
             return refuse("schedule.steps", 0.0, "at least 1");
@@ -370,7 +403,8 @@ impl<'a> Policy<'a> {
             }
             if matches!(self.select, Select::PredrawnBernoulli | Select::ScoreBernoulli) {
                 let (name, expected) = ("select", "1, Bernoulli, for the trapezoidal transition");
-                return refuse(name, f64::from(self.select as u8), expected);
+                let number = if self.select == Select::PredrawnBernoulli { 3.0 } else { 5.0 };
+                return refuse(name, number, expected);
             }
         }
         Ok(())
@@ -402,8 +436,7 @@ impl<'a> Policy<'a> {
 
     /// Whether the sizes of the schedule say how many positions a step reveals.
     pub(crate) const fn is_by_size(&self) -> bool {
-        let by_size = matches!(self.select, Select::RandomOrder) || self.select.is_first_hitting();
-        by_size && self.schedule.steps != 0
+        self.select.is_sized() && self.schedule.steps != 0
     }
 
     /// The steps that a segment makes before it finishes; `None` if that depends on its masks.

@@ -1,0 +1,173 @@
+//! How sure is a position? The number that score-driven rules order positions by, from what is known
+//! of its row. Nothing here sees logits.
+
+use crate::draw::{RowStatistics, Temperature};
+use crate::error::Error;
+use crate::rng::{Key, Purpose};
+use crate::schedule::hitting::exponential;
+use rand_xoshiro::rand_core::Rng;
+
+/// What orders the positions of a segment, for the rules of [`Select`](crate::Select) that look at
+/// logits: the highest scores first; ties: the lowest position.
+///
+/// Scores that would round to 1 are told apart: probabilities and margins are compared by their odds,
+/// from sums that hold all tokens but one.
+///
+/// ```
+/// use demask::policy::{Score, ScoreOf};
+///
+/// // Dream's alg_temp: positions are drawn without replacement, with weights exp(confidence/0.1).
+/// let score = Score { gumbel: 0.1, ..Score::of(ScoreOf::Probability) };
+/// assert_eq!(score.temperature, 1.0);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score<'a> {
+    /// The number itself.
+    pub of: ScoreOf,
+    /// The temperature of the law that it is of, before any filter: 1 for raw logits (LLaDA), that of
+    /// the draw for tempered ones (Dream). At least 1e-30, +∞ included.
+    pub temperature: f32,
+    /// τ ≥ 0: τ·G is added to every score, G a Gumbel variable of the position's own. The highest
+    /// scores are then a draw without replacement, of positions with weights exp(score/τ) (Kool et
+    /// al., arXiv 1903.06059). 0 adds nothing.
+    pub gumbel: f64,
+    /// Whether τ falls: at step k of K it is τ·(1 − (k + 1)/K), as in MaskGIT (Chang et al., arXiv
+    /// 2202.04200).
+    pub gumbel_falls: bool,
+    /// Positions that drew one of these tokens come after all others, as the end-of-text tokens of
+    /// LLaDA's `confidence_eos_eot_inf`.
+    pub last: &'a [i32],
+}
+
+/// What a score is. "The law" is softmax(z/T) at the temperature of the [`Score`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ScoreOf {
+    /// p of the drawn token in the law.
+    Probability,
+    /// ln p of the drawn token. The same order as [`Probability`](Self::Probability), but for noise.
+    LogProbability,
+    /// The difference between the two largest p of the law, whatever was drawn.
+    Margin,
+    /// Σ p ln p: the surest law first.
+    NegativeEntropy,
+    /// The largest p, but at most exp((z − max z)/T) of the drawn token, so that a lucky draw of an
+    /// unlikely token is not taken for a sure one (SGLang).
+    CappedProbability,
+    /// A uniform number of the position's own, whatever the logits.
+    Random,
+}
+
+impl ScoreOf {
+    /// Whether scores are probabilities or their differences, which may round to 1.
+    pub(crate) const fn is_probability(self) -> bool {
+        matches!(self, Self::Probability | Self::Margin | Self::CappedProbability)
+    }
+}
+
+impl Score<'_> {
+    /// A score of the raw law, without noise.
+    #[must_use]
+    pub const fn of(of: ScoreOf) -> Self {
+        Self { of, temperature: 1.0, gumbel: 0.0, gumbel_falls: false, last: &[] }
+    }
+
+    /// Whether scores are compared by the odds that they stand for, ln(c/(1 − c)).
+    const fn is_by_odds(&self) -> bool {
+        let of = matches!(self.of, ScoreOf::LogProbability) || self.of.is_probability();
+        of && self.gumbel == 0.0
+    }
+
+    pub(crate) fn check(&self, steps: u32) -> Result<(), Error> {
+        let refuse = |name, value, expected| Err(Error::Argument { name, value, expected });
+        if self.temperature == 0.0 || Temperature::new(self.temperature).is_err() {
+            return refuse("score.temperature", self.temperature.into(), "at least 1e-30");
+        }
+        if !(self.gumbel >= 0.0 && self.gumbel.is_finite()) {
+            return refuse("score.gumbel", self.gumbel, "finite and at least 0");
+        }
+        if self.gumbel_falls && steps == 0 {
+            return refuse("score.gumbel_falls", 1.0, "0 without a number of steps");
+        }
+        Ok(())
+    }
+
+    /// What stands for a score in comparisons: larger where the score is, and apart where scores
+    /// round to one number. `token` was drawn from the row with this key, at step `step` of `steps`.
+    pub(crate) fn order(
+        &self,
+        row: &RowStatistics,
+        token: i32,
+        key: Key,
+        (step, steps): (u32, u32),
+    ) -> f64 {
+        if self.last.contains(&token) {
+            return f64::NEG_INFINITY;
+        }
+        let order = if self.gumbel == 0.0 {
+            if self.is_by_odds() { self.odds(row) } else { self.value(row, key) }
+        } else {
+            let left = 1.0 - f64::from(step + 1) / f64::from(steps.max(1));
+            let scale = if self.gumbel_falls { self.gumbel * left.max(0.0) } else { self.gumbel };
+            let noise = -libm::log(exponential(&mut key.generator(Purpose::ScoreNoise)));
+            // At scale 0 there is none, whatever it would be.
+            self.value(row, key) + scale * noise
+        };
+        // Both zeros are one.
+        order + 0.0
+    }
+
+    fn value(&self, row: &RowStatistics, key: Key) -> f64 {
+        match self.of {
+            ScoreOf::Probability => row.probability,
+            ScoreOf::LogProbability => row.log_probability,
+            ScoreOf::Margin => row.margin,
+            ScoreOf::NegativeEntropy => -row.entropy,
+            ScoreOf::CappedProbability => probability_of(self.odds(row)),
+            ScoreOf::Random => {
+                let word = key.generator(Purpose::Score).next_u64();
+                ((word >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+            }
+        }
+    }
+
+    /// ln(c/(1 − c)) of a score c that is a probability, or stands for one.
+    fn odds(&self, row: &RowStatistics) -> f64 {
+        match self.of {
+            ScoreOf::Margin => libm::log(row.margin) - row.log_margin_gap,
+            ScoreOf::CappedProbability => {
+                let log_max = -libm::log1p(libm::exp(row.argmax_log_others));
+                // How much less likely the drawn token is than the likeliest.
+                let behind = (log_max - row.log_probability).max(0.0);
+                let relative = -libm::log(libm::expm1(behind));
+                relative.min(-row.argmax_log_others)
+            }
+            _ => -row.log_others,
+        }
+    }
+
+    /// What stands for the score `score` in comparisons.
+    pub(crate) fn bar(&self, score: f64) -> f64 {
+        match self.of {
+            _ if !self.is_by_odds() => score,
+            ScoreOf::LogProbability => score - libm::log(-libm::expm1(score)),
+            _ if score <= 0.0 => f64::NEG_INFINITY,
+            _ if score >= 1.0 => f64::INFINITY,
+            _ => libm::log(score) - libm::log1p(-score),
+        }
+    }
+
+    /// The score that a number stands for.
+    pub(crate) fn score(&self, order: f64) -> f64 {
+        match self.of {
+            _ if !self.is_by_odds() => order,
+            ScoreOf::LogProbability => -libm::log1p(libm::exp(-order)),
+            _ => probability_of(order),
+        }
+    }
+}
+
+/// The probability with these odds, which are logarithms.
+fn probability_of(odds: f64) -> f64 {
+    1.0 / (1.0 + libm::exp(-odds))
+}

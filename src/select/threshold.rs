@@ -1,0 +1,108 @@
+//! Threshold: every position whose score reaches a bar (Fast-dLLM, Wu et al., arXiv 2505.22618;
+//! LLaDA2, SDAR, dInfer).
+
+use super::candidate::to_front;
+use super::{Candidate, top_k};
+use crate::error::Error;
+use crate::score::Score;
+
+/// Which scores are high enough, and what happens if too few are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Threshold {
+    /// The least score that is revealed, in the units of the policy's
+    /// [`ScoreOf`](crate::policy::ScoreOf).
+    pub at: f64,
+    /// What it has become at the last step, after falling (or rising) linearly from `at` at the first
+    /// one; at later steps the same. For policies without a number of steps it is `at` throughout.
+    pub at_end: f64,
+    /// Whether a score must exceed the threshold, and not merely reach it.
+    pub strict: bool,
+    /// What is revealed if too few positions pass.
+    pub fallback: Fallback,
+    /// The most positions of a step: the surest of those that pass; 0 for no limit.
+    pub most: u32,
+}
+
+/// What a threshold reveals if too few positions pass it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fallback {
+    /// Nothing more.
+    None,
+    /// The surest position, if none passes (Fast-dLLM).
+    Best,
+    /// Every position within 1e-5 of the highest score, which bounds the threshold from above
+    /// (dInfer).
+    NearBest,
+    /// The surest positions, up to the size of the step (SDAR's dynamic rule, LMDeploy).
+    FillByScore,
+    /// The first positions that did not pass, from left to right, up to the size of the step
+    /// (JetEngine).
+    FillInOrder,
+}
+
+/// How far below the highest score `NearBest` goes.
+const NEAR: f64 = 1e-5;
+
+impl Threshold {
+    /// One threshold for all steps, which a score must reach; the surest position if none does.
+    #[must_use]
+    pub const fn at(at: f64) -> Self {
+        Self { at, at_end: at, strict: false, fallback: Fallback::Best, most: 0 }
+    }
+
+    pub(crate) fn check(&self, steps: u32) -> Result<(), Error> {
+        for (name, value) in [("threshold.at", self.at), ("threshold.at_end", self.at_end)] {
+            if value.is_nan() {
+                return Err(Error::Argument { name, value, expected: "a number" });
+            }
+        }
+        if self.fallback == Fallback::None && steps == 0 {
+            let (name, expected) = ("threshold.fallback", "not None without a number of steps");
+            return Err(Error::Argument { name, value: 0.0, expected });
+        }
+        Ok(())
+    }
+
+    /// The threshold at a step.
+    fn at_step(&self, step: u32, steps: u32) -> f64 {
+        match steps.saturating_sub(1) {
+            0 => self.at,
+            last => {
+                let gone = f64::from(step.min(last)) / f64::from(last);
+                self.at * (1.0 - gone) + self.at_end * gone
+            }
+        }
+    }
+
+    /// Moves the positions to be revealed to the front; returns how many there are. Candidates come
+    /// in ascending order; a step's size is `size`.
+    pub(crate) fn choose(
+        &self,
+        score: &Score<'_>,
+        candidates: &mut [Candidate],
+        size: usize,
+        (step, steps): (u32, u32),
+    ) -> usize {
+        let mut bar = score.bar(self.at_step(step, steps));
+        if self.fallback == Fallback::NearBest {
+            let best = candidates.iter().map(|c| c.order).fold(f64::NEG_INFINITY, f64::max);
+            bar = bar.min(score.bar(score.score(best) - NEAR));
+        }
+        let passes = |c: &Candidate| if self.strict { c.order > bar } else { c.order >= bar };
+        let count = to_front(candidates, passes);
+        let count = match self.fallback {
+            Fallback::Best if count == 0 => top_k::choose(candidates, 1),
+            Fallback::FillByScore if count < size => top_k::choose(candidates, size),
+            Fallback::FillInOrder if count < size => {
+                candidates[count..].sort_unstable_by_key(|c| c.at);
+                size.min(candidates.len())
+            }
+            _ => count,
+        };
+        match self.most as usize {
+            0 => count,
+            most => top_k::choose(&mut candidates[..count], most),
+        }
+    }
+}
