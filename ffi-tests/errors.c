@@ -227,7 +227,7 @@ static void reset_constrained(void) {
 #define STRUCT_CASES(prepare, x, call)                                            \
   do {                                                                            \
     CASE(prepare, w.x.struct_size = 0, call, DEMASK_ERR_STRUCT);                  \
-    CASE(prepare, w.x.struct_size = sizeof w.x - 8, call, DEMASK_ERR_STRUCT);     \
+    CASE(prepare, w.x.struct_size = 8, call, DEMASK_ERR_STRUCT);                  \
     CASE(prepare, w.x.struct_size = sizeof w.x + 1, call, DEMASK_ERR_STRUCT);     \
     CASE(prepare, w.x.struct_size = 4104, call, DEMASK_ERR_STRUCT);               \
     CASE(prepare, w.x.struct_size = UINT32_MAX, call, DEMASK_ERR_STRUCT);         \
