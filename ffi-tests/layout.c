@@ -102,7 +102,7 @@ int main(void) {
   AT(demask_segment, log_masked, 40);
   AT(demask_segment, output_log_masked, 48);
 
-  SIZE(demask_canvas, 80);
+  SIZE(demask_canvas, 88);
   AT(demask_canvas, struct_size, 0);
   AT(demask_canvas, mask_token, 4);
   AT(demask_canvas, tokens, 8);
@@ -115,6 +115,7 @@ int main(void) {
   AT(demask_canvas, segment_size, 64);
   AT(demask_canvas, policy_size, 68);
   AT(demask_canvas, states, 72);
+  AT(demask_canvas, constraints, 80);
 
   SIZE(demask_position_state, 8);
   AT(demask_position_state, step, 0);

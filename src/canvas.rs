@@ -1,5 +1,6 @@
 //! A view of the tokens of a batch: segments, position kinds, the mask token, keys.
 
+use crate::constraints::Constraints;
 use crate::error::{Error, shape};
 use crate::policy::Policy;
 use crate::rng::Key;
@@ -84,6 +85,7 @@ pub struct Canvas<'a> {
     tokens: &'a mut [i32],
     kinds: Option<&'a mut [PositionKind]>,
     states: Option<&'a mut [PositionState]>,
+    constraints: Constraints<'a>,
     mask_token: i32,
     segments: &'a mut [Segment],
     policies: &'a [Policy<'a>],
@@ -129,7 +131,22 @@ impl<'a> Canvas<'a> {
             }
             previous_end = end;
         }
-        Ok(Self { tokens, kinds: None, states: None, mask_token, segments, policies })
+        let constraints = Constraints::NONE;
+        Ok(Self { tokens, kinds: None, states: None, constraints, mask_token, segments, policies })
+    }
+
+    /// Lets steps draw under these constraints, beside that on the mask token: `excluded` must be none.
+    /// Rows of allowed tokens are those of the step's logits.
+    ///
+    /// # Errors
+    /// An excluded token; here what can be told without logits, and the rest at the step.
+    pub fn with_constraints(mut self, constraints: Constraints<'a>) -> Result<Self, Error> {
+        if let Some(token) = constraints.excluded {
+            let (name, expected) = ("excluded", "none: the mask token is");
+            return Err(Error::Argument { name, value: token.into(), expected });
+        }
+        self.constraints = constraints;
+        Ok(self)
     }
 
     /// Lets steps note in `states`, one per token, when a position got its token and how likely that
@@ -182,6 +199,11 @@ impl<'a> Canvas<'a> {
             None if self.is_masked(at) => PositionKind::MASKED,
             None => PositionKind::COMMITTED,
         }
+    }
+
+    /// What is drawn under: never the mask token.
+    pub(crate) fn constraints(&self) -> Constraints<'a> {
+        Constraints { excluded: u32::try_from(self.mask_token).ok(), ..self.constraints }
     }
 
     /// What is kept of each position.

@@ -2,7 +2,6 @@
 //! draws their tokens from its logits and writes them.
 
 use crate::canvas::{Canvas, PositionState};
-use crate::constraints::Constraints;
 use crate::draw::{
     Batch, DrawRule, Drawn, Mixture, Outputs, RowState, RowStatistics, StatisticsRule, Temperature,
     row_masses,
@@ -50,8 +49,8 @@ impl Sampler {
     ///
     /// # Errors
     /// A plan of another canvas or step, another number of logits rows than the plan's, no earlier
-    /// logits where the plan reads them, or more rows than the sampler was made for. Nothing is
-    /// changed then.
+    /// logits where the plan reads them, constraints that do not fit the logits, or more rows than the
+    /// sampler was made for. Nothing is changed then.
     pub fn step_planned(
         &mut self,
         canvas: &mut Canvas<'_>,
@@ -67,6 +66,7 @@ impl Sampler {
             plan.rows().len(),
         )?;
         check_earlier(plan, logits)?;
+        canvas.constraints().check(logits.rows(), logits.vocab())?;
         self.reserve(plan.rows().len(), logits.vocab())?;
         Ok(self.apply(canvas, plan, logits, |k, _| k))
     }
@@ -75,8 +75,9 @@ impl Sampler {
     /// logical row `i` of `logits` belongs to canvas position `i`.
     ///
     /// # Errors
-    /// Another number of logits rows than tokens, no earlier logits where the plan reads them, or a
-    /// canvas larger than the sampler was made for. Nothing is changed then.
+    /// Another number of logits rows than tokens, no earlier logits where the plan reads them,
+    /// constraints that do not fit the logits, or a canvas larger than the sampler was made for. Nothing
+    /// is changed then.
     pub fn step(
         &mut self,
         canvas: &mut Canvas<'_>,
@@ -94,6 +95,7 @@ impl Sampler {
         let result = plan
             .fill(self.level, canvas)
             .and_then(|()| check_earlier(&plan, logits))
+            .and_then(|()| canvas.constraints().check(logits.rows(), logits.vocab()))
             .and_then(|()| self.reserve(plan.rows().len(), logits.vocab()))
             .map(|()| self.apply(canvas, &plan, logits, |_, at| at as usize));
         self.plan = plan;
@@ -131,7 +133,7 @@ impl Sampler {
         if statistics.iter().all(Option::is_none) {
             statistics.clear();
         }
-        let constraints = Constraints::excluding(u32::try_from(canvas.mask_token()).ok());
+        let constraints = canvas.constraints();
         let batch = Batch {
             logits,
             constraints: &constraints,
@@ -217,7 +219,7 @@ impl Sampler {
             rows.push(row_of(k, plan.rows()[k]) as u32);
             mixtures.extend(plan.mixtures().get(k));
         }
-        let constraints = Constraints::excluding(u32::try_from(canvas.mask_token()).ok());
+        let constraints = canvas.constraints();
         let batch = Batch {
             logits,
             constraints: &constraints,

@@ -1,5 +1,6 @@
 //! The canvas: tokens, segments and policies in memory of the caller.
 
+use super::constraints::{self, demask_constraints};
 use super::pointer::{self, Elements, Plain, c_struct, same_layout};
 use super::policy::demask_policy;
 use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_CAPACITY, Refusal};
@@ -94,8 +95,11 @@ pub struct demask_canvas {
     /// NULL, or `n_positions` states in which a step notes when a position got its token, and how likely
     /// that was.
     pub states: *mut demask_position_state,
+    /// NULL, or what tokens are drawn under beside that on the mask token; its `excluded` must be
+    /// negative. Rows of allowed tokens are those of the step's logits. Only steps look at it.
+    pub constraints: *const demask_constraints,
 }
-c_struct!(demask_canvas: 80, grew from 72);
+c_struct!(demask_canvas: 88, grew from 72);
 
 /// What is known of a position's token, kept by the caller from step to step; all zero at the start.
 /// This struct never grows.
@@ -138,6 +142,7 @@ impl Room {
 pub(super) struct OpenCanvas<'a> {
     pub(super) view: Canvas<'a>,
     segments: Elements<demask_segment>,
+    constraints: *const demask_constraints,
 }
 
 impl<'a> OpenCanvas<'a> {
@@ -184,7 +189,17 @@ impl<'a> OpenCanvas<'a> {
             // SAFETY: as above; they have one layout.
             view = view.with_states(unsafe { pointer::slice_mut(states, canvas.n_positions)? })?;
         }
-        Ok(Self { view, segments })
+        Ok(Self { view, segments, constraints: canvas.constraints })
+    }
+
+    /// Puts the constraints over it, for a step on `rows` rows of `vocab` logits.
+    ///
+    /// # Safety
+    /// The promise that this was made with, for the constraints.
+    pub(super) unsafe fn constrain(self, rows: usize, vocab: usize) -> Result<Self, Refusal> {
+        // SAFETY: the caller's promise.
+        let constraints = unsafe { constraints::read(self.constraints, rows, vocab)? };
+        Ok(Self { view: self.view.with_constraints(constraints)?, ..self })
     }
 
     /// Writes what a step changed in the segments back to the caller.

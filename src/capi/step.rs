@@ -65,7 +65,7 @@ pub unsafe extern "C" fn demask_step_planned(
     // SAFETY: the caller's promise.
     unsafe {
         boundary::call_on(context, |context| {
-            let mut canvas = OpenCanvas::new(canvas, &mut context.room)?;
+            let canvas = OpenCanvas::new(canvas, &mut context.room)?;
             let buffers = demask_plan_buffers::read(plan)?;
             buffers.load(&canvas.view, &context.sampler, &mut context.plan)?;
             let logits = if logits.is_null() && buffers.n_rows == 0 {
@@ -73,6 +73,7 @@ pub unsafe extern "C" fn demask_step_planned(
             } else {
                 logits::read(logits)?
             };
+            let mut canvas = canvas.constrain(logits.rows(), logits.vocab())?;
             let out = Out::new(out, buffers.n_rows)?;
             let report = context.sampler.step_planned(&mut canvas.view, &context.plan, &logits)?;
             canvas.write_back();
@@ -107,8 +108,9 @@ pub unsafe extern "C" fn demask_step(
     // SAFETY: the caller's promise.
     unsafe {
         boundary::call_on(context, |context| {
-            let mut canvas = OpenCanvas::new(canvas, &mut context.room)?;
+            let canvas = OpenCanvas::new(canvas, &mut context.room)?;
             let logits = logits::read(logits)?;
+            let mut canvas = canvas.constrain(logits.rows(), logits.vocab())?;
             let out = Out::new(out, logits.rows())?;
             let sampler = &mut context.sampler;
             let report = sampler.step(&mut canvas.view, &logits)?;
