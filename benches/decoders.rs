@@ -9,8 +9,8 @@
 //! `confidence` is LLaDA's rule, which describes every row: `step` is the step, `rows` the same rows
 //! drawn and described without a canvas. `ancestral` reveals all rows, which are only drawn from. Beside
 //! them, row by row, what projects do, as plain loops: `Gumbel, f64` and `greedy, softmax` for the first
-//! rule (LLaDA at temperature 1 and 0), `softmax, CDF` and `race, f32` for the second. Throughput is
-//! in logits, all on one thread.
+//! rule (LLaDA at temperature 1 and 0), also `records, entropy` (llama.cpp), `softmax, CDF` and
+//! `race, f32` for the second. Throughput is in logits, all on one thread.
 
 #[path = "roofline/rivals.rs"]
 #[allow(dead_code, reason = "not every loop is a decoder's")]
@@ -97,6 +97,12 @@ fn decoders(c: &mut Criterion) {
             for (rule, policy, describes) in rules {
                 let policies = [policy];
                 let (mut tokens, mut state) = (vec![MASK; positions], segments(shape));
+                let draw = policy.draw;
+                let mut canvas = Canvas::new(&mut tokens, MASK, &mut state, &policies).expect("ok");
+                sampler.step(&mut canvas, &view).expect("a step");
+                let drawn = sampler.draw(&view, &draw, &Constraints::NONE, &keys).expect("a draw");
+                let same = drawn.iter().zip(&tokens).all(|(drawn, &token)| drawn.token == token);
+                assert!(same, "a step draws what a draw draws");
                 let id = |form: &str| BenchmarkId::new(format!("{rule}, {form}"), dtype);
                 group.bench_function(id("step"), |b| {
                     b.iter_custom(|times| {
@@ -114,7 +120,6 @@ fn decoders(c: &mut Criterion) {
                         spent
                     });
                 });
-                let draw = policy.draw;
                 group.bench_function(id("rows"), |b| {
                     b.iter(|| {
                         let (none, view) = (&Constraints::NONE, black_box(&view));
@@ -128,15 +133,14 @@ fn decoders(c: &mut Criterion) {
                         black_box(drawn.expect("a draw").len())
                     });
                 });
-                let token = sampler.drawn()[0].token;
-                assert_eq!(token, tokens[0], "a step draws what a draw draws");
             }
         }
         // As many rows as take the loops a while.
         let some = (1 << 21) / vocab + 1;
         let some = some.min(distinct);
         group.throughput(Throughput::Elements((some * vocab) as u64));
-        let loops: [(&str, Rival); 4] = [
+        let loops: [(&str, Rival); 5] = [
+            ("records, entropy", rivals::records_entropy),
             ("Gumbel, f64", rivals::gumbel_f64),
             ("greedy, softmax", rivals::greedy_confidence),
             ("softmax, CDF", rivals::softmax_cdf),

@@ -317,7 +317,7 @@ static void cases_of_policies(void) {
   CASE(reset, first->sizes_parameter = 0.5, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, (first->sizes = DEMASK_SIZES_TIME_RATIO, first->steps = 2, first->sizes_parameter = 1.0),
        demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->score = DEMASK_SCORE_RANDOM + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->score = DEMASK_SCORE_EXTERNAL + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->score_gumbel_falls = 2, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->remask = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->remask_by_confidence = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
@@ -328,6 +328,10 @@ static void cases_of_policies(void) {
   CASE(reset, first->fill_token = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->end_reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->n_end_tokens = 1, demask_policy_check(first), DEMASK_ERR_NULL);
+  CASE(reset, first->score_priors = 2, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->reserved_3 = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, (first->select = DEMASK_SELECT_TOP_K, first->score = DEMASK_SCORE_EXTERNAL),
+       demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->last_reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->n_last_tokens = 1, demask_policy_check(first), DEMASK_ERR_NULL);
   CASE(reset, (first->select = DEMASK_SELECT_TOP_K, first->score_gumbel = -1.0),
@@ -444,6 +448,12 @@ static void cases_of_canvases(void) {
   CANVAS_CASE(w.canvas.n_positions = SIZE_MAX / 4, DEMASK_ERR_SHAPE);
   CANVAS_CASE(w.canvas.n_positions = POSITIONS - 1, DEMASK_ERR_SHAPE);
   CANVAS_CASE(w.kinds[3] = DEMASK_KIND_INACTIVE + 1, DEMASK_ERR_SHAPE);
+
+  static float prior[POSITIONS];
+  prior[POSITIONS - 1] = NAN;
+  CANVAS_CASE(w.canvas.prior_add = prior, DEMASK_ERR_ARGUMENT);
+  CANVAS_CASE(w.canvas.prior_multiply = ODD(float, prior), DEMASK_ERR_ALIGN);
+  CANVAS_CASE(w.canvas.states = ODD(demask_position_state, (demask_position_state *)prior), DEMASK_ERR_ALIGN);
 
   CANVAS_CASE(w.canvas.segments = NULL, DEMASK_ERR_NULL);
   CANVAS_CASE(w.canvas.segments = ODD(demask_segment, w.segments), DEMASK_ERR_ALIGN);

@@ -27,7 +27,7 @@ int main(void) {
   AT(demask_draw_rule, filter_order, 20);
   AT(demask_draw_rule, method, 24);
 
-  SIZE(demask_policy, 304);
+  SIZE(demask_policy, 312);
   AT(demask_policy, struct_size, 0);
   AT(demask_policy, select, 4);
   AT(demask_policy, update, 8);
@@ -81,6 +81,8 @@ int main(void) {
   AT(demask_policy, end_reserved, 288);
   AT(demask_policy, n_end_tokens, 296);
   AT(demask_policy, fill_token, 300);
+  AT(demask_policy, score_priors, 304);
+  AT(demask_policy, reserved_3, 308);
 
   SIZE(demask_noise, 40);
   AT(demask_noise, struct_size, 0);
@@ -102,7 +104,7 @@ int main(void) {
   AT(demask_segment, log_masked, 40);
   AT(demask_segment, output_log_masked, 48);
 
-  SIZE(demask_canvas, 88);
+  SIZE(demask_canvas, 104);
   AT(demask_canvas, struct_size, 0);
   AT(demask_canvas, mask_token, 4);
   AT(demask_canvas, tokens, 8);
@@ -116,6 +118,8 @@ int main(void) {
   AT(demask_canvas, policy_size, 68);
   AT(demask_canvas, states, 72);
   AT(demask_canvas, constraints, 80);
+  AT(demask_canvas, prior_multiply, 88);
+  AT(demask_canvas, prior_add, 96);
 
   SIZE(demask_position_state, 8);
   AT(demask_position_state, step, 0);

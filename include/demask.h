@@ -206,6 +206,9 @@
 // A uniform number of the position's own.
 #define DEMASK_SCORE_RANDOM 5
 
+// 0: what the prior adds is the score.
+#define DEMASK_SCORE_EXTERNAL 6
+
 // Nothing more is revealed.
 #define DEMASK_FALLBACK_NONE 0
 
@@ -642,6 +645,11 @@ typedef struct demask_policy {
   uint32_t n_end_tokens;
   // What stands after the end of a text; negative for its end token. Zero without end_tokens.
   int32_t fill_token;
+  // 0 or 1: whether a score is multiplied and added to by the priors of the canvas. Scores are then
+  // compared as they are.
+  uint32_t score_priors;
+  // Zero.
+  uint32_t reserved_3;
 } demask_policy;
 
 // The active window of one request: the positions from `begin` to before `end`, and the state of
@@ -687,6 +695,44 @@ typedef struct demask_position_state {
   float probability;
 } demask_position_state;
 
+// What is added to the logits of a token. This struct never grows.
+typedef struct demask_token_bias {
+  // The token, below the vocabulary.
+  uint32_t token;
+  // What is added: not NaN, not INFINITY.
+  float bias;
+} demask_token_bias;
+
+// What is done to the logits of a call, once they are guided, before everything else: they are as
+// if it had been written into them, but the rows themselves are only read. The bias is added first,
+// then what is excluded, banned or not allowed becomes -INFINITY. The same for all rows but for the
+// allowed tokens.
+//
+// Call demask_constraints_init first, then set fields: all zero excludes token 0. All but
+// `excluded` cost a pass over a copy of the row in the context's own memory.
+typedef struct demask_constraints {
+  // sizeof(demask_constraints), as the caller was compiled.
+  uint32_t struct_size;
+  // One token that is never drawn, usually the mask token; -1, the default, or any other
+  // negative number for none. It may lie outside the vocabulary.
+  int32_t excluded;
+  // `n_banned` tokens below the vocabulary that are never drawn, in any order.
+  const uint32_t *banned;
+  // How many tokens are banned; 0 by default.
+  size_t n_banned;
+  // `n_bias` tokens with what is added to their logits. A token named twice gets both.
+  const struct demask_token_bias *bias;
+  // How many biases there are; 0 by default.
+  size_t n_bias;
+  // NULL, the default, allows all tokens. Otherwise a bit for each token of each row, as grammar
+  // engines make them: token v may be drawn from row k if bit v % 32 of word
+  // `k * allowed_stride + v / 32` is 1.
+  const uint32_t *allowed;
+  // The distance of the rows of `allowed` in words, at least vocab / 32 rounded up; 0 for one row
+  // of words that serves all rows of logits.
+  size_t allowed_stride;
+} demask_constraints;
+
 // The tokens of a batch, and how each part of it is decoded. All memory is the caller's. A step
 // changes tokens, kinds, states, and the step, initial_masks, log_masked and output_log_masked of every
 // segment, in place, if and only if it succeeds.
@@ -721,6 +767,14 @@ typedef struct demask_canvas {
   // NULL, or `n_positions` states in which a step notes when a position got its token, and how likely
   // that was.
   struct demask_position_state *states;
+  // NULL, or what tokens are drawn under beside that on the mask token; its `excluded` must be
+  // negative. Rows of allowed tokens are those of the step's logits. Only steps look at it.
+  const struct demask_constraints *constraints;
+  // NULL for 1, or `n_positions` finite numbers that scores are multiplied by, for the policies with
+  // score_priors.
+  const float *prior_multiply;
+  // NULL for 0, or as many that are added to them then.
+  const float *prior_add;
 } demask_canvas;
 
 // A plan: the positions that the next step moves, chosen before the network runs. The arrays are
@@ -830,44 +884,6 @@ typedef struct demask_step_out {
   // How many positions were filled, since their text has ended before them.
   size_t n_filled;
 } demask_step_out;
-
-// What is added to the logits of a token. This struct never grows.
-typedef struct demask_token_bias {
-  // The token, below the vocabulary.
-  uint32_t token;
-  // What is added: not NaN, not INFINITY.
-  float bias;
-} demask_token_bias;
-
-// What is done to the logits of a call, once they are guided, before everything else: they are as
-// if it had been written into them, but the rows themselves are only read. The bias is added first,
-// then what is excluded, banned or not allowed becomes -INFINITY. The same for all rows but for the
-// allowed tokens.
-//
-// Call demask_constraints_init first, then set fields: all zero excludes token 0. All but
-// `excluded` cost a pass over a copy of the row in the context's own memory.
-typedef struct demask_constraints {
-  // sizeof(demask_constraints), as the caller was compiled.
-  uint32_t struct_size;
-  // One token that is never drawn, usually the mask token; -1, the default, or any other
-  // negative number for none. It may lie outside the vocabulary.
-  int32_t excluded;
-  // `n_banned` tokens below the vocabulary that are never drawn, in any order.
-  const uint32_t *banned;
-  // How many tokens are banned; 0 by default.
-  size_t n_banned;
-  // `n_bias` tokens with what is added to their logits. A token named twice gets both.
-  const struct demask_token_bias *bias;
-  // How many biases there are; 0 by default.
-  size_t n_bias;
-  // NULL, the default, allows all tokens. Otherwise a bit for each token of each row, as grammar
-  // engines make them: token v may be drawn from row k if bit v % 32 of word
-  // `k * allowed_stride + v / 32` is 1.
-  const uint32_t *allowed;
-  // The distance of the rows of `allowed` in words, at least vocab / 32 rounded up; 0 for one row
-  // of words that serves all rows of logits.
-  size_t allowed_stride;
-} demask_constraints;
 
 // What identifies the randomness of one draw. Two calls with the same key see the same random
 // numbers, whoever else is in the batch, on whatever thread or level; two different keys never

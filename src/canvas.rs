@@ -86,6 +86,8 @@ pub struct Canvas<'a> {
     kinds: Option<&'a mut [PositionKind]>,
     states: Option<&'a mut [PositionState]>,
     constraints: Constraints<'a>,
+    /// What multiplies the score of each position, and what is added to it.
+    priors: [&'a [f32]; 2],
     mask_token: i32,
     segments: &'a mut [Segment],
     policies: &'a [Policy<'a>],
@@ -131,8 +133,42 @@ impl<'a> Canvas<'a> {
             }
             previous_end = end;
         }
-        let constraints = Constraints::NONE;
-        Ok(Self { tokens, kinds: None, states: None, constraints, mask_token, segments, policies })
+        Ok(Self {
+            tokens,
+            kinds: None,
+            states: None,
+            constraints: Constraints::NONE,
+            priors: [&[]; 2],
+            mask_token,
+            segments,
+            policies,
+        })
+    }
+
+    /// Gives every position a number that its score is multiplied by, and one that is added then, for
+    /// the policies that ask for it ([`Score::priors`](crate::policy::Score)). Either may be empty, for
+    /// 1 and 0.
+    ///
+    /// # Errors
+    /// Another length than the tokens', or a number that is not finite.
+    pub fn with_priors(mut self, multiply: &'a [f32], add: &'a [f32]) -> Result<Self, Error> {
+        for (name, prior) in [("multiplying priors", multiply), ("added priors", add)] {
+            let (given, tokens) = (prior.len(), self.tokens.len());
+            let fits = given == 0 || given == tokens;
+            shape(fits, name, given, "none, or as many as the tokens,", tokens)?;
+            if let Some(index) = prior.iter().position(|x| !x.is_finite()) {
+                let (name, value) = ("prior", prior[index].into());
+                return Err(Error::Entry { name, index, value, expected: "finite" });
+            }
+        }
+        self.priors = [multiply, add];
+        Ok(self)
+    }
+
+    /// The prior of position `at`.
+    pub(crate) fn prior(&self, at: u32) -> (f32, f32) {
+        let [multiply, add] = self.priors.map(|prior| prior.get(at as usize).copied());
+        (multiply.unwrap_or(1.0), add.unwrap_or(0.0))
     }
 
     /// Lets steps draw under these constraints, beside that on the mask token: `excluded` must be none.

@@ -34,6 +34,10 @@ pub struct Score<'a> {
     /// Whether τ falls: at step k of K it is τ·(1 − (k + 1)/K), as in MaskGIT (Chang et al., arXiv
     /// 2202.04200).
     pub gumbel_falls: bool,
+    /// Whether the priors of the canvas count: a score becomes score·multiply + add of its position
+    /// ([`Canvas::with_priors`](crate::Canvas::with_priors)), before noise. Scores are then compared as
+    /// they are, not by their odds.
+    pub priors: bool,
     /// Positions that drew one of these tokens come after all others, as the end-of-text tokens of
     /// LLaDA's `confidence_eos_eot_inf`.
     pub last: &'a [i32],
@@ -56,6 +60,8 @@ pub enum ScoreOf {
     CappedProbability,
     /// A uniform number of the position's own, whatever the logits.
     Random,
+    /// 0: what the prior adds is the score, from another model or the caller's own rule.
+    External,
 }
 
 impl ScoreOf {
@@ -69,13 +75,18 @@ impl Score<'_> {
     /// A score of the raw law, without noise.
     #[must_use]
     pub const fn of(of: ScoreOf) -> Self {
-        Self { of, temperature: 1.0, gumbel: 0.0, gumbel_falls: false, last: &[] }
+        Self { of, temperature: 1.0, gumbel: 0.0, gumbel_falls: false, priors: false, last: &[] }
     }
 
     /// Whether scores are compared by the odds that they stand for, ln(c/(1 − c)).
     const fn is_by_odds(&self) -> bool {
         let of = matches!(self.of, ScoreOf::LogProbability) || self.of.is_probability();
-        of && self.gumbel == 0.0
+        of && self.gumbel == 0.0 && !self.priors
+    }
+
+    /// Whether the statistics of a row are needed.
+    pub(crate) const fn reads_row(&self) -> bool {
+        !matches!(self.of, ScoreOf::Random | ScoreOf::External)
     }
 
     pub(crate) fn check(&self, steps: u32) -> Result<(), Error> {
@@ -86,6 +97,9 @@ impl Score<'_> {
         if !(self.gumbel >= 0.0 && self.gumbel.is_finite()) {
             return refuse("score.gumbel", self.gumbel, "finite and at least 0");
         }
+        if self.of == ScoreOf::External && !self.priors {
+            return refuse("score.priors", 0.0, "1 for scores from elsewhere");
+        }
         if self.gumbel_falls && steps == 0 {
             return refuse("score.gumbel_falls", 1.0, "0 without a number of steps");
         }
@@ -93,25 +107,33 @@ impl Score<'_> {
     }
 
     /// What stands for a score in comparisons: larger where the score is, and apart where scores
-    /// round to one number. `token` was drawn from the row with this key, at step `step` of `steps`.
+    /// round to one number. `token` was drawn from the row with this key, at step `step` of `steps`; the
+    /// prior is what multiplies its score, and what is added then.
     pub(crate) fn order(
         &self,
         row: &RowStatistics,
         token: i32,
         key: Key,
+        (multiply, add): (f32, f32),
         (step, steps): (u32, u32),
     ) -> f64 {
         if self.last.contains(&token) {
             return f64::NEG_INFINITY;
         }
-        let order = if self.gumbel == 0.0 {
-            if self.is_by_odds() { self.odds(row) } else { self.value(row, key) }
+        let score = || match self.priors {
+            true => self.value(row, key) * f64::from(multiply) + f64::from(add),
+            false => self.value(row, key),
+        };
+        let order = if self.is_by_odds() {
+            self.odds(row)
+        } else if self.gumbel == 0.0 {
+            score()
         } else {
             let left = 1.0 - f64::from(step + 1) / f64::from(steps.max(1));
             let scale = if self.gumbel_falls { self.gumbel * left.max(0.0) } else { self.gumbel };
             let noise = -libm::log(exponential(&mut key.generator(Purpose::ScoreNoise)));
             // At scale 0 there is none, whatever it would be.
-            self.value(row, key) + scale * noise
+            score() + scale * noise
         };
         // Both zeros are one.
         order + 0.0
@@ -123,6 +145,7 @@ impl Score<'_> {
             ScoreOf::LogProbability => row.log_probability,
             ScoreOf::Margin => row.margin,
             ScoreOf::NegativeEntropy => -row.entropy,
+            ScoreOf::External => 0.0,
             ScoreOf::CappedProbability => probability_of(self.odds(row)),
             ScoreOf::Random => {
                 let word = key.generator(Purpose::Score).next_u64();

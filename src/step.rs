@@ -10,7 +10,7 @@ use crate::error::{Error, shape};
 use crate::logits::Logits;
 use crate::plan::Plan;
 use crate::plan::PlannedSegment;
-use crate::policy::{Policy, ScoreOf};
+use crate::policy::Policy;
 use crate::rng::Purpose;
 use crate::sampler::{Sampler, draw_batch};
 use crate::select::{Candidate, Select, by_row};
@@ -271,7 +271,8 @@ impl Sampler {
                     continue;
                 }
                 let row = described.get(job).unwrap_or(&RowStatistics::BAD);
-                let order = score.order(row, token, segment.position_key(at), steps);
+                let (key, prior) = (segment.position_key(at), canvas.prior(at));
+                let order = score.order(row, token, key, prior, steps);
                 let (entropy, job) = (row.entropy, job as u32);
                 candidates.push(Candidate { order, entropy, at, job, chosen: false });
             }
@@ -285,7 +286,11 @@ impl Sampler {
     /// Moves what was drawn, one behind the other, to the rows of the plan that it was drawn for.
     fn spread(&mut self, rows: usize) {
         let Self { states, drawn, .. } = self;
+        self.filled = rows;
         let mut left = states.iter().filter(|&&state| state == RowState::Drawn).count();
+        if left == rows {
+            return;
+        }
         // From the end, where places are free.
         for k in (0..rows).rev() {
             drawn[k] = match states[k] {
@@ -297,7 +302,6 @@ impl Sampler {
                 RowState::Kept => Drawn::KEPT,
             };
         }
-        self.filled = rows;
     }
 }
 
@@ -327,8 +331,8 @@ fn statistics_rule(
     planned: &PlannedSegment,
 ) -> Option<StatisticsRule<'static>> {
     let by_confidence = policy.update.remask().is_some_and(|rule| rule.by_confidence);
-    let scored = planned.by_score.is_some()
-        && (policy.score.of != ScoreOf::Random || policy.select.reads_entropy());
+    let scored =
+        planned.by_score.is_some() && (policy.score.reads_row() || policy.select.reads_entropy());
     let reads_row = scored || by_confidence;
     let temperature = Temperature::new(policy.score.temperature).ok().filter(|_| reads_row)?;
     Some(StatisticsRule::of_law(temperature))

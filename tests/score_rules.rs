@@ -843,6 +843,68 @@ fn what_follows_the_end_of_a_text_is_filled() {
     }
 }
 
+/// WeDLM adds a distance to entropies, PC-Sampler multiplies probabilities, P2 takes scores of another
+/// model.
+#[test]
+fn priors_multiply_and_add() {
+    let logits = [[2.0f32, 0.0], [1.9, 0.0], [1.8, 0.0], [1.7, 0.0]].concat();
+    let view = Logits::f32(&logits, 4, 2).expect("a view");
+    let first = |policy: Policy<'_>, multiply: &[f32], add: &[f32]| {
+        let mut tokens = [MASK; 4];
+        let mut segments = [Segment { end: 4, ..Segment::default() }];
+        let policies = [policy];
+        let mut canvas = Canvas::new(&mut tokens, MASK, &mut segments, &policies)
+            .and_then(|canvas| canvas.with_priors(multiply, add))
+            .expect("a canvas");
+        let mut sampler = Sampler::builder(4, 1).build().expect("a sampler");
+        sampler.step(&mut canvas, &view).expect("a step");
+        tokens.iter().position(|&token| token != MASK).expect("one")
+    };
+    for of in [ScoreOf::Probability, ScoreOf::NegativeEntropy, ScoreOf::External] {
+        let mut policy = Policy::llada(4);
+        policy.score.of = of;
+        let is_external = of == ScoreOf::External;
+        if !is_external {
+            assert_eq!(
+                first(policy, &[9.0, 1.0, 9.0, 1.0], &[0.0, 9.0, 9.0, 9.0]),
+                0,
+                "not asked for"
+            );
+        }
+        policy.score.priors = true;
+        // Four scores that lie together: 0.88 to 0.85, or −0.37 to −0.43.
+        assert_eq!(first(policy, &[], &[0.0, 0.0, 1.0, 0.5]), 2, "{of:?}");
+        if !is_external {
+            let sign = if of == ScoreOf::Probability { 1.0 } else { -1.0 };
+            let multiply = [1.0, 1.0, 1.0, 2.0].map(|x: f32| x.powf(sign));
+            assert_eq!(first(policy, &multiply, &[]), 3, "{of:?}");
+        }
+        assert_eq!(
+            first(policy, &[0.0; 4], &[0.1, 0.3, 0.2, 0.3]),
+            1,
+            "{of:?}, by the added alone"
+        );
+    }
+    // Thresholds are those of the score with its prior.
+    let mut policy = Policy::fast_dllm(0.5);
+    (policy.score.of, policy.score.priors) = (ScoreOf::External, true);
+    assert_eq!(first(policy, &[], &[0.1, 0.4, 0.2, 0.5]), 3);
+
+    let (mut tokens, mut segments) = ([MASK; 2], [Segment { end: 2, ..Segment::default() }]);
+    let policies = [policy];
+    for (multiply, add, name) in [
+        (&[1.0f32][..], &[][..], "multiplying"),
+        (&[], &[0.0; 3], "added"),
+        (&[], &[0.0, f32::NAN], "prior"),
+    ] {
+        let canvas = Canvas::new(&mut tokens, MASK, &mut segments, &policies).expect("a canvas");
+        let error = canvas.with_priors(multiply, add).expect_err("refused").to_string();
+        assert!(error.contains(name), "{error}");
+    }
+    policy.score.priors = false;
+    assert!(policy.check().expect_err("refused").to_string().contains("score.priors"));
+}
+
 /// SGLang: the confidence of a lucky draw is that of the token, not of the row.
 #[test]
 fn a_lucky_draw_is_not_a_sure_one() {

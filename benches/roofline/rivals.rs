@@ -65,6 +65,36 @@ pub(crate) fn softmax_cdf(work: &mut Working, row: &[f32], rng: &mut Xoshiro256P
     work.single.iter().position(passed).unwrap_or(row.len() - 1)
 }
 
+/// Records of (id, logit, p), softmax into them, entropy, the largest: what llama.cpp's diffusion example
+/// does of a row for its confidence and entropy rules, without a sort.
+#[allow(dead_code, reason = "a rival of whole steps")]
+pub(crate) fn records_entropy(
+    work: &mut Working,
+    row: &[f32],
+    _: &mut Xoshiro256PlusPlus,
+) -> usize {
+    let records = &mut work.records;
+    records.clear();
+    records.extend(row.iter().zip(0..).map(|(&logit, id)| Record {
+        id,
+        logit,
+        ..Record::default()
+    }));
+    let best = records.iter().fold(records[0], |a, &b| if b.logit > a.logit { b } else { a });
+    let mut sum = 0.0;
+    for record in &mut *records {
+        record.p = (record.logit - best.logit).exp();
+        sum += record.p;
+    }
+    let mut entropy = 0.0;
+    for record in &mut *records {
+        record.p /= sum;
+        entropy -= record.p * (record.p + 1e-10).ln();
+    }
+    // It is used by nobody here, but a rule would.
+    if entropy.is_nan() { 0 } else { best.id as usize }
+}
+
 /// Records of (id, logit, p), sorted as a whole, softmax, the shortest head of mass 0.9, a draw from
 /// it: the top-p of llama.cpp, candle and Hugging Face.
 pub(crate) fn sort_top_p(work: &mut Working, row: &[f32], rng: &mut Xoshiro256PlusPlus) -> usize {

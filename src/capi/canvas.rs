@@ -98,8 +98,13 @@ pub struct demask_canvas {
     /// NULL, or what tokens are drawn under beside that on the mask token; its `excluded` must be
     /// negative. Rows of allowed tokens are those of the step's logits. Only steps look at it.
     pub constraints: *const demask_constraints,
+    /// NULL for 1, or `n_positions` finite numbers that scores are multiplied by, for the policies with
+    /// score_priors.
+    pub prior_multiply: *const f32,
+    /// NULL for 0, or as many that are added to them then.
+    pub prior_add: *const f32,
 }
-c_struct!(demask_canvas: 88, grew from 72);
+c_struct!(demask_canvas: 104, grew from 72);
 
 /// What is known of a position's token, kept by the caller from step to step; all zero at the start.
 /// This struct never grows.
@@ -189,6 +194,14 @@ impl<'a> OpenCanvas<'a> {
             // SAFETY: as above; they have one layout.
             view = view.with_states(unsafe { pointer::slice_mut(states, canvas.n_positions)? })?;
         }
+        let mut priors: [&[f32]; 2] = [&[]; 2];
+        for (prior, at) in priors.iter_mut().zip([canvas.prior_multiply, canvas.prior_add]) {
+            if !at.is_null() {
+                // SAFETY: as above.
+                *prior = unsafe { pointer::slice(at, canvas.n_positions)? };
+            }
+        }
+        view = view.with_priors(priors[0], priors[1])?;
         Ok(Self { view, segments, constraints: canvas.constraints })
     }
 

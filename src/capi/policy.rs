@@ -68,6 +68,8 @@ pub const DEMASK_SCORE_NEGATIVE_ENTROPY: u32 = 3;
 pub const DEMASK_SCORE_CAPPED_PROBABILITY: u32 = 4;
 /// A uniform number of the position's own.
 pub const DEMASK_SCORE_RANDOM: u32 = 5;
+/// 0: what the prior adds is the score.
+pub const DEMASK_SCORE_EXTERNAL: u32 = 6;
 
 /// Nothing more is revealed.
 pub const DEMASK_FALLBACK_NONE: u32 = 0;
@@ -303,8 +305,13 @@ pub struct demask_policy {
     pub n_end_tokens: u32,
     /// What stands after the end of a text; negative for its end token. Zero without end_tokens.
     pub fill_token: i32,
+    /// 0 or 1: whether a score is multiplied and added to by the priors of the canvas. Scores are then
+    /// compared as they are.
+    pub score_priors: u32,
+    /// Zero.
+    pub reserved_3: u32,
 }
-c_struct!(demask_policy: 304, grew from 168);
+c_struct!(demask_policy: 312, grew from 168);
 
 numbered!(ScoreOf:
     DEMASK_SCORE_PROBABILITY = Probability,
@@ -312,7 +319,8 @@ numbered!(ScoreOf:
     DEMASK_SCORE_MARGIN = Margin,
     DEMASK_SCORE_NEGATIVE_ENTROPY = NegativeEntropy,
     DEMASK_SCORE_CAPPED_PROBABILITY = CappedProbability,
-    DEMASK_SCORE_RANDOM = Random);
+    DEMASK_SCORE_RANDOM = Random,
+    DEMASK_SCORE_EXTERNAL = External);
 numbered!(Fallback:
     DEMASK_FALLBACK_NONE = None,
     DEMASK_FALLBACK_BEST = Best,
@@ -468,7 +476,8 @@ impl demask_policy {
     /// # Safety
     /// The caller's promise for `last_tokens`, as long as the result is used.
     unsafe fn score<'a>(&self) -> Result<Score<'a>, Refusal> {
-        if self.score_gumbel_falls > 1 || self.last_reserved != 0 {
+        let unlisted = self.score_gumbel_falls > 1 || self.score_priors > 1;
+        if unlisted || self.last_reserved != 0 {
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
         }
         let temperature = if self.score_temperature == 0.0 { 1.0 } else { self.score_temperature };
@@ -482,6 +491,7 @@ impl demask_policy {
             temperature,
             gumbel: self.score_gumbel,
             gumbel_falls: self.score_gumbel_falls == 1,
+            priors: self.score_priors == 1,
             last,
         })
     }
@@ -534,7 +544,7 @@ impl demask_policy {
     unsafe fn policy<'a>(&self) -> Result<Policy<'a>, Refusal> {
         let Self { temperature, top_k, top_p, min_p, filter_order, method, .. } = *self;
         let reserved = [self.grid_reserved, self.sizes_reserved] == [0; 2]
-            && [self.reserved, self.reserved_2] == [0; 2];
+            && [self.reserved, self.reserved_2, self.reserved_3] == [0; 3];
         if !reserved || self.extrapolate > 1 {
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
         }
@@ -610,7 +620,7 @@ impl demask_policy {
         };
         let Selection { select, threshold, threshold_2, strict, fallback, most, radius } =
             Selection::new(policy.select);
-        let Score { of, temperature, gumbel, gumbel_falls, last } = policy.score;
+        let Score { of, temperature, gumbel, gumbel_falls, priors, last } = policy.score;
         let (update, remask, remask_eta) = match policy.update {
             Update::Reveal => (DEMASK_UPDATE_REVEAL, 0, 0.0),
             Update::Remask(Remask { rate, .. }) => {
@@ -686,6 +696,8 @@ impl demask_policy {
             end_tokens: if ends.is_empty() { core::ptr::null() } else { ends.as_ptr() },
             end_reserved: 0,
             n_end_tokens: ends.len() as u32,
+            score_priors: priors.into(),
+            reserved_3: 0,
             fill_token: if ends.is_empty() { 0 } else { policy.stop.fill.unwrap_or(-1) },
         }
     }
@@ -909,8 +921,14 @@ mod tests {
         inclusive.select = Select::EntropyBound { bound: 2.0, inclusive: true };
         let of = ScoreOf::Random;
         inclusive.stop = Stop { end_tokens: &[3], fill: Some(4), ..Stop::AT_LAST };
-        inclusive.score =
-            Score { of, temperature: 0.5, gumbel: 0.25, gumbel_falls: true, last: &[7, 9] };
+        inclusive.score = Score {
+            of,
+            temperature: 0.5,
+            gumbel: 0.25,
+            gumbel_falls: true,
+            priors: true,
+            last: &[7, 9],
+        };
         for noise in [Noise::Linear, Noise::Cosine, Noise::UnitRate, geometric] {
             for finish in [Finish::None, Finish::Sample, Finish::Argmax] {
                 let presets = [
@@ -960,7 +978,7 @@ mod tests {
     #[test]
     fn a_number_that_is_not_listed_is_refused() {
         let good = demask_policy::new(&Policy::random_order(3), size_of::<demask_policy>());
-        let fields: [fn(&mut demask_policy) -> &mut u32; 21] = [
+        let fields: [fn(&mut demask_policy) -> &mut u32; 23] = [
             |p| &mut p.select,
             |p| &mut p.update,
             |p| &mut p.noise,
@@ -982,9 +1000,11 @@ mod tests {
             |p| &mut p.remask,
             |p| &mut p.remask_by_confidence,
             |p| &mut p.n_end_tokens,
+            |p| &mut p.score_priors,
+            |p| &mut p.reserved_3,
         ];
         // Of the noise schedules, the grids and the sizes, the last one needs a table.
-        let listed = [14, 2, 8, 8, 3, 2, 2, 1, 6, 2, 2, 1, 6, 2, 1, 1, 1, 1, 1, 1, 1];
+        let listed = [14, 2, 8, 8, 3, 2, 2, 1, 6, 2, 2, 1, 7, 2, 1, 1, 1, 1, 1, 1, 1, 2, 1];
         for (field, listed) in fields.into_iter().zip(listed) {
             for number in [0, listed - 1, listed, u32::MAX] {
                 let mut policy = good;

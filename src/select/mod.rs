@@ -140,8 +140,9 @@ impl Select {
             Self::Threshold(threshold) => threshold.check(steps),
             Self::Neighbours(neighbours) => neighbours.check(),
             Self::Factor(factor) => {
-                if !score.of.is_probability() || score.gumbel > 0.0 {
-                    let (name, expected) = ("score", "a probability without noise, for a factor");
+                if !score.of.is_probability() || score.gumbel > 0.0 || score.priors {
+                    let expected = "a probability without noise or priors, for a factor";
+                    let name = "score";
                     return Err(Error::Argument { name, value: score.gumbel, expected });
                 }
                 number("factor", factor)
