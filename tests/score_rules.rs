@@ -161,6 +161,12 @@ fn passing<'a>(
     Ok(all)
 }
 
+/// All whose doubt is at most `bar`, and the surest if none is.
+fn threshold_of(case: &Case<'_>, bar: f64, doubt: impl Fn(&Row) -> f64 + Copy) -> Answer {
+    let all = passing(case, 1.0 - bar, doubt)?;
+    if all.is_empty() { best(case, 1, doubt) } else { Ok(positions(all)) }
+}
+
 fn fast_dllm(case: &Case<'_>, theta: f64) -> Answer {
     let all = passing(case, theta, |row| row.doubt(1.0))?;
     if all.is_empty() { best(case, 1, |row| row.doubt(1.0)) } else { Ok(positions(all)) }
@@ -286,6 +292,11 @@ fn with_select(mut policy: Policy<'static>, select: Select) -> Policy<'static> {
     policy
 }
 
+fn by_score(mut policy: Policy<'static>, of: ScoreOf) -> Policy<'static> {
+    policy.score.of = of;
+    policy
+}
+
 fn with_threshold(mut policy: Policy<'static>, change: fn(&mut Threshold)) -> Policy<'static> {
     if let Select::Threshold(threshold) = &mut policy.select {
         change(threshold);
@@ -293,7 +304,7 @@ fn with_threshold(mut policy: Policy<'static>, change: fn(&mut Threshold)) -> Po
     policy
 }
 
-const RULES: [Rule; 23] = [
+const RULES: [Rule; 27] = [
     ("llada", Policy::llada, |c| best(c, even(c), |row| row.doubt(1.0))),
     ("dream", Policy::dream, |c| best(c, dream(c), |row| row.doubt(1.0))),
     (
@@ -371,6 +382,30 @@ const RULES: [Rule; 23] = [
     ("hierarchy", |_| Policy::hierarchy(0.4, 0.9), |c| runs(c, 0.4, 0.9)),
     ("dinfer", |_| Policy::dinfer(0.9), |c| near_best(c, 0.9)),
     ("prefix", |_| Policy::prefix(0.6), |c| prefix(c, 0.6)),
+    (
+        "threshold of the margin",
+        |_| by_score(Policy::fast_dllm(0.4), ScoreOf::Margin),
+        |c| threshold_of(c, 0.6, |row| row.margin_doubt(1.0)),
+    ),
+    (
+        "threshold of ln p",
+        |_| by_score(Policy::fast_dllm(0.7f64.ln()), ScoreOf::LogProbability),
+        |c| threshold_of(c, 0.3, |row| row.doubt(1.0)),
+    ),
+    (
+        "threshold of the entropy",
+        |_| by_score(Policy::fast_dllm(-0.8), ScoreOf::NegativeEntropy),
+        |c| threshold_of(c, 0.8, |row| row.entropy(1.0)),
+    ),
+    (
+        "threshold of the capped probability",
+        |_| {
+            let mut policy = by_score(Policy::fast_dllm(0.6), ScoreOf::CappedProbability);
+            policy.draw.temperature = 1.0;
+            policy
+        },
+        |c| threshold_of(c, 0.4, |row| row.capped_doubt(1.0)),
+    ),
 ];
 
 /// Random numbers of a test.
@@ -433,7 +468,7 @@ fn is_good(row: &[f32], excluded: Option<usize>) -> bool {
 #[test]
 fn every_rule_chooses_as_its_definition() {
     let (mut checked, mut unclear) = (BTreeMap::new(), 0u32);
-    for round in 0..400 {
+    for round in 0..450 {
         let mut random = Random::new(round);
         let vocab = random.pick(&[2usize, 3, 7, 16, 33, 100, 257, 700]);
         let policies: Vec<_> = (0..RULES.len())
