@@ -287,6 +287,9 @@ fn what_remasking_needs_is_asked_for() {
     let mut euler = Policy::euler(Noise::Linear, 3);
     euler.update = Policy::remdm(RemaskRate::Cap(0.5), 3).update;
     assert!(euler.check().expect_err("refused").to_string().contains("update"));
+    let mut cold = Policy::remdm_confident(3);
+    cold.score.temperature = 0.0;
+    assert!(cold.check().expect_err("refused").to_string().contains("score.temperature"));
     for (steps, on, off, alpha_on, name) in [
         (1, 0.5, 0.1, 0.9, "steps"),
         (9, 1.0, 0.1, 0.9, "on"),

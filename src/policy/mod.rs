@@ -141,10 +141,12 @@ pub struct Schedule<'a> {
     pub start: f64,
     /// The time at which a time grid ends, below `start`, at least 0.
     pub end: f64,
-    /// The number of steps of a time grid or of a list of sizes. First-hitting with 0 steps reveals
-    /// one position after another, however many there are.
+    /// The number of steps of a time grid or of a list of sizes. With 0 steps first-hitting, sequential
+    /// and top-k reveal one position after another, however many there are, and the other selections
+    /// by score take as many steps as they need.
     pub steps: u32,
-    /// How many positions a size-driven policy (random order, first-hitting) reveals at each step.
+    /// How many positions a selection by size (random order, first-hitting, sequential, top-k and its
+    /// relatives, thresholds that are filled up) reveals at each step.
     pub sizes: Sizes<'a>,
     /// The probability with which a step of a time grid reveals a position.
     pub transition: Transition,
@@ -351,6 +353,9 @@ impl<'a> Policy<'a> {
         noise.check()?;
         if let Some(remask) = self.update.remask() {
             remask.check()?;
+            if remask.by_confidence {
+                self.score.check(steps)?;
+            }
             if self.select != Select::Bernoulli || transition != Transition::Ancestral {
                 let (name, expected) = ("update", "0, reveal, but for ancestral Bernoulli");
                 return Err(Error::Argument { name, value: 1.0, expected });
