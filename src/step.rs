@@ -8,8 +8,7 @@ use crate::draw::{
 };
 use crate::error::{Error, shape};
 use crate::logits::Logits;
-use crate::plan::Plan;
-use crate::plan::PlannedSegment;
+use crate::plan::{Plan, PlannedSegment};
 use crate::policy::Policy;
 use crate::rng::Purpose;
 use crate::sampler::{Sampler, draw_batch};
@@ -164,10 +163,10 @@ impl Sampler {
                 // Rows were described in the order in which they were drawn from.
                 let is_drawn = self.states[k] == RowState::Drawn;
                 let row = if is_drawn { described.next() } else { None };
-                let state = PositionState {
-                    step: planned.step + 1,
-                    probability: row.map_or(0.0, |row| row.probability as f32),
-                };
+                // NaN where other segments were described.
+                let known = row.map(|row| row.probability).filter(|p| !p.is_nan());
+                let probability = known.unwrap_or(0.0) as f32;
+                let state = PositionState { step: planned.step + 1, probability };
                 revealed += usize::from(reveal(canvas, plan.rows()[k], drawn, state));
                 report.bad_rows += usize::from(drawn.state == RowState::Bad);
             }

@@ -252,6 +252,33 @@ fn unsure_positions_are_remasked_first() {
     }
 }
 
+/// The step map, beside a request whose rows are described, and one whose are not.
+#[test]
+fn steps_and_probabilities_are_noted() {
+    let logits: Vec<f32> = (0..6).flat_map(|at| [0.0, 1.0 + at as f32]).collect();
+    let view = Logits::f32(&logits, 6, 2).expect("a view");
+    let mut tokens = [MASK; 6];
+    let mut segments = [
+        Segment { end: 3, ..Segment::default() },
+        Segment { begin: 3, end: 6, policy: 1, ..Segment::default() },
+    ];
+    let policies = [Policy::sdar_sequential(3), Policy::llada(3)];
+    let mut states = [PositionState::default(); 6];
+    let mut sampler = Sampler::builder(6, 2).build().expect("a sampler");
+    for _ in 0..3 {
+        let mut canvas = Canvas::new(&mut tokens, MASK, &mut segments, &policies)
+            .and_then(|canvas| canvas.with_states(&mut states))
+            .expect("a canvas");
+        sampler.step(&mut canvas, &view).expect("a step");
+    }
+    // From left to right, and from the surest on.
+    assert_eq!(states.map(|state| state.step), [1, 2, 3, 3, 2, 1]);
+    for (at, state) in states.iter().enumerate() {
+        let p = if at < 3 { 0.0 } else { 1.0 / (1.0 + (-1.0 - at as f64).exp()) };
+        assert!((f64::from(state.probability) - p).abs() < 1e-6, "{at}: {state:?} of {p}");
+    }
+}
+
 #[test]
 fn what_remasking_needs_is_asked_for() {
     let mut tokens = vec![0, MASK];
