@@ -143,7 +143,11 @@ impl Select {
                 if !score.of.is_probability() || score.gumbel > 0.0 || score.priors {
                     let expected = "a probability without noise or priors, for a factor";
                     let name = "score";
-                    return Err(Error::Argument { name, value: score.gumbel, expected });
+                    return Err(Error::Argument {
+                        name,
+                        value: f64::from(score.of as u8),
+                        expected,
+                    });
                 }
                 number("factor", factor)
             }
