@@ -556,6 +556,60 @@ static void remasking(void) {
   demask_destroy(context);
 }
 
+/* What a canvas says beside its tokens: bans, and scores from elsewhere. */
+static void constraints_and_priors(void) {
+  enum { POSITIONS = 9, VOCAB = 6, MASK = 5, BEST = 6 };
+  static float data[POSITIONS * VOCAB], prior[POSITIONS];
+  for (int i = 0; i < POSITIONS * VOCAB; ++i) data[i] = (float)(i * 5 % 7);
+  for (int i = 0; i < POSITIONS; ++i) prior[i] = i == BEST ? 1.5f : (float)i / 8.0f;
+  demask_context *context = make(1, DEMASK_LEVEL_AUTO, POSITIONS, 1);
+  demask_policy policy;
+  CHECK(demask_policy_decoder(DEMASK_DECODER_LLADA, 0, &policy, sizeof policy) == DEMASK_OK);
+  policy.score = DEMASK_SCORE_EXTERNAL;
+  policy.score_priors = 1;
+  static const uint32_t banned[2] = {0, 3};
+  demask_constraints constraints;
+  CHECK(demask_constraints_init(&constraints, sizeof constraints) == DEMASK_OK);
+  constraints.banned = banned;
+  constraints.n_banned = 2;
+  int32_t tokens[POSITIONS];
+  for (int i = 0; i < POSITIONS; ++i) tokens[i] = MASK;
+  demask_segment segment = {.begin = 0, .end = POSITIONS, .seed = 3};
+  demask_canvas canvas = {.struct_size = sizeof canvas,
+                          .mask_token = MASK,
+                          .tokens = tokens,
+                          .n_positions = POSITIONS,
+                          .segments = &segment,
+                          .n_segments = 1,
+                          .policies = &policy,
+                          .n_policies = 1,
+                          .segment_size = sizeof(demask_segment),
+                          .policy_size = sizeof(demask_policy),
+                          .constraints = &constraints,
+                          .prior_add = prior};
+  demask_logits logits = {.struct_size = sizeof logits,
+                          .data = data,
+                          .n_rows = POSITIONS,
+                          .vocab = VOCAB,
+                          .row_stride = VOCAB};
+  constraints.excluded = 1; /* the mask is, and no other */
+  CHECK(demask_step(context, &canvas, &logits, NULL) == DEMASK_ERR_ARGUMENT);
+  constraints.excluded = -1;
+  for (int step = 0; step < POSITIONS; ++step) {
+    /* One position a step: the largest prior first, then from the right. */
+    int at = step == 0 ? BEST : POSITIONS - step > BEST ? POSITIONS - step : POSITIONS - step - 1;
+    CHECK(tokens[at] == MASK);
+    CHECK(demask_step(context, &canvas, &logits, NULL) == DEMASK_OK);
+    int best = -1;
+    for (int v = 0; v < VOCAB; ++v) {
+      int out = v == 0 || v == 3 || v == MASK;
+      if (!out && (best < 0 || data[at * VOCAB + v] > data[at * VOCAB + best])) best = v;
+    }
+    CHECK(tokens[at] == best);
+  }
+  demask_destroy(context);
+}
+
 /* Two windows: all kinds of positions, a bad row, and what is drawn is what demask_draw draws. */
 static void steps(void) {
   enum { POSITIONS = 10, VOCAB = 7, MASK = 3 };
@@ -712,6 +766,7 @@ int main(void) {
   draws();
   steps();
   remasking();
+  constraints_and_priors();
   plans();
   return checks_end("calls");
 }
