@@ -30,14 +30,14 @@ enum {
   GRID_STEPS = 16,
   SIZE_STEPS = 10,
   SAMPLERS = 12,
-  POLICIES = 17
+  POLICIES = 15
 };
 static const double STAY = 0.9, GRID_END = 0.1;
 static const uint64_t SEED = 2024;
 static const char *const NAMES[POLICIES] = {
     "first-hitting", "euler",       "euler-sample", "euler-argmax", "random-order", "tau-leaping",
     "trapezoidal",   "extrapolated", "pre-drawn",   "tc-sizes",     "scores",       "times",
-    "dream",         "maskgit",      "fast-dllm",   "sdar-dynamic", "entropy-bound"};
+    "dream",         "maskgit",      "fast-dllm"};
 
 /* Of TC_SIZES, and of TIMES. */
 static demask_sizes *sizes_table;
@@ -117,20 +117,16 @@ static demask_canvas start(struct generation *g, int policy) {
                                               [11] = DEMASK_SAMPLER_EULER};
   static const uint32_t decoders[POLICIES] = {[12] = DEMASK_DECODER_DREAM,
                                               [13] = DEMASK_DECODER_MASKGIT,
-                                              [14] = DEMASK_DECODER_FAST_DLLM,
-                                              [15] = DEMASK_DECODER_SDAR_DYNAMIC,
-                                              [16] = DEMASK_DECODER_ENTROPY_BOUND};
+                                              [14] = DEMASK_DECODER_FAST_DLLM};
   for (uint32_t k = SAMPLERS; k < POLICIES; ++k) {
-    uint32_t steps = k == 14 || k == 16 ? 0 : SIZE_STEPS;
+    uint32_t steps = k == 14 ? 0 : SIZE_STEPS;
     CHECK(demask_policy_decoder(decoders[k], steps, &g->policies[k], size) == DEMASK_OK);
   }
   static const int32_t last_tokens[1] = {0};
   g->policies[12].last_tokens = last_tokens;
   g->policies[12].n_last_tokens = 1;
   g->policies[14].temperature = 1.0f;
-  g->policies[14].most = 5;
-  g->policies[16].temperature = 0.5f;
-  g->policies[16].threshold = 2.0;
+  g->policies[14].threshold = g->policies[14].threshold_2 = 0.5;
   for (uint32_t k = 5; k < SAMPLERS; ++k) {
     uint32_t noise = k == 7 ? DEMASK_NOISE_COSINE : DEMASK_NOISE_LINEAR;
     if (k != 9)
