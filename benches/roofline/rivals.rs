@@ -22,6 +22,16 @@ pub(crate) struct Working {
     records: Vec<Record>,
 }
 
+impl Working {
+    /// The records of a row, without probabilities yet.
+    fn records_of(&mut self, row: &[f32]) -> &mut Vec<Record> {
+        self.records.clear();
+        let record = |(&logit, id)| Record { id, logit, ..Record::default() };
+        self.records.extend(row.iter().zip(0..).map(record));
+        &mut self.records
+    }
+}
+
 /// Draws a token of a row.
 pub(crate) type Rival = fn(&mut Working, &[f32], &mut Xoshiro256PlusPlus) -> usize;
 
@@ -73,13 +83,7 @@ pub(crate) fn records_entropy(
     row: &[f32],
     _: &mut Xoshiro256PlusPlus,
 ) -> usize {
-    let records = &mut work.records;
-    records.clear();
-    records.extend(row.iter().zip(0..).map(|(&logit, id)| Record {
-        id,
-        logit,
-        ..Record::default()
-    }));
+    let records = work.records_of(row);
     let best = records.iter().fold(records[0], |a, &b| if b.logit > a.logit { b } else { a });
     let mut sum = 0.0;
     for record in &mut *records {
@@ -98,13 +102,7 @@ pub(crate) fn records_entropy(
 /// Records of (id, logit, p), sorted as a whole, softmax, the shortest head of mass 0.9, a draw from
 /// it: the top-p of llama.cpp, candle and Hugging Face.
 pub(crate) fn sort_top_p(work: &mut Working, row: &[f32], rng: &mut Xoshiro256PlusPlus) -> usize {
-    let records = &mut work.records;
-    records.clear();
-    records.extend(row.iter().zip(0..).map(|(&logit, id)| Record {
-        id,
-        logit,
-        ..Record::default()
-    }));
+    let records = work.records_of(row);
     records.sort_unstable_by(|a, b| b.logit.total_cmp(&a.logit));
     let max = records[0].logit;
     let mut sum = 0.0;
