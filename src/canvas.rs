@@ -77,6 +77,11 @@ impl Segment {
     pub(crate) fn position_key(&self, at: u32) -> Key {
         Key { position: self.origin.wrapping_add(at - self.begin), ..self.key() }
     }
+
+    /// The canvas position whose key has this position.
+    pub(crate) fn canvas_position(&self, position: u32) -> u32 {
+        self.begin + position.wrapping_sub(self.origin)
+    }
 }
 
 /// The tokens of a batch, changed in place by a step.

@@ -3,10 +3,9 @@
 use crate::constraints::Constraints;
 use crate::draw::shard::{Shard, ShardBatch, ShardRecords, ShardToken};
 use crate::draw::{
-    Batch, DrawRule, Drawn, Mixture, Outputs, RaceResult, RowState, RowStatistics, Scratch,
-    Statistics,
+    Batch, Described, DrawRule, Drawn, Judged, Mixture, Outputs, RaceResult, RowState,
+    RowStatistics, Scratch, Statistics, StatisticsRule, TopToken, draw_rows, race_rows,
 };
-use crate::draw::{StatisticsRule, TopToken, draw_rows, race_rows};
 use crate::error::{Error, shape};
 use crate::lanes::Level;
 use crate::logits::Logits;
@@ -39,8 +38,8 @@ pub struct Sampler {
     pub(crate) states: Vec<RowState>,
     /// Of each segment, what is to be known of its rows, and what is known of them; empty if no scores
     /// are wanted.
-    pub(crate) statistics: Vec<Option<StatisticsRule<'static>>>,
-    pub(crate) described: Vec<RowStatistics>,
+    pub(crate) statistics: Vec<Option<StatisticsRule>>,
+    pub(crate) judged: Vec<Judged>,
     /// The positions that a rule chooses among by their scores.
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) raced: Vec<RaceResult>,
@@ -119,7 +118,7 @@ impl SamplerBuilder {
             masses: vec![0.0; self.positions],
             states: Vec::with_capacity(self.positions),
             statistics: Vec::with_capacity(self.segments),
-            described: Vec::with_capacity(self.positions),
+            judged: Vec::with_capacity(self.positions),
             candidates: Vec::with_capacity(self.positions),
             drawn: vec![Drawn::BAD; self.positions],
             raced: vec![RaceResult::EMPTY; self.positions],
@@ -144,12 +143,12 @@ impl Sampler {
         + size_of::<Mixture>()
         + size_of::<f64>()
         + size_of::<RowState>()
-        + size_of::<RowStatistics>()
+        + size_of::<Judged>()
         + size_of::<Candidate>()
         + 2 * size_of::<u32>();
     #[cfg(feature = "capi")]
     pub(crate) const SEGMENT_SIZE: usize =
-        size_of::<DrawRule>() + size_of::<Option<StatisticsRule<'static>>>();
+        size_of::<DrawRule>() + size_of::<Option<StatisticsRule>>();
 
     /// The level that the kernels run at.
     #[must_use]
@@ -194,7 +193,7 @@ impl Sampler {
         keys: &[Key],
         draws: usize,
     ) -> Result<&[Drawn], Error> {
-        self.call(logits, draw, constraints, keys, draws, &[], RowOutputs::default)
+        self.call(logits, draw, constraints, keys, draws, None, RowOutputs::default)
     }
 
     /// Draws one token for each logits row as [`draw`](Self::draw) does, the same ones, and
@@ -234,8 +233,8 @@ impl Sampler {
         wanted: &Statistics<'_>,
         into: impl FnOnce() -> RowOutputs<'a>,
     ) -> Result<&[Drawn], Error> {
-        let statistics = StatisticsRule::new(wanted, logits)?;
-        self.call(logits, draw, constraints, keys, 1, &[Some(statistics)], into)
+        let rule = StatisticsRule::new(wanted, logits)?;
+        self.call(logits, draw, constraints, keys, 1, Some((rule, wanted)), into)
     }
 
     fn call<'a>(
@@ -245,7 +244,7 @@ impl Sampler {
         constraints: &Constraints<'_>,
         keys: &[Key],
         draws: usize,
-        statistics: &[Option<StatisticsRule<'_>>],
+        described: Option<(StatisticsRule, &Statistics<'_>)>,
         into: impl FnOnce() -> RowOutputs<'a>,
     ) -> Result<&[Drawn], Error> {
         let rules = &[DrawRule::new(draw)?];
@@ -256,10 +255,17 @@ impl Sampler {
         let Self { level, threads, drawn, scratch, .. } = self;
         self.filled = rows * draws;
         let filled = rows * draws;
-        let (rows, rule_of, mixtures) = (&[], &[], &[]);
-        let batch =
-            Batch { logits, constraints, keys, rows, rules, rule_of, draws, statistics, mixtures };
+        let statistics = &described.map(|(rule, _)| Some(rule));
+        let batch = Batch {
+            rules,
+            draws,
+            statistics: statistics.as_slice(),
+            against: described.and_then(|(_, wanted)| wanted.against.as_ref()),
+            given: described.map_or(&[], |(_, wanted)| wanted.given),
+            ..Batch::new(logits, constraints, keys)
+        };
         let RowOutputs { statistics, top } = into();
+        let statistics = Described::Rows(statistics);
         let out = Outputs { drawn: &mut drawn[..filled], statistics, top };
         draw_batch(*level, threads, &batch, out, scratch);
         Ok(self.drawn())
@@ -323,17 +329,7 @@ impl Sampler {
         self.reserve(rows, vocab)?;
         let Self { level, threads, raced, scratch, .. } = self;
         let raced = &mut raced[..rows];
-        let batch = Batch {
-            logits,
-            constraints,
-            keys,
-            rows: &[],
-            rules: &[rule],
-            rule_of: &[],
-            draws: 1,
-            statistics: &[],
-            mixtures: &[],
-        };
+        let batch = Batch { rules: &[rule], ..Batch::new(logits, constraints, keys) };
         threads.split(rows, &mut *raced, scratch, rows * vocab, |jobs, out, scratch| {
             race_rows(*level, &batch, offset, jobs, out, scratch);
         });
@@ -361,7 +357,7 @@ impl Sampler {
         records: &mut ShardRecords,
     ) -> Result<(), Error> {
         let (rows, vocab) = (logits.rows(), logits.vocab());
-        let batch = shard_batch(logits, constraints, &[]);
+        let batch = Batch::new(logits, constraints, &[]);
         let batch = ShardBatch::new(batch, shard, temperature)?;
         self.reserve(0, vocab)?;
         let out = batch.prepare(given, temperature, records)?;
@@ -397,7 +393,7 @@ impl Sampler {
         {
             shape(length == rows, name, length, "as many as the logits rows,", rows)?;
         }
-        let batch = ShardBatch::new(shard_batch(logits, constraints, keys), shard, temperature)?;
+        let batch = ShardBatch::new(Batch::new(logits, constraints, keys), shard, temperature)?;
         batch.draw_tokens(self.level, blocks, tokens);
         Ok(())
     }
@@ -415,16 +411,6 @@ impl Sampler {
         }
         Ok(())
     }
-}
-
-/// Rows without rules.
-fn shard_batch<'a>(
-    logits: &'a Logits<'a>,
-    constraints: &'a Constraints<'a>,
-    keys: &'a [Key],
-) -> Batch<'a> {
-    let (rows, rules, rule_of, statistics, mixtures) = (&[], &[], &[], &[], &[]);
-    Batch { logits, constraints, keys, rows, rules, rule_of, draws: 1, statistics, mixtures }
 }
 
 /// Draws the rows of a batch on as many threads as they are worth.

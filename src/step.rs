@@ -3,14 +3,14 @@
 
 use crate::canvas::{Canvas, PositionState};
 use crate::draw::{
-    Batch, DrawRule, Drawn, Mixture, Outputs, RowState, RowStatistics, StatisticsRule, Temperature,
-    row_masses,
+    Batch, Described, DrawRule, Drawn, Judged, Mixture, Outputs, RowState, RowStatistics,
+    StatisticsRule, Temperature, row_masses,
 };
 use crate::error::{Error, shape};
 use crate::logits::Logits;
 use crate::plan::{Plan, PlannedSegment};
 use crate::policy::Policy;
-use crate::rng::Purpose;
+use crate::rng::{Key, Purpose};
 use crate::sampler::{Sampler, draw_batch};
 use crate::select::{Candidate, Select, by_row};
 use crate::stop::Finish;
@@ -110,8 +110,23 @@ impl Sampler {
         row_of: impl Fn(usize, u32) -> usize,
     ) -> StepReport {
         self.decide(canvas, plan, logits, &row_of);
+        self.draw_planned(canvas, plan, logits, row_of);
+        self.select(canvas, plan);
+        self.spread(plan.rows().len());
+        self.update(canvas, plan)
+    }
+
+    /// Draws a token for each row of the plan that is to be drawn from, and judges it if its policy
+    /// looks at scores.
+    fn draw_planned(
+        &mut self,
+        canvas: &Canvas<'_>,
+        plan: &Plan,
+        logits: &Logits<'_>,
+        row_of: impl Fn(usize, u32) -> usize,
+    ) {
         let Self { level, threads, rows, keys, rule_of, rules, mixtures, states, .. } = self;
-        let Self { statistics, described, .. } = self;
+        let Self { statistics, judged, drawn, scratch, .. } = self;
         rows.clear();
         keys.clear();
         rule_of.clear();
@@ -133,39 +148,32 @@ impl Sampler {
             statistics.clear();
         }
         let constraints = canvas.constraints();
-        let batch = Batch {
-            logits,
-            constraints: &constraints,
-            keys,
-            rows,
-            rules,
-            rule_of,
-            draws: 1,
-            statistics,
-            mixtures,
+        let plain = Batch::new(logits, &constraints, keys);
+        let batch = Batch { rows, rules, rule_of, statistics, mixtures, ..plain };
+        let judge = judge(canvas, plan, keys, rule_of);
+        judged.clear();
+        judged.resize(batch.keys.len(), Judged::NONE);
+        let drawn = &mut drawn[..batch.keys.len()];
+        let statistics = match statistics.is_empty() {
+            true => Described::NONE,
+            false => Described::Judged(judged, &judge),
         };
-        described.clear();
-        if !batch.statistics.is_empty() {
-            described.resize(batch.keys.len(), RowStatistics::BAD);
-        }
-        let drawn = &mut self.drawn[..batch.keys.len()];
-        let out = Outputs { drawn, statistics: described, top: &mut [] };
-        draw_batch(*level, threads, &batch, out, &mut self.scratch);
-        self.select(canvas, plan);
-        self.spread(plan.rows().len());
+        let out = Outputs { drawn, statistics, top: &mut [] };
+        draw_batch(*level, threads, &batch, out, scratch);
+    }
 
+    /// Writes what was chosen, and advances every segment by one step.
+    fn update(&self, canvas: &mut Canvas<'_>, plan: &Plan) -> StepReport {
         let mut report = StepReport::default();
-        let mut described = self.described.iter();
+        let mut judged = self.judged.iter();
         for (i, planned) in plan.segments().iter().enumerate() {
             let mut revealed = 0;
             for k in rows_of(plan, i) {
                 let drawn = self.drawn[k];
-                // Rows were described in the order in which they were drawn from.
+                // Rows were judged in the order in which they were drawn from.
                 let is_drawn = self.states[k] == RowState::Drawn;
-                let row = if is_drawn { described.next() } else { None };
-                // NaN where other segments were described.
-                let known = row.map(|row| row.probability).filter(|p| !p.is_nan());
-                let probability = known.unwrap_or(0.0) as f32;
+                let row = if is_drawn { judged.next() } else { None };
+                let probability = row.map_or(0.0, |row| row.probability);
                 let state = PositionState { step: planned.step + 1, probability };
                 revealed += usize::from(reveal(canvas, plan.rows()[k], drawn, state));
                 report.bad_rows += usize::from(drawn.state == RowState::Bad);
@@ -219,17 +227,7 @@ impl Sampler {
             mixtures.extend(plan.mixtures().get(k));
         }
         let constraints = canvas.constraints();
-        let batch = Batch {
-            logits,
-            constraints: &constraints,
-            keys: &[],
-            rows,
-            rules: &[],
-            rule_of: &[],
-            draws: 1,
-            statistics: &[],
-            mixtures,
-        };
+        let batch = Batch { rows, mixtures, ..Batch::new(logits, &constraints, &[]) };
         let (jobs, masses) = (rows.len(), &mut masses[..rows.len()]);
         threads.split(jobs, &mut *masses, scratch, jobs * logits.vocab(), |jobs, out, scratch| {
             row_masses(*level, &batch, jobs, out, scratch);
@@ -251,7 +249,8 @@ impl Sampler {
 
     /// Where scores decide, keeps the positions masked that are not chosen.
     fn select(&mut self, canvas: &Canvas<'_>, plan: &Plan) {
-        let Self { states, drawn, described, candidates, .. } = self;
+        let Self { states, drawn, judged, statistics, keys, rule_of, candidates, .. } = self;
+        let judge = judge(canvas, plan, keys, rule_of);
         let mut jobs = 0;
         for (i, (planned, segment)) in plan.segments().iter().zip(canvas.segments()).enumerate() {
             let rows = rows_of(plan, i);
@@ -264,15 +263,18 @@ impl Sampler {
             let steps = (segment.step, schedule.steps);
             candidates.clear();
             for &at in &plan.rows()[rows] {
-                let (job, Drawn { token, state }) = (jobs, drawn[jobs]);
+                let (job, drawn) = (jobs, drawn[jobs]);
                 jobs += 1;
-                if state != RowState::Drawn {
+                if drawn.state != RowState::Drawn {
                     continue;
                 }
-                let row = described.get(job).unwrap_or(&RowStatistics::BAD);
-                let (key, prior) = (segment.position_key(at), canvas.prior(at));
-                let order = score.order(row, token, key, prior, steps);
-                let (entropy, job) = (row.entropy, job as u32);
+                let is_judged = statistics.get(i).is_some_and(Option::is_some);
+                let Judged { order, entropy, .. } = match is_judged {
+                    true => judged[job],
+                    // Its score does not look at the row.
+                    false => judge(job, drawn, &RowStatistics::BAD),
+                };
+                let job = job as u32;
                 candidates.push(Candidate { order, entropy, at, job, chosen: false });
             }
             let chosen = select.choose(score, candidates, size, steps);
@@ -315,6 +317,30 @@ fn check_earlier(plan: &Plan, logits: &Logits<'_>) -> Result<(), Error> {
     shape(!missing, "earlier rows", 0, "as many as the logits rows,", logits.rows())
 }
 
+/// Makes of each row what its segment's policy keeps of it.
+fn judge<'a>(
+    canvas: &'a Canvas<'_>,
+    plan: &'a Plan,
+    keys: &'a [Key],
+    segment_of: &'a [u32],
+) -> impl Fn(usize, Drawn, &RowStatistics) -> Judged + Sync + 'a {
+    move |job, drawn, row| {
+        let (i, key) = (segment_of[job] as usize, keys[job]);
+        let segment = &canvas.segments()[i];
+        let Policy { score, schedule, .. } = canvas.policy(segment);
+        let order = match plan.segments()[i].by_score {
+            Some(_) => {
+                let prior = canvas.prior(segment.canvas_position(key.position));
+                score.order(row, drawn.token, key, prior, (segment.step, schedule.steps))
+            }
+            None => f64::NAN,
+        };
+        // That of a bad row is NaN.
+        let probability = row.probability.max(0.0) as f32;
+        Judged { order, entropy: row.entropy, probability }
+    }
+}
+
 /// How a segment's rows are drawn at this step: a finish by argmax is a step at temperature 0.
 fn step_rule(policy: &Policy<'_>, step: u32) -> DrawRule {
     let finishing = policy.calls().is_some_and(|calls| step >= calls);
@@ -325,14 +351,11 @@ fn step_rule(policy: &Policy<'_>, step: u32) -> DrawRule {
 }
 
 /// What is to be known of a segment's rows for its scores.
-fn statistics_rule(
-    policy: &Policy<'_>,
-    planned: &PlannedSegment,
-) -> Option<StatisticsRule<'static>> {
+fn statistics_rule(policy: &Policy<'_>, planned: &PlannedSegment) -> Option<StatisticsRule> {
     let by_confidence = policy.update.remask().is_some_and(|rule| rule.by_confidence);
     let scored =
         planned.by_score.is_some() && (policy.score.reads_row() || policy.select.reads_entropy());
     let reads_row = scored || by_confidence;
     let temperature = Temperature::new(policy.score.temperature).ok().filter(|_| reads_row)?;
-    Some(StatisticsRule::of_law(temperature))
+    Some(StatisticsRule { temperature, compares: false })
 }

@@ -57,7 +57,7 @@ pub(super) struct Elements<'a, E> {
 macro_rules! run_batch {
     ($level:expr, $batch:expr, |$elements:ident| $kernel:expr) => {{
         // These have the type of the logits; without them there is nothing that could be read.
-        let compared = $batch.against();
+        let compared = $batch.against;
         let earlier = $batch.logits.earlier();
         let others = [
             $batch.logits.guide().map(Guide::data),
@@ -124,7 +124,7 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
             let out = out.drawn;
             return s.call(short::DrawRows { batch, data, excluded, jobs, out, cells, list });
         }
-        let Outputs { drawn, statistics, top } = out;
+        let Outputs { drawn, mut statistics, top } = out;
         let width = top.len() / jobs.len();
         for ((i, k), drawn) in jobs.enumerate().zip(drawn.chunks_mut(batch.draws)) {
             let (key, rule) = (&batch.keys[k], batch.rule(k));
@@ -136,19 +136,22 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
                     continue;
                 };
                 let row = Row::new(&copy[..vocab], excluded);
-                let (other, described) = (None, None);
-                s.call(DrawRow { row, other, rule, key, cells, list, described, drawn });
+                let (other, wanted) = (None, None);
+                s.call(DrawRow { row, other, rule, key, cells, list, wanted, drawn });
                 continue;
             }
-            let described = batch.statistics(k).map(|wanted| Described {
-                wanted,
-                given: wanted.given_of(batch.row(k)),
-                out: statistics.get_mut(i),
+            let mut described = RowStatistics::BAD;
+            let rule_of_statistics = batch.statistics(k);
+            let wanted = rule_of_statistics.map(|rule| Wanted {
+                rule,
+                given: batch.given(k),
+                out: statistics.is_some().then_some(&mut described),
                 top: &mut top[i * width..(i + 1) * width],
                 sums: &mut *sums,
             });
             // What the row is compared with, as it stands in memory.
-            let other = batch.against().map(|against| {
+            let compares = rule_of_statistics.is_some_and(|rule| rule.compares);
+            let other = batch.against.filter(|_| compares).map(|against| {
                 let start = against.start(batch.row(k));
                 (against, &others[start..start + vocab])
             });
@@ -162,18 +165,21 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
                     &*compared
                 });
                 let row = Row::new(&*copy, excluded);
-                s.call(DrawRow { row, other, rule, key, cells, list, described, drawn });
+                s.call(DrawRow { row, other, rule, key, cells, list, wanted, drawn });
             } else {
                 let (row, other) = (Row::new(logits(k), excluded), other.map(|(_, row)| row));
-                s.call(DrawRow { row, other, rule, key, cells, list, described, drawn });
+                s.call(DrawRow { row, other, rule, key, cells, list, wanted, drawn });
+            }
+            if rule_of_statistics.is_some() {
+                statistics.put(i, k, drawn[0], &described);
             }
         }
     }
 }
 
 /// What is wanted of a row beside its tokens, and where it goes.
-pub(super) struct Described<'a> {
-    pub(super) wanted: &'a StatisticsRule<'a>,
+pub(super) struct Wanted<'a> {
+    pub(super) rule: &'a StatisticsRule,
     pub(super) given: Option<usize>,
     pub(super) out: Option<&'a mut RowStatistics>,
     pub(super) top: &'a mut [TopToken],
@@ -189,7 +195,7 @@ pub(super) struct DrawRow<'a, E> {
     pub(super) key: &'a Key,
     pub(super) cells: &'a mut Cells,
     pub(super) list: &'a mut List,
-    pub(super) described: Option<Described<'a>>,
+    pub(super) wanted: Option<Wanted<'a>>,
     pub(super) drawn: &'a mut [Drawn],
 }
 
@@ -198,8 +204,10 @@ impl<E: Element> Kernel for DrawRow<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let Self { row, other, rule, key, cells, list, described, drawn } = self;
-        let Some(Described { wanted, given, out, top, sums }) = described else {
+        let Self { row, other, rule, key, cells, list, wanted, drawn } = self;
+        let Some(Wanted { rule: &StatisticsRule { temperature, .. }, given, out, top, sums }) =
+            wanted
+        else {
             if rule.is_race() && rule.is_unfiltered(row.logits.len()) {
                 let (row, kept, max) = (&row, Kept::ALL, f32::INFINITY);
                 return s.call(DrawRaces { row, rule, top_p: 1.0, max, kept, key, out: drawn });
@@ -207,7 +215,6 @@ impl<E: Element> Kernel for DrawRow<'_, E> {
             let (max, nan) = row.maxima(s, cells.maxima(row.vectors()));
             return s.call(Choose { row: &row, max, nan, rule, key, cells, list, drawn });
         };
-        let temperature = wanted.temperature();
         let sweep = Sweep { row: &row, temperature, cells: &mut *cells, sums: &mut *sums };
         let (max, nan) = s.call(sweep);
         let bad = nan || !max.is_finite();

@@ -44,17 +44,7 @@ pub fn law(
     constraints.check(logits.rows(), logits.vocab()).ok()?;
     let rule = DrawRule::new(draw).ok().filter(|rule| !rule.temperature.greedy)?;
     let keys = [Key::default()];
-    let batch = Batch {
-        logits,
-        constraints,
-        keys: &keys,
-        rows: &[],
-        rules: &[rule],
-        rule_of: &[],
-        draws: 1,
-        statistics: &[],
-        mixtures: &[],
-    };
+    let batch = Batch { rules: &[rule], ..Batch::new(logits, constraints, &keys) };
     let scratch = &mut Scratch::new(logits.vocab());
     let mut shares =
         run_batch!(level, batch, |elements| Count { elements, batch: &batch, scratch })?;

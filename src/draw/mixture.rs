@@ -247,7 +247,8 @@ mod tests {
     use crate::constraints::Constraints;
     use crate::draw::element::Element;
     use crate::draw::{
-        Batch, DrawRule, Drawn, Outputs, RowState, Scratch, Temperature, draw_rows, oracle,
+        Batch, Described, DrawRule, Drawn, Outputs, RowState, Scratch, Temperature, draw_rows,
+        oracle,
     };
     use crate::lanes::Level;
     use crate::logits::{Logits, LogitsData};
@@ -288,17 +289,9 @@ mod tests {
     fn outcome(level: Level, logits: &Logits<'_>, excluded: Option<u32>, mix: Mixture) -> Outcome {
         let constraints = Constraints::excluding(excluded);
         let rules = [DrawRule::new(&Draw::at(1.0)).expect("a fine draw")];
-        let batch = Batch {
-            logits,
-            constraints: &constraints,
-            keys: &[Key { stream: 5, ..Key::default() }],
-            rows: &[],
-            rules: &rules,
-            rule_of: &[],
-            draws: 1,
-            statistics: &[],
-            mixtures: &[mix],
-        };
+        let keys = [Key { stream: 5, ..Key::default() }];
+        let plain = Batch::new(logits, &constraints, &keys);
+        let batch = Batch { rules: &rules, mixtures: &[mix], ..plain };
         let mut scratch = Scratch::new(logits.vocab());
         let mut mass = [0.0];
         row_masses(level, &batch, 0..1, &mut mass, &mut scratch);
@@ -307,7 +300,7 @@ mod tests {
             level,
             &batch,
             0..1,
-            Outputs { drawn: &mut drawn, statistics: &mut [], top: &mut [] },
+            Outputs { drawn: &mut drawn, statistics: Described::NONE, top: &mut [] },
             &mut scratch,
         );
         Outcome { mass: mass[0], drawn: drawn[0], row: scratch.staged.to_vec() }

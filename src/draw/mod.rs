@@ -94,32 +94,123 @@ pub(crate) struct Batch<'a> {
     /// How many tokens are drawn from each row.
     pub(crate) draws: usize,
     /// What else is computed of each row, by its rule; empty if nothing is.
-    pub(crate) statistics: &'a [Option<StatisticsRule<'a>>],
+    pub(crate) statistics: &'a [Option<StatisticsRule>],
+    /// The rows that those with statistics are compared with, if their rule says so.
+    pub(crate) against: Option<&'a Logits<'a>>,
+    /// Of each job, a token whose probability is wanted, or [`NOT_GIVEN`]; empty if none is.
+    pub(crate) given: &'a [u32],
     /// Of each job, what is drawn from in place of its row; empty if all are drawn from as they are.
     pub(crate) mixtures: &'a [Mixture],
 }
+
+/// No token is given for a job.
+pub(crate) const NOT_GIVEN: u32 = u32::MAX;
 
 /// Where the outcomes of some jobs go: the draws of each, and its statistics and its largest
 /// logits, if any are wanted.
 pub(crate) struct Outputs<'a> {
     pub(crate) drawn: &'a mut [Drawn],
-    pub(crate) statistics: &'a mut [RowStatistics],
+    pub(crate) statistics: Described<'a>,
     pub(crate) top: &'a mut [TopToken],
+}
+
+/// Where the statistics of jobs go. An empty slice for nowhere.
+pub(crate) enum Described<'a> {
+    Rows(&'a mut [RowStatistics]),
+    /// What is made of them at once, a quarter as long.
+    Judged(&'a mut [Judged], &'a Judge<'a>),
+}
+
+/// Makes what is kept of a job, given what was drawn for it.
+pub(crate) type Judge<'a> = dyn Fn(usize, Drawn, &RowStatistics) -> Judged + Sync + 'a;
+
+/// What a step keeps of a row that is described.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judged {
+    /// What stands for the score of its position: the larger, the surer.
+    pub(crate) order: f64,
+    /// The entropy of its law.
+    pub(crate) entropy: f64,
+    /// The probability of its drawn token; 0 for a bad row.
+    pub(crate) probability: f32,
+}
+
+impl Judged {
+    /// That of a row which is not described.
+    pub(crate) const NONE: Self = Self { order: f64::NAN, entropy: f64::NAN, probability: 0.0 };
+}
+
+impl<'a> Described<'a> {
+    /// Nowhere.
+    pub(crate) const NONE: Self = Self::Rows(&mut []);
+
+    fn split_at(self, first: usize, jobs: usize) -> (Self, Self) {
+        match self {
+            Self::Rows(rows) => {
+                let (rows, after) = rows.split_at(first, jobs);
+                (Self::Rows(rows), Self::Rows(after))
+            }
+            Self::Judged(rows, judge) => {
+                let (rows, after) = rows.split_at(first, jobs);
+                (Self::Judged(rows, judge), Self::Judged(after, judge))
+            }
+        }
+    }
+
+    /// Whether there is a place for each job.
+    fn is_some(&self) -> bool {
+        match self {
+            Self::Rows(rows) => !rows.is_empty(),
+            Self::Judged(rows, _) => !rows.is_empty(),
+        }
+    }
+
+    /// Writes the statistics of job `k`, the `i`-th of those here, if there is a place for them.
+    fn put(&mut self, i: usize, k: usize, drawn: Drawn, statistics: &RowStatistics) {
+        match self {
+            Self::Rows(rows) => {
+                if let Some(row) = rows.get_mut(i) {
+                    *row = *statistics;
+                }
+            }
+            Self::Judged(rows, judge) => rows[i] = judge(k, drawn, statistics),
+        }
+    }
 }
 
 impl Split for Outputs<'_> {
     fn split_at(self, first: usize, jobs: usize) -> (Self, Self) {
         let Self { drawn, statistics, top } = self;
-        let (drawn, drawn_after) = drawn.split_at_mut(drawn.len() / jobs * first);
-        let (statistics, statistics_after) =
-            statistics.split_at_mut(statistics.len() / jobs * first);
-        let (top, top_after) = top.split_at_mut(top.len() / jobs * first);
+        let (drawn, drawn_after) = drawn.split_at(first, jobs);
+        let (statistics, statistics_after) = statistics.split_at(first, jobs);
+        let (top, top_after) = top.split_at(first, jobs);
         let after = Self { drawn: drawn_after, statistics: statistics_after, top: top_after };
         (Self { drawn, statistics, top }, after)
     }
 }
 
 impl<'a> Batch<'a> {
+    /// Row after row, without rules.
+    pub(crate) const fn new(
+        logits: &'a Logits<'a>,
+        constraints: &'a Constraints<'a>,
+        keys: &'a [Key],
+    ) -> Self {
+        Self {
+            logits,
+            constraints,
+            keys,
+            rows: &[],
+            rules: &[],
+            rule_of: &[],
+            draws: 1,
+            statistics: &[],
+            against: None,
+            given: &[],
+            mixtures: &[],
+        }
+    }
+
     /// The logical row of job `k`.
     #[inline(always)]
     fn row(&self, k: usize) -> usize {
@@ -146,13 +237,14 @@ impl<'a> Batch<'a> {
 
     /// What else is computed of job `k`.
     #[inline(always)]
-    fn statistics(&self, k: usize) -> Option<&'a StatisticsRule<'a>> {
+    fn statistics(&self, k: usize) -> Option<&'a StatisticsRule> {
         self.statistics.get(self.rule_place(k))?.as_ref()
     }
 
-    /// The rows that all those with statistics are compared with.
-    fn against(&self) -> Option<&'a Logits<'a>> {
-        self.statistics.first()?.as_ref()?.against()
+    /// The token that was given for job `k`.
+    fn given(&self, k: usize) -> Option<usize> {
+        let given = self.given.get(k).filter(|&&token| token != NOT_GIVEN);
+        given.map(|&token| token as usize)
     }
 }
 

@@ -91,8 +91,8 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
                 for (k, drawn) in (begin..end).zip(drawn.chunks_mut(1)) {
                     let row = Row { logits: logits(k), excluded, size: 1 };
                     let (key, cells, list) = (&batch.keys[k], &mut *cells, &mut *list);
-                    let (other, described) = (None, None);
-                    s.call(DrawRow { row, other, rule, key, cells, list, described, drawn });
+                    let (other, wanted) = (None, None);
+                    s.call(DrawRow { row, other, rule, key, cells, list, wanted, drawn });
                 }
             }
             begin = end;

@@ -96,18 +96,18 @@ impl Default for Statistics<'_> {
     }
 }
 
-/// Checked [`Statistics`], as the kernels want them.
+/// Checked [`Statistics`], as the kernels want them, without the rows and tokens of a call.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StatisticsRule<'a> {
-    temperature: Temperature,
-    given: &'a [u32],
-    against: Option<Logits<'a>>,
+pub(crate) struct StatisticsRule {
+    pub(crate) temperature: Temperature,
+    /// Whether rows are compared with others.
+    pub(crate) compares: bool,
 }
 
-impl<'a> StatisticsRule<'a> {
+impl StatisticsRule {
     /// Checks what is wanted of these logits.
-    pub(crate) fn new(wanted: &Statistics<'a>, logits: &Logits<'_>) -> Result<Self, Error> {
-        let Statistics { temperature, given, against } = *wanted;
+    pub(crate) fn new(wanted: &Statistics<'_>, logits: &Logits<'_>) -> Result<Self, Error> {
+        let Statistics { temperature, given, ref against } = *wanted;
         if temperature == 0.0 {
             let (name, expected) = ("statistics.temperature", "at least 1e-30");
             return Err(Error::Argument { name, value: 0.0, expected });
@@ -119,32 +119,11 @@ impl<'a> StatisticsRule<'a> {
         for &token in given {
             shape((token as usize) < vocab, "given token", token as usize, "below vocab,", vocab)?;
         }
-        if let Some(against) = &against {
+        if let Some(against) = against {
             logits.check_alike(against, "compared rows", "compared vocab", "compared bits")?;
             shape(against.guide().is_none(), "guides of compared rows", 1, "exactly", 0)?;
         }
-        Ok(Self { temperature, given, against })
-    }
-
-    /// Of the law at a temperature above 0, and nothing else.
-    pub(crate) const fn of_law(temperature: Temperature) -> Self {
-        Self { temperature, given: &[], against: None }
-    }
-
-    #[inline(always)]
-    pub(super) fn temperature(&self) -> Temperature {
-        self.temperature
-    }
-
-    #[inline(always)]
-    pub(super) fn against(&self) -> Option<&Logits<'a>> {
-        self.against.as_ref()
-    }
-
-    /// The token that was given for a logical row.
-    #[inline(always)]
-    pub(super) fn given_of(&self, row: usize) -> Option<usize> {
-        self.given.get(row).map(|&token| token as usize)
+        Ok(Self { temperature, compares: against.is_some() })
     }
 }
 
