@@ -32,6 +32,11 @@ pub struct PositionState {
     /// The token's probability in that step, in the law of the policy's
     /// [`Score`](crate::policy::Score); 0 if that was not computed.
     pub probability: f32,
+    /// Of a masked position, for how many steps in a row its law has hardly changed
+    /// ([`Select::Stable`](crate::Select::Stable)); else 0.
+    pub stable: u32,
+    /// The most likely token of the position in step `step`, where that was computed; else 0.
+    pub argmax: i32,
 }
 
 /// The active window of one request: positions `begin..end` of the canvas, and the state of its
@@ -65,6 +70,15 @@ pub struct Segment {
     /// ln(1 − α) at the time of the latest network output, for extrapolating policies; 0 before the
     /// first one.
     pub output_log_masked: f64,
+    /// How many positions the latest step revealed.
+    pub revealed: u32,
+    /// How many steps in a row have changed nothing: no position, or, where all positions are looked
+    /// at anew in every step, the likeliest token of none.
+    pub settled: u32,
+    /// How many steps have been made that began without a mask.
+    pub extra_steps: u32,
+    /// The mean entropy of the rows of the latest step in nats; 0 if that was not computed.
+    pub mean_entropy: f64,
 }
 
 impl Segment {
@@ -106,7 +120,8 @@ impl<'a> Canvas<'a> {
     ///
     /// # Errors
     /// A segment out of range or order, its policy index past `policies`, its `step` at the end of
-    /// its range, its `log_masked` or `output_log_masked` above 0 or NaN, or a policy with a parameter out of range.
+    /// its range, its `log_masked` or `output_log_masked` above 0 or NaN, its `mean_entropy` below 0
+    /// or NaN, or a policy with a parameter out of range.
     pub fn new(
         tokens: &'a mut [i32],
         mask_token: i32,
@@ -135,6 +150,11 @@ impl<'a> Canvas<'a> {
                     let expected = "a number of at most 0";
                     return Err(Error::Argument { name, value, expected });
                 }
+            }
+            let value = segment.mean_entropy;
+            if value.is_nan() || value < 0.0 {
+                let (name, expected) = ("segment mean_entropy", "a number of at least 0");
+                return Err(Error::Argument { name, value, expected });
             }
             previous_end = end;
         }
@@ -284,6 +304,18 @@ impl<'a> Canvas<'a> {
 
     pub(crate) fn segments_mut(&mut self) -> &mut [Segment] {
         self.segments
+    }
+
+    /// Whether position `at` is masked or committed: what is not given, and not out.
+    pub(crate) fn is_open(&self, at: u32) -> bool {
+        matches!(self.kind(at), PositionKind::MASKED | PositionKind::COMMITTED)
+    }
+
+    /// Notes what is known of a position whose token stays.
+    pub(crate) fn note(&mut self, at: u32, state: PositionState) {
+        if let Some(states) = &mut self.states {
+            states[at as usize] = state;
+        }
     }
 
     /// Writes a token; only rooms in `update` call this.

@@ -12,6 +12,7 @@ use crate::select::{
     Masked, Select, bernoulli, by_row, first_hitting, predrawn, random_order, sequential,
 };
 use crate::stop::{Phase, phase};
+use crate::update::{Posterior, Update};
 
 /// The positions that will move at the next step, chosen before the network runs. All masked ones of
 /// a segment whose rows decide that themselves, or whose next step will read them again.
@@ -53,6 +54,10 @@ pub(crate) struct PlannedSegment {
     pub(crate) by_row: Option<ByRow>,
     /// The size of the step, if scores decide which of the rows move.
     pub(crate) by_score: Option<u32>,
+    /// What becomes of the positions of a uniform-state model.
+    pub(crate) posterior: Option<Posterior>,
+    /// How many masks there are.
+    pub(crate) masks: u32,
 }
 
 /// How a row's mass becomes the probability that its position moves.
@@ -222,16 +227,20 @@ impl Plan {
         grid_step: impl FnOnce() -> GridStep,
     ) -> Result<(), Error> {
         let Self { rows, ranks, chosen, hits, mixtures, remasked, .. } = self;
-        if let Some(remask) = policy.update.remask() {
-            let positions = canvas.tokens().len();
-            let kinds = canvas.kinds().map_or(0, <[PositionKind]>::len);
-            shape(kinds == positions, "kinds", kinds, "as many as the tokens,", positions)?;
-            let states = canvas.states().map_or(0, <[PositionState]>::len);
-            let fits = states == positions || !remask.by_confidence;
-            shape(fits, "states", states, "as many as the tokens,", positions)?;
-        }
+        let update = &policy.update;
+        let positions = canvas.tokens().len();
+        let kinds = canvas.kinds().map_or(0, <[PositionKind]>::len);
+        let fits = kinds == positions || matches!(update, Update::Reveal) || update.is_maskless();
+        shape(fits, "kinds", kinds, "as many as the tokens,", positions)?;
+        let states = canvas.states().map_or(0, <[PositionState]>::len);
+        let fits = states == positions || !policy.reads_states();
+        shape(fits, "states", states, "as many as the tokens,", positions)?;
         let masked = &Masked::find(level, canvas, segment, &mut self.masked);
         let masks = masked.count();
+        let open = match update.revises() {
+            true => Masked::find_open(canvas, segment, ranks).count(),
+            false => masks,
+        };
         let mut planned = PlannedSegment {
             step: segment.step,
             initial_masks: if segment.initial_masks == 0 { masks } else { segment.initial_masks },
@@ -240,6 +249,8 @@ impl Plan {
             reads_earlier: false,
             by_row: None,
             by_score: None,
+            posterior: None,
+            masks,
         };
         let schedule = &policy.schedule;
         let noise = schedule.noise;
@@ -247,14 +258,21 @@ impl Plan {
             0 => 1,
             steps => {
                 let key = segment.position_key(segment.begin);
-                schedule.sizes.size(planned.initial_masks, masks, segment.step, steps, key)
+                // All places are given anew where all positions compete for them.
+                let (initial, left) = match update {
+                    Update::Replan(_) => (open, open),
+                    _ => (planned.initial_masks, masks),
+                };
+                schedule.sizes.size(initial, left, segment.step, steps, key)
             }
         };
         let predrawn = || predrawn::Predrawn::new(segment.key(), segment.origin);
         let begin = rows.len();
-        let phase = phase(policy, segment.step, masks);
+        let phase = phase(policy, segment, masks, open);
         if phase == Phase::Decode && policy.is_by_size() {
-            schedule.sizes.check(planned.initial_masks, schedule.steps)?;
+            let initial =
+                if matches!(update, Update::Replan(_)) { open } else { planned.initial_masks };
+            schedule.sizes.check(initial, schedule.steps)?;
         }
         let time = match (phase, policy.select) {
             (Phase::Done, _) => 0.0,
@@ -309,11 +327,22 @@ impl Plan {
             (Phase::Decode, select) if select.is_by_score() => {
                 let size = size();
                 // A step of no positions needs no network.
-                if size > 0 || !matches!(select, Select::TopK | Select::Neighbours(_)) {
+                if update.revises() {
+                    Masked::find_open(canvas, segment, ranks).push_all(rows);
+                } else if size > 0 || !matches!(select, Select::TopK | Select::Neighbours(_)) {
                     masked.push_all(rows);
                 }
                 planned.by_score = Some(size);
+                planned.reads_earlier = select.stable().is_some() && segment.step > 0;
                 time_by_size(policy, segment.step, masks, planned.initial_masks)
+            }
+            (Phase::Decode, Select::Bernoulli) if update.revises() => {
+                Masked::find_open(canvas, segment, ranks).push_all(rows);
+                let (t, s) = policy.grid_step(segment.step);
+                let (noisy, noisy_after) =
+                    (libm::exp(noise.log_masked(t)), libm::exp(noise.log_masked(s)));
+                planned.posterior = Some(Posterior { alpha: noise.alpha(t), noisy, noisy_after });
+                t
             }
             (Phase::Decode, Select::Bernoulli) => {
                 let GridStep { time, choice, remask } = grid_step();
@@ -387,14 +416,11 @@ impl Plan {
         }
         for (segment, ends) in segments.iter().zip(self.offsets.windows(2)) {
             for &at in &self.rows[ends[0] as usize..ends[1] as usize] {
-                let stands = (segment.begin..segment.end).contains(&at) && canvas.is_masked(at);
-                shape(
-                    stands,
-                    "planned row",
-                    at as usize,
-                    "a masked position below",
-                    segment.end as usize,
-                )?;
+                let revises = canvas.policy(segment).update.revises();
+                let moves = if revises { canvas.is_open(at) } else { canvas.is_masked(at) };
+                let stands = (segment.begin..segment.end).contains(&at) && moves;
+                let (expected, end) = ("a masked position below", segment.end as usize);
+                shape(stands, "planned row", at as usize, expected, end)?;
             }
         }
         for &at in &self.remasked {
@@ -423,6 +449,7 @@ impl Sampler {
 /// The time of a step that is not timed by a grid: without steps, that at which as many are masked.
 fn time_by_size(policy: &Policy<'_>, step: u32, masks: u32, initial: u32) -> f64 {
     match policy.schedule.steps {
+        0 if masks == 0 => 0.0,
         0 => policy.schedule.noise.time(libm::log(f64::from(masks) / f64::from(initial)).min(0.0)),
         _ => policy.grid_time(step),
     }

@@ -61,6 +61,12 @@ pub enum Purpose {
     /// Which committed positions of a segment are remasked; `position` is 0 unless each has a
     /// probability of its own.
     Remask = 12,
+    /// What becomes of a position of a uniform-state model.
+    Route = 13,
+    /// The random token of a position.
+    NoiseToken = 14,
+    /// The random token that a position starts with.
+    FirstNoise = 15,
 }
 
 /// SplitMix64's output function: a bijection of 64-bit words whose every output bit depends on

@@ -40,6 +40,8 @@ pub struct Sampler {
     /// are wanted.
     pub(crate) statistics: Vec<Option<StatisticsRule>>,
     pub(crate) judged: Vec<Judged>,
+    /// Of each row of the step under way, the token that stands there, if it matters.
+    pub(crate) given: Vec<u32>,
     /// The positions that a rule chooses among by their scores.
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) raced: Vec<RaceResult>,
@@ -119,6 +121,7 @@ impl SamplerBuilder {
             states: Vec::with_capacity(self.positions),
             statistics: Vec::with_capacity(self.segments),
             judged: Vec::with_capacity(self.positions),
+            given: Vec::with_capacity(self.positions),
             candidates: Vec::with_capacity(self.positions),
             drawn: vec![Drawn::BAD; self.positions],
             raced: vec![RaceResult::EMPTY; self.positions],
@@ -145,7 +148,7 @@ impl Sampler {
         + size_of::<RowState>()
         + size_of::<Judged>()
         + size_of::<Candidate>()
-        + 2 * size_of::<u32>();
+        + 3 * size_of::<u32>();
     #[cfg(feature = "capi")]
     pub(crate) const SEGMENT_SIZE: usize =
         size_of::<DrawRule>() + size_of::<Option<StatisticsRule>>();

@@ -107,7 +107,7 @@ impl Score<'_> {
     }
 
     /// What stands for a score in comparisons: larger where the score is, and apart where scores
-    /// round to one number. `token` was drawn from the row with this key, at step `step` of `steps`; the
+    /// round to one number, or the score itself if it `is_itself`. `token` was drawn from the row with this key, at step `step` of `steps`; the
     /// prior is what multiplies its score, and what is added then.
     pub(crate) fn order(
         &self,
@@ -116,6 +116,7 @@ impl Score<'_> {
         key: Key,
         (multiply, add): (f32, f32),
         (step, steps): (u32, u32),
+        is_itself: bool,
     ) -> f64 {
         if self.last.contains(&token) {
             return f64::NEG_INFINITY;
@@ -124,7 +125,7 @@ impl Score<'_> {
             true => self.value(row, key) * f64::from(multiply) + f64::from(add),
             false => self.value(row, key),
         };
-        let order = if self.is_by_odds() {
+        let order = if self.is_by_odds() && !is_itself {
             self.odds(row)
         } else if self.gumbel == 0.0 {
             score()

@@ -1,20 +1,20 @@
 //! The whole pipeline on one screen: `plan` chooses positions before the network runs, `step`
 //! draws their tokens from its logits and writes them.
 
-use crate::canvas::{Canvas, PositionState};
+use crate::canvas::{Canvas, PositionKind, PositionState, Segment};
 use crate::draw::{
-    Batch, Described, DrawRule, Drawn, Judged, Mixture, Outputs, RowState, RowStatistics,
-    StatisticsRule, Temperature, row_masses,
+    Batch, Described, DrawRule, Drawn, Judged, Mixture, NOT_GIVEN, Outputs, RowState,
+    RowStatistics, StatisticsRule, Temperature, row_masses,
 };
 use crate::error::{Error, shape};
 use crate::logits::Logits;
 use crate::plan::{Plan, PlannedSegment};
-use crate::policy::Policy;
+use crate::policy::{Draw, Policy, Stable};
 use crate::rng::{Key, Purpose};
 use crate::sampler::{Sampler, draw_batch};
-use crate::select::{Candidate, Select, by_row};
-use crate::stop::Finish;
-use crate::update::{fill, remask, reveal};
+use crate::select::{Candidate, Select, by_row, surest, to_front};
+use crate::stop::{Finish, Phase, phase};
+use crate::update::{Posterior, Route, Update, fill, random_token, remask, write};
 
 /// What a step reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,10 @@ pub struct StepReport {
     pub remasked: usize,
     /// Positions that were filled, since their text has ended before them.
     pub filled: usize,
+    /// Committed positions that got another token.
+    pub edited: usize,
+    /// Positions that got a random token.
+    pub renoised: usize,
 }
 
 #[cfg(feature = "capi")]
@@ -111,7 +115,7 @@ impl Sampler {
     ) -> StepReport {
         self.decide(canvas, plan, logits, &row_of);
         self.draw_planned(canvas, plan, logits, row_of);
-        self.select(canvas, plan);
+        self.select(canvas, plan, logits.vocab());
         self.spread(plan.rows().len());
         self.update(canvas, plan)
     }
@@ -126,21 +130,33 @@ impl Sampler {
         row_of: impl Fn(usize, u32) -> usize,
     ) {
         let Self { level, threads, rows, keys, rule_of, rules, mixtures, states, .. } = self;
-        let Self { statistics, judged, drawn, scratch, .. } = self;
+        let Self { statistics, given, judged, drawn, scratch, .. } = self;
         rows.clear();
         keys.clear();
         rule_of.clear();
         rules.clear();
         mixtures.clear();
         statistics.clear();
+        given.clear();
         for (i, (segment, planned)) in canvas.segments().iter().zip(plan.segments()).enumerate() {
-            rules.push(step_rule(canvas.policy(segment), segment.step));
-            statistics.push(statistics_rule(canvas.policy(segment), planned));
+            let policy = canvas.policy(segment);
+            rules.push(step_rule(policy, segment.step));
+            statistics.push(statistics_rule(policy, segment, planned));
+            let reads_standing = policy.update.reads_standing();
             for k in rows_of(plan, i).filter(|&k| states[k] == RowState::Drawn) {
                 let at = plan.rows()[k];
                 rows.push(row_of(k, at) as u32);
                 keys.push(segment.position_key(at));
                 rule_of.push(i as u32);
+                if reads_standing {
+                    // Those before it have none.
+                    given.resize(keys.len(), NOT_GIVEN);
+                    let standing = usize::try_from(canvas.tokens()[at as usize]);
+                    let known = standing.ok().filter(|&token| token < logits.vocab());
+                    if let (Some(given), Some(token)) = (given.last_mut(), known) {
+                        *given = token as u32;
+                    }
+                }
                 mixtures.extend(plan.mixtures().get(k));
             }
         }
@@ -149,7 +165,9 @@ impl Sampler {
         }
         let constraints = canvas.constraints();
         let plain = Batch::new(logits, &constraints, keys);
-        let batch = Batch { rows, rules, rule_of, statistics, mixtures, ..plain };
+        let earlier = logits.earlier();
+        let against = earlier.as_ref();
+        let batch = Batch { rows, rules, rule_of, statistics, against, given, mixtures, ..plain };
         let judge = judge(canvas, plan, keys, rule_of);
         judged.clear();
         judged.resize(batch.keys.len(), Judged::NONE);
@@ -167,36 +185,80 @@ impl Sampler {
         let mut report = StepReport::default();
         let mut judged = self.judged.iter();
         for (i, planned) in plan.segments().iter().enumerate() {
-            let mut revealed = 0;
+            let segment = canvas.segments()[i];
+            let policy = canvas.policy(&segment);
+            let before = report;
+            let mut rest = Rest::default();
+            let first = judged.clone();
             for k in rows_of(plan, i) {
-                let drawn = self.drawn[k];
+                let (at, drawn) = (plan.rows()[k], self.drawn[k]);
                 // Rows were judged in the order in which they were drawn from.
                 let is_drawn = self.states[k] == RowState::Drawn;
-                let row = if is_drawn { judged.next() } else { None };
-                let probability = row.map_or(0.0, |row| row.probability);
-                let state = PositionState { step: planned.step + 1, probability };
-                revealed += usize::from(reveal(canvas, plan.rows()[k], drawn, state));
-                report.bad_rows += usize::from(drawn.state == RowState::Bad);
+                let row = if is_drawn { judged.next() } else { None }.unwrap_or(&Judged::NONE);
+                rest.look(canvas, at, row);
+                let step = planned.step + 1;
+                match drawn.state {
+                    RowState::Drawn if policy.update.is_maskless() || canvas.is_masked(at) => {
+                        report.revealed += 1;
+                    }
+                    RowState::Drawn => report.edited += 1,
+                    RowState::Remasked => report.remasked += 1,
+                    RowState::Renoised => report.renoised += 1,
+                    RowState::Bad => report.bad_rows += 1,
+                    RowState::Kept if policy.select.stable().is_some() => {
+                        let stable = row.stable;
+                        canvas.note(at, PositionState { stable, ..PositionState::default() });
+                    }
+                    RowState::Kept => {}
+                }
+                write(canvas, at, drawn, row.state(step));
             }
             for &at in plan.remasked_of(i) {
                 remask(canvas, at);
             }
             report.remasked += plan.remasked_of(i).len();
-            report.revealed += revealed;
-            let segment = canvas.segments()[i];
+            let revealed = report.revealed - before.revealed;
             // A clock that only bad rows have seen stands still; those of pre-drawn hits may not.
-            let stands = canvas.policy(&segment).select == Select::FirstHitting && revealed == 0;
+            let stands = policy.select == Select::FirstHitting && revealed == 0;
+            let unchanged = match policy.update {
+                Update::Renoise { .. } => rest.is_same(),
+                _ => StepReport { bad_rows: before.bad_rows, ..report } == before,
+            };
             let segment = &mut canvas.segments_mut()[i];
             segment.step += 1;
             segment.initial_masks = planned.initial_masks;
             segment.output_log_masked = planned.output_log_masked;
+            segment.revealed = revealed as u32;
+            segment.settled = if unchanged { segment.settled.saturating_add(1) } else { 0 };
+            segment.extra_steps += u32::from(planned.masks == 0);
+            segment.mean_entropy = rest.mean_entropy();
             if !stands {
                 segment.log_masked = planned.log_masked;
             }
-            let policy = canvas.policy(&canvas.segments()[i]);
+            let segment = *segment;
+            let ends = || phase(policy, &segment, planned.masks, 1) == Phase::Done;
+            if matches!(policy.update, Update::Renoise { .. }) && ends() {
+                self.reveal_likeliest(canvas, plan, i, first);
+            }
             report.filled += fill(canvas, i, &policy.stop);
         }
         report
+    }
+
+    /// Gives every position of a segment whose row was good its most likely token.
+    fn reveal_likeliest<'a>(
+        &self,
+        canvas: &mut Canvas<'_>,
+        plan: &Plan,
+        segment: usize,
+        judged: impl Iterator<Item = &'a Judged>,
+    ) {
+        let step = canvas.segments()[segment].step;
+        let rows = rows_of(plan, segment).filter(|&k| self.states[k] == RowState::Drawn);
+        for (k, row) in rows.zip(judged).filter(|(_, row)| row.argmax >= 0) {
+            let drawn = Drawn { token: row.argmax, state: RowState::Drawn };
+            write(canvas, plan.rows()[k], drawn, row.state(step));
+        }
     }
 
     /// Fills the states of the plan's rows: whether a token is to be drawn from each. The plan says so
@@ -247,39 +309,100 @@ impl Sampler {
         }
     }
 
-    /// Where scores decide, keeps the positions masked that are not chosen.
-    fn select(&mut self, canvas: &Canvas<'_>, plan: &Plan) {
+    /// Where scores decide, which positions move; and what becomes of those that do not.
+    fn select(&mut self, canvas: &Canvas<'_>, plan: &Plan, vocab: usize) {
         let Self { states, drawn, judged, statistics, keys, rule_of, candidates, .. } = self;
         let judge = judge(canvas, plan, keys, rule_of);
         let mut jobs = 0;
         for (i, (planned, segment)) in plan.segments().iter().zip(canvas.segments()).enumerate() {
             let rows = rows_of(plan, i);
-            let Some(size) = planned.by_score else {
-                let is_drawn = |&&state: &&RowState| state == RowState::Drawn;
-                jobs += states[rows].iter().filter(is_drawn).count();
-                continue;
-            };
-            let Policy { score, select, schedule, .. } = canvas.policy(segment);
-            let steps = (segment.step, schedule.steps);
-            candidates.clear();
-            for &at in &plan.rows()[rows] {
-                let (job, drawn) = (jobs, drawn[jobs]);
-                jobs += 1;
-                if drawn.state != RowState::Drawn {
-                    continue;
+            let first = jobs;
+            jobs += states[rows.clone()].iter().filter(|&&state| state == RowState::Drawn).count();
+            let rows = &plan.rows()[rows];
+            let policy = canvas.policy(segment);
+            let Policy { score, select, update, schedule, .. } = policy;
+            if let Some(posterior) = &planned.posterior {
+                let tokens = tokens_of(update, vocab);
+                for (job, &at) in (first..jobs).zip(rows) {
+                    let standing = canvas.tokens()[at as usize];
+                    drawn[job] = routed(posterior, keys[job], tokens, drawn[job], standing);
                 }
-                let is_judged = statistics.get(i).is_some_and(Option::is_some);
-                let Judged { order, entropy, .. } = match is_judged {
-                    true => judged[job],
-                    // Its score does not look at the row.
-                    false => judge(job, drawn, &RowStatistics::BAD),
-                };
-                let job = job as u32;
-                candidates.push(Candidate { order, entropy, at, job, chosen: false });
+                continue;
             }
-            let chosen = select.choose(score, candidates, size, steps);
-            for candidate in &candidates[chosen..] {
-                drawn[candidate.job as usize] = Drawn::KEPT;
+            let Some(size) = planned.by_score else { continue };
+            // All rows of such a segment were drawn from.
+            candidates.clear();
+            let mut masks = 0;
+            for committed in [false, true] {
+                for (job, &at) in (first..jobs).zip(rows) {
+                    let drawn = drawn[job];
+                    let fits = is_revised(canvas, policy, at) == committed;
+                    if drawn.state != RowState::Drawn || !fits {
+                        continue;
+                    }
+                    let is_judged = statistics.get(i).is_some_and(Option::is_some);
+                    let Judged { order, entropy, stable, .. } = match is_judged {
+                        true => judged[job],
+                        // Its score does not look at the row.
+                        false => judge(job, drawn, &RowStatistics::BAD),
+                    };
+                    let job = job as u32;
+                    let chosen = false;
+                    candidates.push(Candidate {
+                        order,
+                        entropy,
+                        at,
+                        job,
+                        stable,
+                        committed,
+                        chosen,
+                    });
+                }
+                if !committed {
+                    masks = candidates.len();
+                }
+                if !update.revises() {
+                    break;
+                }
+            }
+            let steps = (segment.step, schedule.steps);
+            if let Update::Replan(_) = update {
+                let kept = surest(candidates, size as usize);
+                for (place, candidate) in candidates.iter().enumerate() {
+                    drawn[candidate.job as usize] = match (place < kept, candidate.committed) {
+                        (true, false) => continue,
+                        (false, true) => remasked(canvas),
+                        _ => Drawn::KEPT,
+                    };
+                }
+                continue;
+            }
+            let (masked, committed) = candidates.split_at_mut(masks);
+            let mut chosen = select.choose(score, masked, size, steps);
+            match update {
+                Update::Doubt(doubt) => {
+                    let before = (segment.step > 0).then_some(segment.revealed);
+                    let doubted;
+                    (chosen, doubted) = doubt.choose(masked, committed, chosen, before);
+                    decide(drawn, &committed[..doubted], remasked(canvas));
+                    decide(drawn, &committed[doubted..], Drawn::KEPT);
+                }
+                Update::Edit(edit) => {
+                    let count = to_front(committed, |c| {
+                        let same = canvas.tokens()[c.at as usize] == drawn[c.job as usize].token;
+                        !same && edit.passes(c.order)
+                    });
+                    decide(drawn, &committed[count..], Drawn::KEPT);
+                }
+                _ => {}
+            }
+            decide(drawn, &masked[chosen..], Drawn::KEPT);
+            if let Update::Renoise { .. } = update {
+                let tokens = tokens_of(update, vocab);
+                for candidate in &masked[chosen..] {
+                    let job = candidate.job as usize;
+                    drawn[job] = renoised(keys[job], tokens);
+                }
             }
         }
     }
@@ -300,7 +423,7 @@ impl Sampler {
                     drawn[left]
                 }
                 RowState::Bad => Drawn::BAD,
-                RowState::Kept => Drawn::KEPT,
+                _ => Drawn::KEPT,
             };
         }
     }
@@ -327,17 +450,118 @@ fn judge<'a>(
     move |job, drawn, row| {
         let (i, key) = (segment_of[job] as usize, keys[job]);
         let segment = &canvas.segments()[i];
-        let Policy { score, schedule, .. } = canvas.policy(segment);
-        let order = match plan.segments()[i].by_score {
-            Some(_) => {
-                let prior = canvas.prior(segment.canvas_position(key.position));
-                score.order(row, drawn.token, key, prior, (segment.step, schedule.steps))
+        let policy = canvas.policy(segment);
+        let Policy { score, update, schedule, .. } = policy;
+        let at = segment.canvas_position(key.position);
+        let committed = is_revised(canvas, policy, at);
+        let steps = (segment.step, schedule.steps);
+        let score =
+            |is_itself| score.order(row, drawn.token, key, canvas.prior(at), steps, is_itself);
+        let order = match update {
+            _ if plan.segments()[i].by_score.is_none() => f64::NAN,
+            Update::Doubt(_) if committed && update.reads_standing() => {
+                libm::exp(row.given_log_probability)
             }
-            None => f64::NAN,
+            Update::Doubt(_) | Update::Edit(_) if committed => row.probability,
+            // Even that of a token which comes last.
+            Update::Replan(replan) if committed && replan.eta == 0.0 => 0.0,
+            Update::Replan(replan) if committed => replan.eta * score(true),
+            Update::Replan(_) => score(true),
+            _ => score(false),
         };
-        // That of a bad row is NaN.
-        let probability = row.probability.max(0.0) as f32;
-        Judged { order, entropy: row.entropy, probability }
+        let before = canvas.states().map_or(0, |states| states[at as usize].stable);
+        let count = |stable: &Stable| stable.count(row.divergence, before);
+        Judged {
+            order,
+            entropy: row.entropy,
+            // That of a bad row is NaN.
+            probability: row.probability.max(0.0) as f32,
+            argmax: row.argmax,
+            stable: policy.select.stable().map_or(0, count),
+        }
+    }
+}
+
+impl Judged {
+    /// What is kept of a position whose token was written in step number `step`, from 1.
+    fn state(&self, step: u32) -> PositionState {
+        let &Self { probability, argmax, .. } = self;
+        PositionState { step, probability, stable: 0, argmax: argmax.max(0) }
+    }
+}
+
+/// Decides what becomes of some candidates.
+fn decide(drawn: &mut [Drawn], candidates: &[Candidate], outcome: Drawn) {
+    for candidate in candidates {
+        drawn[candidate.job as usize] = outcome;
+    }
+}
+
+/// Whether a position is a committed one that its policy looks at again as such.
+fn is_revised(canvas: &Canvas<'_>, policy: &Policy<'_>, at: u32) -> bool {
+    let Policy { update, .. } = policy;
+    let apart = update.revises() && !update.is_maskless();
+    apart && canvas.kind(at) == PositionKind::COMMITTED
+}
+
+/// How many tokens noise is uniform among.
+fn tokens_of(update: &Update, vocab: usize) -> u32 {
+    match *update {
+        Update::Renoise { tokens } | Update::UniformState { tokens } if tokens > 0 => tokens,
+        _ => vocab as u32,
+    }
+}
+
+/// What becomes of a position that gets a random token.
+fn renoised(key: Key, tokens: u32) -> Drawn {
+    let token = random_token(key, Purpose::NoiseToken, tokens);
+    Drawn { token, state: RowState::Renoised }
+}
+
+/// What becomes of a committed position that becomes a mask.
+fn remasked(canvas: &Canvas<'_>) -> Drawn {
+    Drawn { token: canvas.mask_token(), state: RowState::Remasked }
+}
+
+/// What becomes of a position of a uniform-state model.
+fn routed(posterior: &Posterior, key: Key, tokens: u32, drawn: Drawn, standing: i32) -> Drawn {
+    if drawn.state != RowState::Drawn {
+        return drawn;
+    }
+    match posterior.route(key, tokens, drawn.token == standing) {
+        Route::Clean => drawn,
+        Route::Stay => Drawn::KEPT,
+        Route::Noise => renoised(key, tokens),
+    }
+}
+
+/// What is known of the rows of a segment in one step.
+#[derive(Default)]
+struct Rest {
+    rows: u32,
+    entropy: f64,
+    changed: bool,
+}
+
+impl Rest {
+    /// Takes in a row, before what was decided about its position is written.
+    fn look(&mut self, canvas: &Canvas<'_>, at: u32, row: &Judged) {
+        if row.argmax < 0 {
+            return;
+        }
+        self.rows += 1;
+        self.entropy += row.entropy;
+        let before = canvas.states().map(|states| states[at as usize]);
+        self.changed |= before.is_none_or(|state| state.step == 0 || state.argmax != row.argmax);
+    }
+
+    /// Whether the likeliest tokens of all good rows are those of the step before.
+    fn is_same(&self) -> bool {
+        self.rows > 0 && !self.changed
+    }
+
+    fn mean_entropy(&self) -> f64 {
+        if self.rows > 0 { (self.entropy / f64::from(self.rows)).max(0.0) } else { 0.0 }
     }
 }
 
@@ -347,15 +571,24 @@ fn step_rule(policy: &Policy<'_>, step: u32) -> DrawRule {
     if finishing && policy.stop.finish == Finish::Argmax {
         return DrawRule::GREEDY;
     }
-    DrawRule::new(&policy.draw).unwrap_or(DrawRule::GREEDY)
+    let temperature = policy.cooled(policy.draw.temperature, step);
+    DrawRule::new(&Draw { temperature, ..policy.draw }).unwrap_or(DrawRule::GREEDY)
 }
 
 /// What is to be known of a segment's rows for its scores.
-fn statistics_rule(policy: &Policy<'_>, planned: &PlannedSegment) -> Option<StatisticsRule> {
-    let by_confidence = policy.update.remask().is_some_and(|rule| rule.by_confidence);
-    let scored =
-        planned.by_score.is_some() && (policy.score.reads_row() || policy.select.reads_entropy());
-    let reads_row = scored || by_confidence;
-    let temperature = Temperature::new(policy.score.temperature).ok().filter(|_| reads_row)?;
-    Some(StatisticsRule { temperature, compares: false })
+fn statistics_rule(
+    policy: &Policy<'_>,
+    segment: &Segment,
+    planned: &PlannedSegment,
+) -> Option<StatisticsRule> {
+    let Policy { score, select, update, stop, .. } = policy;
+    let by_confidence = update.remask().is_some_and(|rule| rule.by_confidence);
+    let scored = planned.by_score.is_some()
+        && (score.reads_row() || select.reads_row() || update.reads_row());
+    let settles = stop.settle.is_some_and(|settle| settle.reads_entropy());
+    let reads_row = scored || by_confidence || settles;
+    let temperature = policy.cooled(score.temperature, segment.step);
+    let temperature = Temperature::new(temperature).ok().filter(|_| reads_row)?;
+    let compares = planned.reads_earlier && select.stable().is_some();
+    Some(StatisticsRule { temperature, compares })
 }

@@ -1,6 +1,45 @@
 //! Is a segment done? And if masks are left after the last step, what becomes of them?
 
+use crate::canvas::Segment;
+use crate::error::Error;
 use crate::policy::Policy;
+use crate::update::Update;
+
+/// When a segment is done although it could go on: it has come to rest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settle {
+    /// So many steps in a row, at least 1, have changed nothing (see
+    /// [`Segment::settled`](crate::Segment::settled)).
+    pub steps: u32,
+    /// The mean entropy of the rows of the latest step is below this, in nats, in the law of the
+    /// policy's [`Score`](crate::policy::Score); +∞ for any.
+    pub mean_entropy: f64,
+}
+
+impl Settle {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.steps == 0 {
+            let (name, expected) = ("stop.settle.steps", "at least 1");
+            return Err(Error::Argument { name, value: 0.0, expected });
+        }
+        if self.mean_entropy.is_nan() {
+            let (name, expected) = ("stop.settle.mean_entropy", "a number");
+            return Err(Error::Argument { name, value: self.mean_entropy, expected });
+        }
+        Ok(())
+    }
+
+    /// Whether entropies are looked at.
+    pub(crate) fn reads_entropy(&self) -> bool {
+        self.mean_entropy < f64::INFINITY
+    }
+
+    /// Whether a segment has come to rest.
+    pub(crate) fn holds(&self, segment: &Segment) -> bool {
+        let calm = !self.reads_entropy() || segment.mean_entropy < self.mean_entropy;
+        segment.settled >= self.steps && calm
+    }
+}
 
 /// What is done about positions that are still masked after the last step of a time grid or of a
 /// list of sizes.
@@ -27,13 +66,29 @@ pub(crate) enum Phase {
     Done,
 }
 
-/// Where a segment of `masks` masks stands before its step number `step`.
-pub(crate) fn phase(policy: &Policy<'_>, step: u32, masks: u32) -> Phase {
-    let calls = policy.calls();
-    // What is committed may be masked again.
-    let may_remask = policy.update.remask().is_some() && calls.is_some_and(|calls| step < calls);
-    if masks == 0 && !may_remask {
+/// Where a segment of `masks` masks, and `open` positions that are masked or committed, stands before
+/// its next step.
+pub(crate) fn phase(policy: &Policy<'_>, segment: &Segment, masks: u32, open: u32) -> Phase {
+    let (calls, step) = (policy.calls(), segment.step);
+    let is_settled = policy.stop.settle.is_some_and(|settle| settle.holds(segment));
+    if is_settled {
         return Phase::Done;
+    }
+    if policy.update.is_maskless() {
+        let goes_on = open > 0 && calls.is_none_or(|calls| step < calls);
+        return if goes_on { Phase::Decode } else { Phase::Done };
+    }
+    if masks == 0 {
+        let goes_on = match policy.update {
+            // What is committed may be masked again.
+            Update::Remask(_) => calls.is_some_and(|calls| step < calls),
+            Update::Edit(edit) => {
+                let changed = segment.extra_steps == 0 || segment.settled == 0;
+                open > 0 && changed && segment.extra_steps < edit.extra_steps
+            }
+            _ => false,
+        };
+        return if goes_on { Phase::Decode } else { Phase::Done };
     }
     let Some(calls) = calls else { return Phase::Decode };
     match policy.stop.finish {

@@ -96,7 +96,6 @@ fn halve<O: Split, S: Send>(
 /// Outputs of jobs that can be cut between two jobs.
 pub(crate) trait Split: Send + Sized {
     /// The outputs of the first `first` of `jobs` jobs, and those of the others.
-    #[cfg_attr(not(feature = "threads"), expect(dead_code, reason = "nothing is cut"))]
     fn split_at(self, first: usize, jobs: usize) -> (Self, Self);
 }
 

@@ -191,7 +191,7 @@ fn unsure_positions_are_remasked_first() {
         let begin = i * length;
         for (k, &probability) in probability.iter().enumerate() {
             kinds[begin + k] = PositionKind::COMMITTED;
-            states[begin + k] = PositionState { step: 1, probability };
+            states[begin + k] = PositionState { step: 1, probability, ..PositionState::default() };
         }
         for at in [begin + 4, begin + 5] {
             (tokens[at], kinds[at]) = (MASK, PositionKind::MASKED);

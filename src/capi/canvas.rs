@@ -1,9 +1,11 @@
 //! The canvas: tokens, segments and policies in memory of the caller.
 
+use super::boundary;
 use super::constraints::{self, demask_constraints};
+use super::context::demask_context;
 use super::pointer::{self, Elements, Plain, c_struct, same_layout};
 use super::policy::demask_policy;
-use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_CAPACITY, Refusal};
+use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_CAPACITY, Refusal, demask_status};
 use crate::canvas::{Canvas, PositionKind, PositionState, Segment};
 use crate::policy::Policy;
 use core::mem::offset_of;
@@ -56,12 +58,23 @@ pub struct demask_segment {
     /// That of the masked fraction at the time of the latest network output, for extrapolating
     /// policies: at most 0, which is none yet.
     pub output_log_masked: f64,
+    /// Set by a step: how many positions it revealed.
+    pub revealed: u32,
+    /// Set by a step: how many steps in a row have changed nothing; where all positions are looked at
+    /// anew in every step, how many have left all of the likeliest tokens as they were.
+    pub settled: u32,
+    /// Set by a step: how many steps have been made that began without a mask.
+    pub extra_steps: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Set by a step: the mean entropy of its rows in nats, 0 if that was not computed. At least 0.
+    pub mean_entropy: f64,
 }
-c_struct!(demask_segment: 56, grew from 56);
+c_struct!(demask_segment: 80, grew from 56);
 
 /// The tokens of a batch, and how each part of it is decoded. All memory is the caller's. A step
-/// changes tokens, kinds, states, and the step, initial_masks, log_masked and output_log_masked of every
-/// segment, in place, if and only if it succeeds.
+/// changes tokens, kinds, states, and of every segment the step and the fields after `origin`, in place,
+/// if and only if it succeeds.
 ///
 /// Segments stand in ascending order and do not overlap. Positions outside of them are never
 /// touched.
@@ -117,9 +130,32 @@ pub struct demask_position_state {
     /// The token's probability in that step, in the law of the policy's score; 0 if that was not
     /// computed.
     pub probability: f32,
+    /// Of a masked position, for how many steps in a row its law has hardly changed (STABLE); else 0.
+    pub stable: u32,
+    /// The most likely token of the position in step `step`, where that was computed; else 0.
+    pub argmax: i32,
 }
-c_struct!(demask_position_state: 8);
-same_layout!(PositionState, demask_position_state: step, probability);
+c_struct!(demask_position_state: 16);
+same_layout!(PositionState, demask_position_state: step, probability, stable, argmax);
+
+/// Gives every position of a segment that is masked or committed (without kinds, every position of a
+/// segment) a random token, uniform among the first `tokens` ids, at least 1: what decoding without masks
+/// starts from (RENOISE, UNIFORM_STATE). Keyed by seed, stream, step and position, as all draws are.
+///
+/// Errors: NULL, STRUCT, SHAPE (also for `tokens`), ALIGN, ARGUMENT, CAPACITY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_randomize(
+    context: *mut demask_context,
+    canvas: *const demask_canvas,
+    tokens: u32,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        boundary::call_on(context, |context| {
+            Ok(OpenCanvas::new(canvas, &mut context.room)?.view.randomize(tokens)?)
+        })
+    }
+}
 
 /// Room for the segments and policies of one call, taken when the context is made.
 pub(super) struct Room {
@@ -217,9 +253,16 @@ impl<'a> OpenCanvas<'a> {
 
     /// Writes what a step changed in the segments back to the caller.
     pub(super) fn write_back(self) {
+        let is_whole = self.segments.element_size() >= size_of::<demask_segment>();
         for (at, segment) in self.segments.pointers().zip(self.view.segments()) {
-            // SAFETY: the promise that this was made with; these fields are in every version.
+            // SAFETY: the promise that this was made with; the last four fields are in every version.
             unsafe {
+                if is_whole {
+                    (&raw mut (*at).revealed).write(segment.revealed);
+                    (&raw mut (*at).settled).write(segment.settled);
+                    (&raw mut (*at).extra_steps).write(segment.extra_steps);
+                    (&raw mut (*at).mean_entropy).write(segment.mean_entropy);
+                }
                 (&raw mut (*at).step).write(segment.step);
                 (&raw mut (*at).initial_masks).write(segment.initial_masks);
                 (&raw mut (*at).log_masked).write(segment.log_masked);
@@ -233,8 +276,9 @@ impl demask_segment {
     fn segment(self) -> Result<Segment, Refusal> {
         let Self { begin, end, seed, stream, step, policy, origin, .. } = self;
         let Self { initial_masks, log_masked, output_log_masked, .. } = self;
+        let Self { revealed, settled, extra_steps, mean_entropy, .. } = self;
         // One more step must be possible.
-        if step == u32::MAX {
+        if step == u32::MAX || extra_steps == u32::MAX || self.reserved != 0 {
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
         }
         Ok(Segment {
@@ -248,6 +292,10 @@ impl demask_segment {
             log_masked,
             initial_masks,
             output_log_masked,
+            revealed,
+            settled,
+            extra_steps,
+            mean_entropy,
         })
     }
 }

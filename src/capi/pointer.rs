@@ -169,6 +169,11 @@ impl<T: Growing> Elements<T> {
         Ok(Self { first, count, size })
     }
 
+    /// How many bytes an element has.
+    pub(super) fn element_size(&self) -> usize {
+        self.size
+    }
+
     /// Pointers to the elements. They are aligned and, up to the caller's size, readable.
     pub(super) fn pointers(self) -> impl Iterator<Item = *mut T> {
         (0..self.count).map(move |k| self.first.wrapping_byte_add(k * self.size))

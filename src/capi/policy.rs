@@ -10,11 +10,11 @@ use super::sizes::{self, demask_sizes};
 use super::status::{
     DEMASK_ERR_ARGUMENT, DEMASK_ERR_NULL, DEMASK_ERR_STRUCT, Refusal, demask_status,
 };
-use crate::policy::{Policy, Schedule, Score, ScoreOf, Stop};
+use crate::policy::{Policy, Schedule, Score, ScoreOf, Settle, Stop};
 use crate::schedule::{Grid, MultiJump, Noise, Sizes, Transition};
-use crate::select::{Fallback, Neighbours, Select, Threshold};
+use crate::select::{Fallback, Neighbours, Select, Stable, Threshold};
 use crate::stop::Finish;
-use crate::update::{Remask, RemaskRate, Update};
+use crate::update::{Doubt, DoubtOf, Edit, Progress, Remask, RemaskRate, Replan, Update};
 
 /// The positions that are hit next, at their exact first-hitting times, uniform among the masked
 /// ones: one if the policy has 0 steps, else as many as its sizes say.
@@ -39,7 +39,8 @@ pub const DEMASK_SELECT_SEQUENTIAL: u32 = 6;
 pub const DEMASK_SELECT_TOP_K: u32 = 7;
 /// Every score that reaches `threshold`, or exceeds it if `strict` is 1. It goes linearly to
 /// threshold_2 at the last step, if there is a number of steps. If too few pass: `fallback`.
-/// At most `most` positions a step, if that is not 0.
+/// At most `most` positions a step, if that is not 0, and at most the fraction most_share of those that
+/// are masked, if that is not 0, but share_least of them.
 pub const DEMASK_SELECT_THRESHOLD: u32 = 8;
 /// The highest score, and the r-th highest, r from 2, while (r + 1)(1 - score) is at most
 /// `threshold` for it and all before it (Wu et al., arXiv 2505.22618).
@@ -55,6 +56,11 @@ pub const DEMASK_SELECT_RUNS: u32 = 12;
 /// As TOP_K, and all scores that reach threshold_2 within `radius` positions of a chosen one that
 /// reaches `threshold`.
 pub const DEMASK_SELECT_NEIGHBOURS: u32 = 13;
+/// All scores that exceed `threshold` of positions whose law has diverged from that in the step before
+/// by less than threshold_2 in each of the last stable_steps steps; as TOP_K if there are none. Needs
+/// the states of the canvas, and the earlier logits at every step of a segment but its first (KLASS, Kim
+/// et al., arXiv 2511.05664).
+pub const DEMASK_SELECT_STABLE: u32 = 14;
 
 /// The probability of the drawn token, in the law at score_temperature before any filter.
 pub const DEMASK_SCORE_PROBABILITY: u32 = 0;
@@ -112,6 +118,8 @@ pub const DEMASK_SAMPLER_TRAPEZOIDAL: u32 = 5;
 pub const DEMASK_SAMPLER_PARALLEL_HITTING: u32 = 6;
 /// The same, with laws extrapolated in time.
 pub const DEMASK_SAMPLER_EXTRAPOLATED_HITTING: u32 = 7;
+/// ANCESTRAL with UNIFORM_STATE: the canvas starts with random tokens, see demask_randomize.
+pub const DEMASK_SAMPLER_UNIFORM_STATE: u32 = 8;
 
 /// LLaDA's low confidence: TOP_K of PROBABILITY, even sizes.
 pub const DEMASK_DECODER_LLADA: u32 = 0;
@@ -147,6 +155,20 @@ pub const DEMASK_DECODER_HIERARCHY: u32 = 14;
 pub const DEMASK_DECODER_DINFER: u32 = 15;
 /// Diffulex's DMax: PREFIX, 0.9.
 pub const DEMASK_DECODER_PREFIX: u32 = 16;
+/// dInfer's hierarchy with remasking: HIERARCHY and DOUBT of drawn tokens below 0.4, REVEAL_MORE.
+pub const DEMASK_DECODER_HIERARCHY_REMASK: u32 = 17;
+/// KLASS: STABLE, 0.9, 0.01 and 2 steps.
+pub const DEMASK_DECODER_KLASS: u32 = 18;
+/// WINO: PROBABILITY above 0.6, at most 70 % of the masks but 5, and 20; DOUBT of standing tokens
+/// below 0.9, REMASK_FEWER.
+pub const DEMASK_DECODER_WINO: u32 = 19;
+/// LLaDA2.1: LLADA2 and EDIT above 0.9 for 16 extra steps.
+pub const DEMASK_DECODER_LLADA21: u32 = 20;
+/// P2 with eta 1: REPLAN, TOP_K of LOG_PROBABILITY, linear mask sizes rounded down, temperature 1.
+pub const DEMASK_DECODER_P2: u32 = 21;
+/// DiffusionGemma: RENOISE, ENTROPY_BOUND 0.1 of NEGATIVE_ENTROPY, temperatures from 0.8 towards 0.4,
+/// settled after 1 step with a mean entropy below 0.005.
+pub const DEMASK_DECODER_DIFFUSION_GEMMA: u32 = 22;
 
 /// Steps of one width from start to end.
 pub const DEMASK_GRID_UNIFORM: u32 = 0;
@@ -161,6 +183,37 @@ pub const DEMASK_UPDATE_REVEAL: u32 = 0;
 /// schedule wants masked in all (ReMDM, Wang et al., arXiv 2503.00307). For BERNOULLI with ANCESTRAL, and
 /// a canvas with kinds.
 pub const DEMASK_UPDATE_REMASK: u32 = 1;
+/// A chosen position gets its drawn token, and committed ones become masks again whose probability is
+/// below update_threshold: that of doubt_of. Masks become fewer by `progress`. For this and all that
+/// follow a plan names committed positions as well; for this and the next two the canvas has kinds.
+pub const DEMASK_UPDATE_DOUBT: u32 = 2;
+/// A chosen position gets its drawn token, and a committed one gets another that is drawn there if its
+/// probability exceeds update_threshold. After the last mask there are at most extra_steps steps, until
+/// one changes nothing.
+pub const DEMASK_UPDATE_EDIT: u32 = 3;
+/// All masked and committed positions compete for the places that are unmasked, as many as the sizes
+/// say of all of them; scores of committed ones are multiplied by update_threshold. For TOP_K, with
+/// sizes of a mask function, a list or a systematic table (P2, Peng et al., arXiv 2502.03540).
+pub const DEMASK_UPDATE_REPLAN: u32 = 4;
+/// There are no masks: all positions that are not fixed or inactive get a token in every step, those that
+/// are chosen their drawn one, the others one of the first noise_tokens tokens at random (0: of the
+/// vocabulary). After the last step all have the likeliest tokens of that step. Needs the states of the
+/// canvas.
+pub const DEMASK_UPDATE_RENOISE: u32 = 5;
+/// There are no masks: the exact reverse step of a model whose noise is uniform among noise_tokens tokens
+/// (0: among the vocabulary). For BERNOULLI with ANCESTRAL (UDLM, Schiff et al., arXiv 2412.10193).
+pub const DEMASK_UPDATE_UNIFORM_STATE: u32 = 6;
+
+/// The probability of the token that stands there.
+pub const DEMASK_DOUBT_STANDING: u32 = 0;
+/// The probability of the token that is drawn there anew.
+pub const DEMASK_DOUBT_DRAWN: u32 = 1;
+
+/// Nothing is remasked in a step that reveals one position or none. If as many are doubted as the
+/// step before revealed, or more, then one fewer than that is remasked, the least likely.
+pub const DEMASK_PROGRESS_REMASK_FEWER: u32 = 0;
+/// At least one more position is revealed than remasked.
+pub const DEMASK_PROGRESS_REVEAL_MORE: u32 = 1;
 
 /// A committed position is remasked with probability min(remask_eta, r), r = min(1, (1 - alpha(s)) /
 /// alpha(t)), in a step from time t to s.
@@ -310,8 +363,39 @@ pub struct demask_policy {
     pub score_priors: u32,
     /// Zero.
     pub reserved_3: u32,
+    /// See THRESHOLD: above 0 and at most 1; 0 is 1.
+    pub most_share: f64,
+    /// See THRESHOLD.
+    pub share_least: u32,
+    /// See STABLE.
+    pub stable_steps: u32,
+    /// See the DEMASK_UPDATE_ numbers; zero for those that do not say what it is, as are the next four.
+    pub update_threshold: f64,
+    /// A DEMASK_DOUBT_ number.
+    pub doubt_of: u32,
+    /// A DEMASK_PROGRESS_ number.
+    pub progress: u32,
+    /// See EDIT.
+    pub extra_steps: u32,
+    /// See RENOISE and UNIFORM_STATE.
+    pub noise_tokens: u32,
+    /// A segment is done, although it could go on, once so many steps in a row have changed nothing (its
+    /// `settled`) and its mean entropy is below settle_entropy. 0 for never.
+    pub settle_steps: u32,
+    /// At step k of K the temperatures of the draw and of the score are multiplied by c + (1 - c)(K -
+    /// k)/K, where c is this; above 0, 0 is 1. 1 without a number of steps.
+    pub cooling: f32,
+    /// In nats, in the law of the score; INFINITY for any. Zero without settle_steps.
+    pub settle_entropy: f64,
 }
-c_struct!(demask_policy: 312, grew from 168);
+c_struct!(demask_policy: 368, grew from 168);
+
+numbered!(DoubtOf:
+    DEMASK_DOUBT_STANDING = Standing,
+    DEMASK_DOUBT_DRAWN = Drawn);
+numbered!(Progress:
+    DEMASK_PROGRESS_REMASK_FEWER = RemaskFewer,
+    DEMASK_PROGRESS_REVEAL_MORE = RevealMore);
 
 numbered!(ScoreOf:
     DEMASK_SCORE_PROBABILITY = Probability,
@@ -342,6 +426,9 @@ struct Selection {
     fallback: u32,
     most: u32,
     radius: u32,
+    most_share: f64,
+    share_least: u32,
+    stable_steps: u32,
 }
 
 impl Selection {
@@ -356,12 +443,14 @@ impl Selection {
             Select::ScoreBernoulli => of(DEMASK_SELECT_SCORE_BERNOULLI),
             Select::Sequential => of(DEMASK_SELECT_SEQUENTIAL),
             Select::TopK => of(DEMASK_SELECT_TOP_K),
-            Select::Threshold(Threshold { at, at_end, strict, fallback, most }) => Self {
-                threshold: at,
-                threshold_2: at_end,
-                strict: strict.into(),
-                fallback: fallback.number(),
-                most,
+            Select::Threshold(threshold) => Self {
+                threshold: threshold.at,
+                threshold_2: threshold.at_end,
+                strict: threshold.strict.into(),
+                fallback: threshold.fallback.number(),
+                most: threshold.most,
+                most_share: threshold.most_share,
+                share_least: threshold.share_least,
                 ..of(DEMASK_SELECT_THRESHOLD)
             },
             Select::Factor(factor) => Self { threshold: factor, ..of(DEMASK_SELECT_FACTOR) },
@@ -380,12 +469,18 @@ impl Selection {
                 radius,
                 ..of(DEMASK_SELECT_NEIGHBOURS)
             },
+            Select::Stable(Stable { above, divergence, steps }) => Self {
+                threshold: above,
+                threshold_2: divergence,
+                stable_steps: steps,
+                ..of(DEMASK_SELECT_STABLE)
+            },
         }
     }
 
     /// The selection of these numbers; those that it has no use for must be 0.
     fn select(&self) -> Result<Select, Refusal> {
-        let Self { threshold, threshold_2, most, radius, .. } = *self;
+        let Self { threshold, threshold_2, most, radius, most_share, share_least, .. } = *self;
         let is_strict = self.strict == 1;
         let select = match self.select {
             DEMASK_SELECT_FIRST_HITTING => Select::FirstHitting,
@@ -399,7 +494,8 @@ impl Selection {
             DEMASK_SELECT_THRESHOLD => {
                 let fallback = Fallback::from_number(self.fallback)?;
                 let (at, at_end, strict) = (threshold, threshold_2, is_strict);
-                Select::Threshold(Threshold { at, at_end, strict, fallback, most })
+                let limits = Threshold { most, most_share, share_least, ..Threshold::at(at) };
+                Select::Threshold(Threshold { at_end, strict, fallback, ..limits })
             }
             DEMASK_SELECT_FACTOR => Select::Factor(threshold),
             DEMASK_SELECT_ENTROPY_BOUND => {
@@ -411,9 +507,86 @@ impl Selection {
                 let (anchor, near) = (threshold, threshold_2);
                 Select::Neighbours(Neighbours { anchor, near, radius })
             }
+            DEMASK_SELECT_STABLE => {
+                let (above, divergence, steps) = (threshold, threshold_2, self.stable_steps);
+                Select::Stable(Stable { above, divergence, steps })
+            }
             _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
         };
         if Self::new(select) == *self { Ok(select) } else { Err(Refusal(DEMASK_ERR_ARGUMENT)) }
+    }
+}
+
+/// An update as numbers.
+#[derive(Default, PartialEq)]
+struct Change {
+    update: u32,
+    remask: u32,
+    by_confidence: u32,
+    eta: f64,
+    from: f64,
+    until: f64,
+    threshold: f64,
+    of: u32,
+    progress: u32,
+    extra_steps: u32,
+    tokens: u32,
+}
+
+impl Change {
+    fn new(update: &Update) -> Self {
+        let of = Self { update: update.number(), ..Self::default() };
+        match *update {
+            Update::Reveal => of,
+            Update::Remask(Remask { rate, by_confidence, from, until }) => {
+                let (remask, eta) = match rate {
+                    RemaskRate::Cap(eta) => (DEMASK_REMASK_CAP, eta),
+                    RemaskRate::Rescale(eta) => (DEMASK_REMASK_RESCALE, eta),
+                    RemaskRate::ForwardBackward => (DEMASK_REMASK_FORWARD_BACKWARD, 0.0),
+                };
+                Self { remask, by_confidence: by_confidence.into(), eta, from, until, ..of }
+            }
+            Update::Doubt(doubt) => Self {
+                threshold: doubt.below,
+                of: doubt.of.number(),
+                progress: doubt.progress.number(),
+                ..of
+            },
+            Update::Edit(Edit { above, extra_steps }) => {
+                Self { threshold: above, extra_steps, ..of }
+            }
+            Update::Replan(Replan { eta }) => Self { threshold: eta, ..of },
+            Update::Renoise { tokens } | Update::UniformState { tokens } => Self { tokens, ..of },
+        }
+    }
+
+    /// The update of these numbers; those that it has no use for must be 0.
+    fn update(&self) -> Result<Update, Refusal> {
+        let &Self { eta, from, until, threshold, extra_steps, tokens, .. } = self;
+        let update = match self.update {
+            DEMASK_UPDATE_REVEAL => Update::Reveal,
+            DEMASK_UPDATE_REMASK => {
+                let rate = match self.remask {
+                    DEMASK_REMASK_CAP => RemaskRate::Cap(eta),
+                    DEMASK_REMASK_RESCALE => RemaskRate::Rescale(eta),
+                    DEMASK_REMASK_FORWARD_BACKWARD => RemaskRate::ForwardBackward,
+                    _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
+                };
+                let by_confidence = self.by_confidence == 1;
+                Update::Remask(Remask { rate, by_confidence, from, until })
+            }
+            DEMASK_UPDATE_DOUBT => Update::Doubt(Doubt {
+                below: threshold,
+                of: DoubtOf::from_number(self.of)?,
+                progress: Progress::from_number(self.progress)?,
+            }),
+            DEMASK_UPDATE_EDIT => Update::Edit(Edit { above: threshold, extra_steps }),
+            DEMASK_UPDATE_REPLAN => Update::Replan(Replan { eta: threshold }),
+            DEMASK_UPDATE_RENOISE => Update::Renoise { tokens },
+            DEMASK_UPDATE_UNIFORM_STATE => Update::UniformState { tokens },
+            _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
+        };
+        if Self::new(&update) == *self { Ok(update) } else { Err(Refusal(DEMASK_ERR_ARGUMENT)) }
     }
 }
 
@@ -421,34 +594,40 @@ impl demask_policy {
     /// The selection and its parameters.
     fn selection(&self) -> Selection {
         let &Self { select, threshold, threshold_2, strict, fallback, most, radius, .. } = self;
-        Selection { select, threshold, threshold_2, strict, fallback, most, radius }
+        let &Self { share_least, stable_steps, .. } = self;
+        let is_threshold = select == DEMASK_SELECT_THRESHOLD;
+        let most_share = match self.most_share {
+            0.0 if is_threshold => 1.0,
+            share => share,
+        };
+        Selection {
+            select,
+            threshold,
+            threshold_2,
+            strict,
+            fallback,
+            most,
+            radius,
+            most_share,
+            share_least,
+            stable_steps,
+        }
     }
 
-    /// The update and its parameters; those that it has no use for must be 0.
-    fn update(&self) -> Result<Update, Refusal> {
-        let (eta, from, until) = (self.remask_eta, self.remask_from, self.remask_until);
-        let refusal = Refusal(DEMASK_ERR_ARGUMENT);
-        match self.update {
-            DEMASK_UPDATE_REVEAL => {
-                let unused = self.remask == 0
-                    && self.remask_by_confidence == 0
-                    && [eta, from, until] == [0.0; 3];
-                if unused { Ok(Update::Reveal) } else { Err(refusal) }
-            }
-            DEMASK_UPDATE_REMASK => {
-                let rate = match self.remask {
-                    DEMASK_REMASK_CAP => RemaskRate::Cap(eta),
-                    DEMASK_REMASK_RESCALE => RemaskRate::Rescale(eta),
-                    DEMASK_REMASK_FORWARD_BACKWARD if eta == 0.0 => RemaskRate::ForwardBackward,
-                    _ => return Err(refusal),
-                };
-                if self.remask_by_confidence > 1 {
-                    return Err(refusal);
-                }
-                let by_confidence = self.remask_by_confidence == 1;
-                Ok(Update::Remask(Remask { rate, by_confidence, from, until }))
-            }
-            _ => Err(refusal),
+    /// The numbers of the update.
+    fn change(&self) -> Change {
+        Change {
+            update: self.update,
+            remask: self.remask,
+            by_confidence: self.remask_by_confidence,
+            eta: self.remask_eta,
+            from: self.remask_from,
+            until: self.remask_until,
+            threshold: self.update_threshold,
+            of: self.doubt_of,
+            progress: self.progress,
+            extra_steps: self.extra_steps,
+            tokens: self.noise_tokens,
         }
     }
 
@@ -458,17 +637,22 @@ impl demask_policy {
     /// The caller's promise for `end_tokens`, as long as the result is used.
     unsafe fn stop<'a>(&self) -> Result<Stop<'a>, Refusal> {
         let finish = Finish::from_number(self.finish)?;
+        let settle = match (self.settle_steps, self.settle_entropy) {
+            (0, 0.0) => None,
+            (0, _) => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
+            (steps, mean_entropy) => Some(Settle { steps, mean_entropy }),
+        };
         let unused = self.n_end_tokens == 0 && self.fill_token != 0;
         if unused || self.end_reserved != 0 {
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
         }
         if self.n_end_tokens == 0 {
-            return Ok(Stop { finish, ..Stop::AT_LAST });
+            return Ok(Stop { finish, settle, ..Stop::AT_LAST });
         }
         // SAFETY: the caller's promise.
         let end_tokens = unsafe { pointer::slice(self.end_tokens, self.n_end_tokens as usize)? };
         let fill = (self.fill_token >= 0).then_some(self.fill_token);
-        Ok(Stop { finish, end_tokens, fill })
+        Ok(Stop { finish, end_tokens, fill, settle })
     }
 
     /// The score of `score` and its parameters.
@@ -572,7 +756,7 @@ impl demask_policy {
             // SAFETY: the caller's promise.
             score: unsafe { self.score()? },
             select: self.selection().select()?,
-            update: self.update()?,
+            update: self.change().update()?,
             schedule: Schedule {
                 noise,
                 grid,
@@ -583,6 +767,7 @@ impl demask_policy {
                 sizes: unsafe { sizes::read(self.sizes, self.sizes_parameter, self.sizes_table)? },
                 transition: self.transition()?,
                 extrapolate: self.extrapolate == 1,
+                cooling: if self.cooling == 0.0 { 1.0 } else { self.cooling },
             },
             // SAFETY: the caller's promise.
             stop: unsafe { self.stop()? },
@@ -618,21 +803,12 @@ impl demask_policy {
                 (DEMASK_TRANSITION_TRAPEZOIDAL_REJECT, theta)
             }
         };
-        let Selection { select, threshold, threshold_2, strict, fallback, most, radius } =
-            Selection::new(policy.select);
+        let selection = Selection::new(policy.select);
+        let Selection { select, threshold, threshold_2, strict, fallback, most, radius, .. } =
+            selection;
+        let change = Change::new(&policy.update);
+        let settle = policy.stop.settle;
         let Score { of, temperature, gumbel, gumbel_falls, priors, last } = policy.score;
-        let (update, remask, remask_eta) = match policy.update {
-            Update::Reveal => (DEMASK_UPDATE_REVEAL, 0, 0.0),
-            Update::Remask(Remask { rate, .. }) => {
-                let (number, eta) = match rate {
-                    RemaskRate::Cap(eta) => (DEMASK_REMASK_CAP, eta),
-                    RemaskRate::Rescale(eta) => (DEMASK_REMASK_RESCALE, eta),
-                    RemaskRate::ForwardBackward => (DEMASK_REMASK_FORWARD_BACKWARD, 0.0),
-                };
-                (DEMASK_UPDATE_REMASK, number, eta)
-            }
-        };
-        let remasks = policy.update.remask();
         let ends = policy.stop.end_tokens;
         let none = core::ptr::null();
         let (grid, grid_fraction, grid_times) = match policy.schedule.grid {
@@ -643,7 +819,7 @@ impl demask_policy {
         Self {
             struct_size: u32::try_from(struct_size).unwrap_or(0),
             select,
-            update,
+            update: change.update,
             noise: noise.schedule,
             sizes: sizes::number(policy.schedule.sizes),
             finish: policy.stop.finish.number(),
@@ -688,17 +864,28 @@ impl demask_policy {
             fallback,
             most,
             radius,
-            remask,
-            remask_by_confidence: remasks.is_some_and(|rule| rule.by_confidence).into(),
-            remask_eta,
-            remask_from: remasks.map_or(0.0, |rule| rule.from),
-            remask_until: remasks.map_or(0.0, |rule| rule.until),
+            remask: change.remask,
+            remask_by_confidence: change.by_confidence,
+            remask_eta: change.eta,
+            remask_from: change.from,
+            remask_until: change.until,
             end_tokens: if ends.is_empty() { core::ptr::null() } else { ends.as_ptr() },
             end_reserved: 0,
             n_end_tokens: ends.len() as u32,
             score_priors: priors.into(),
             reserved_3: 0,
             fill_token: if ends.is_empty() { 0 } else { policy.stop.fill.unwrap_or(-1) },
+            most_share: selection.most_share,
+            share_least: selection.share_least,
+            stable_steps: selection.stable_steps,
+            update_threshold: change.threshold,
+            doubt_of: change.of,
+            progress: change.progress,
+            extra_steps: change.extra_steps,
+            noise_tokens: change.tokens,
+            settle_steps: settle.map_or(0, |settle| settle.steps),
+            cooling: policy.schedule.cooling,
+            settle_entropy: settle.map_or(0.0, |settle| settle.mean_entropy),
         }
     }
 }
@@ -796,6 +983,12 @@ pub unsafe extern "C" fn demask_policy_decoder(
                 DEMASK_DECODER_HIERARCHY => Policy::hierarchy(0.4, 0.9),
                 DEMASK_DECODER_DINFER => Policy::dinfer(0.9),
                 DEMASK_DECODER_PREFIX => Policy::prefix(0.9),
+                DEMASK_DECODER_HIERARCHY_REMASK => Policy::hierarchy_remask(0.4, 0.9),
+                DEMASK_DECODER_KLASS => Policy::klass(steps),
+                DEMASK_DECODER_WINO => Policy::wino(),
+                DEMASK_DECODER_LLADA21 => Policy::llada21(0.95, 0.9),
+                DEMASK_DECODER_P2 => Policy::p2(1.0, steps),
+                DEMASK_DECODER_DIFFUSION_GEMMA => Policy::diffusion_gemma(steps),
                 _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
             };
             policy.schedule.steps = steps;
@@ -832,6 +1025,7 @@ pub unsafe extern "C" fn demask_policy_sampler(
                 DEMASK_SAMPLER_EXTRAPOLATED_HITTING => {
                     Policy::first_hitting_extrapolated(noise, steps)
                 }
+                DEMASK_SAMPLER_UNIFORM_STATE => Policy::uniform_state(noise, steps),
                 _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
             })
         })
@@ -920,7 +1114,8 @@ mod tests {
         let mut inclusive = Policy::entropy_bound(0.5);
         inclusive.select = Select::EntropyBound { bound: 2.0, inclusive: true };
         let of = ScoreOf::Random;
-        inclusive.stop = Stop { end_tokens: &[3], fill: Some(4), ..Stop::AT_LAST };
+        let settle = Some(Settle { steps: 3, mean_entropy: f64::INFINITY });
+        inclusive.stop = Stop { end_tokens: &[3], fill: Some(4), settle, ..Stop::AT_LAST };
         inclusive.score = Score {
             of,
             temperature: 0.5,
@@ -957,6 +1152,13 @@ mod tests {
                     inclusive,
                     Policy::remdm(RemaskRate::Cap(0.25), 9),
                     Policy::remdm_confident(9),
+                    Policy::hierarchy_remask(0.25, 0.5),
+                    Policy::klass(9),
+                    Policy::wino(),
+                    Policy::llada21(0.75, 0.5),
+                    Policy::p2(1.5, 9),
+                    Policy::diffusion_gemma(9),
+                    Policy::uniform_state(noise, 9),
                 ];
                 for mut policy in presets {
                     policy.stop.finish = finish;
@@ -978,7 +1180,7 @@ mod tests {
     #[test]
     fn a_number_that_is_not_listed_is_refused() {
         let good = demask_policy::new(&Policy::random_order(3), size_of::<demask_policy>());
-        let fields: [fn(&mut demask_policy) -> &mut u32; 23] = [
+        let fields: [fn(&mut demask_policy) -> &mut u32; 29] = [
             |p| &mut p.select,
             |p| &mut p.update,
             |p| &mut p.noise,
@@ -1002,9 +1204,17 @@ mod tests {
             |p| &mut p.n_end_tokens,
             |p| &mut p.score_priors,
             |p| &mut p.reserved_3,
+            |p| &mut p.share_least,
+            |p| &mut p.stable_steps,
+            |p| &mut p.doubt_of,
+            |p| &mut p.progress,
+            |p| &mut p.extra_steps,
+            |p| &mut p.noise_tokens,
         ];
         // Of the noise schedules, the grids and the sizes, the last one needs a table.
-        let listed = [14, 2, 8, 8, 3, 2, 2, 1, 6, 2, 2, 1, 7, 2, 1, 1, 1, 1, 1, 1, 1, 2, 1];
+        let listed = [
+            15, 7, 8, 8, 3, 2, 2, 1, 6, 2, 2, 1, 7, 2, 1, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1,
+        ];
         for (field, listed) in fields.into_iter().zip(listed) {
             for number in [0, listed - 1, listed, u32::MAX] {
                 let mut policy = good;

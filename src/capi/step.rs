@@ -9,6 +9,7 @@ use super::pointer::{self, c_struct};
 use super::status::{DEMASK_ERR_ARGUMENT, Refusal, demask_status};
 use crate::draw::{Drawn, RowState};
 use crate::logits::Logits;
+use crate::step::StepReport;
 use core::mem::{MaybeUninit, offset_of};
 
 /// The position of this row did not move. In demask_step_planned, because its row decided so.
@@ -17,6 +18,10 @@ pub const DEMASK_ROW_SKIPPED: u8 = 0;
 pub const DEMASK_ROW_DRAWN: u8 = 1;
 /// The row holds NaN or +INFINITY, or no finite logit: no token was drawn from it.
 pub const DEMASK_ROW_BAD: u8 = 2;
+/// The committed position of this row became a mask again. Its token is the mask token.
+pub const DEMASK_ROW_REMASKED: u8 = 3;
+/// The position of this row got a random token, which this is.
+pub const DEMASK_ROW_RENOISED: u8 = 4;
 
 /// What a step reports. The pointers are set by the caller, the counts by the step.
 #[repr(C)]
@@ -41,8 +46,12 @@ pub struct demask_step_out {
     pub n_remasked: usize,
     /// How many positions were filled, since their text has ended before them.
     pub n_filled: usize,
+    /// How many committed positions got another token.
+    pub n_edited: usize,
+    /// How many positions got a random token.
+    pub n_renoised: usize,
 }
-c_struct!(demask_step_out: 64, grew from 48);
+c_struct!(demask_step_out: 80, grew from 48);
 
 /// Makes the step that `plan` chose: draws a token for each of its rows that moves and writes it,
 /// then advances every segment by one step. Row k of `logits` belongs to canvas position
@@ -77,16 +86,8 @@ pub unsafe extern "C" fn demask_step_planned(
             let out = Out::new(out, buffers.n_rows)?;
             let report = context.sampler.step_planned(&mut canvas.view, &context.plan, &logits)?;
             canvas.write_back();
-            out.write(
-                Counts {
-                    active: buffers.n_active,
-                    revealed: report.revealed,
-                    bad: report.bad_rows,
-                    remasked: report.remasked,
-                    filled: report.filled,
-                },
-                context.sampler.drawn().iter().copied().enumerate(),
-            );
+            let drawn = context.sampler.drawn().iter().copied().enumerate();
+            out.write(buffers.n_active, report, drawn);
             Ok(())
         })
     }
@@ -116,16 +117,8 @@ pub unsafe extern "C" fn demask_step(
             let report = sampler.step(&mut canvas.view, &logits)?;
             canvas.write_back();
             let plan = sampler.own_plan();
-            out.write(
-                Counts {
-                    active: plan.active(),
-                    revealed: report.revealed,
-                    bad: report.bad_rows,
-                    remasked: report.remasked,
-                    filled: report.filled,
-                },
-                plan.rows().iter().map(|&at| at as usize).zip(sampler.drawn().iter().copied()),
-            );
+            let rows = plan.rows().iter().map(|&at| at as usize);
+            out.write(plan.active(), report, rows.zip(sampler.drawn().iter().copied()));
             Ok(())
         })
     }
@@ -137,15 +130,9 @@ pub(super) fn state_number(state: RowState) -> u8 {
         RowState::Drawn => DEMASK_ROW_DRAWN,
         RowState::Bad => DEMASK_ROW_BAD,
         RowState::Kept => DEMASK_ROW_SKIPPED,
+        RowState::Remasked => DEMASK_ROW_REMASKED,
+        RowState::Renoised => DEMASK_ROW_RENOISED,
     }
-}
-
-struct Counts {
-    active: usize,
-    revealed: usize,
-    bad: usize,
-    remasked: usize,
-    filled: usize,
 }
 
 /// Where a step's report goes, checked before the step is made.
@@ -180,7 +167,12 @@ impl Out<'_> {
     }
 
     /// Writes the report; `drawn` are the rows that were drawn.
-    fn write(self, counts: Counts, drawn: impl Iterator<Item = (usize, Drawn)> + Clone) {
+    fn write(
+        self,
+        active: usize,
+        report: StepReport,
+        drawn: impl Iterator<Item = (usize, Drawn)> + Clone,
+    ) {
         if let Some(tokens) = self.tokens {
             tokens.fill(MaybeUninit::new(Drawn::BAD.token));
             for (row, drawn) in drawn.clone() {
@@ -198,14 +190,20 @@ impl Out<'_> {
             // SAFETY: the promise that this was made with; the first three are in every version.
             unsafe {
                 if has(offset_of!(demask_step_out, n_remasked)) {
-                    (&raw mut (*self.at).n_remasked).write(counts.remasked);
+                    (&raw mut (*self.at).n_remasked).write(report.remasked);
                 }
                 if has(offset_of!(demask_step_out, n_filled)) {
-                    (&raw mut (*self.at).n_filled).write(counts.filled);
+                    (&raw mut (*self.at).n_filled).write(report.filled);
                 }
-                (&raw mut (*self.at).n_active).write(counts.active);
-                (&raw mut (*self.at).n_revealed).write(counts.revealed);
-                (&raw mut (*self.at).n_bad_rows).write(counts.bad);
+                if has(offset_of!(demask_step_out, n_edited)) {
+                    (&raw mut (*self.at).n_edited).write(report.edited);
+                }
+                if has(offset_of!(demask_step_out, n_renoised)) {
+                    (&raw mut (*self.at).n_renoised).write(report.renoised);
+                }
+                (&raw mut (*self.at).n_active).write(active);
+                (&raw mut (*self.at).n_revealed).write(report.revealed);
+                (&raw mut (*self.at).n_bad_rows).write(report.bad_rows);
             }
         }
     }

@@ -46,8 +46,9 @@ pub(super) struct Elements<'a, E> {
     pub(super) data: &'a [E],
     /// Their guide.
     pub(super) guide: &'a [E],
-    /// The rows that they are compared with.
+    /// The rows that they are compared with, and the guide of these.
     pub(super) compared: &'a [E],
+    pub(super) compared_guide: &'a [E],
     /// The rows of an earlier call, and the guide of these.
     pub(super) earlier: &'a [E],
     pub(super) earlier_guide: &'a [E],
@@ -62,16 +63,25 @@ macro_rules! run_batch {
         let others = [
             $batch.logits.guide().map(Guide::data),
             compared.map(Logits::data),
+            compared.and_then(Logits::guide).map(Guide::data),
             earlier.as_ref().map(Logits::data),
             earlier.as_ref().and_then(Logits::guide).map(Guide::data),
         ];
         macro_rules! run_on {
             ($variant:ident, $data:expr) => {{
-                let [guide, compared, earlier, earlier_guide] = others.map(|rows| match rows {
-                    Some(LogitsData::$variant(rows)) => rows,
-                    _ => &[],
-                });
-                let $elements = Elements { data: $data, guide, compared, earlier, earlier_guide };
+                let [guide, compared, compared_guide, earlier, earlier_guide] =
+                    others.map(|rows| match rows {
+                        Some(LogitsData::$variant(rows)) => rows,
+                        _ => &[],
+                    });
+                let $elements = Elements {
+                    data: $data,
+                    guide,
+                    compared,
+                    compared_guide,
+                    earlier,
+                    earlier_guide,
+                };
                 run($level, $kernel)
             }};
         }
@@ -109,7 +119,7 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
         let Self { elements, batch, jobs, out, scratch } = self;
-        let Elements { data, guide, compared: others, .. } = elements;
+        let Elements { data, guide, compared: others, compared_guide, .. } = elements;
         let vocab = batch.logits.vocab();
         let excluded = batch.constraints.excluded.map_or(usize::MAX, |id| id as usize);
         let staged = stage::needed(batch);
@@ -161,7 +171,7 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
                 let other = other.map(|(against, _)| {
                     let compared = &mut compared[..vocab];
                     let batch = Batch { logits: against, ..*batch };
-                    stage::write(s, &batch, others, &[], batch.row(k), compared);
+                    stage::write(s, &batch, others, compared_guide, batch.row(k), compared);
                     &*compared
                 });
                 let row = Row::new(&*copy, excluded);

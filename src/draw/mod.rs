@@ -57,12 +57,16 @@ pub enum RowState {
     Drawn = 1,
     /// The row holds NaN or +∞, or no finite logit: no token was drawn.
     Bad = 2,
+    /// Its committed position became a mask again. The token is the mask token.
+    Remasked = 3,
+    /// Its position got a random token, which this is, in place of a mask.
+    Renoised = 4,
 }
 
 /// The outcome of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drawn {
-    /// The token, or −1 if none was drawn.
+    /// The token, or −1 if none was written.
     pub token: i32,
     /// Whether the row was usable, and used.
     pub state: RowState,
@@ -133,29 +137,21 @@ pub(crate) struct Judged {
     pub(crate) entropy: f64,
     /// The probability of its drawn token; 0 for a bad row.
     pub(crate) probability: f32,
+    /// Its most likely token; −1 for a bad row.
+    pub(crate) argmax: i32,
+    /// For how many steps in a row its law has hardly changed.
+    pub(crate) stable: u32,
 }
 
 impl Judged {
     /// That of a row which is not described.
-    pub(crate) const NONE: Self = Self { order: f64::NAN, entropy: f64::NAN, probability: 0.0 };
+    pub(crate) const NONE: Self =
+        Self { order: f64::NAN, entropy: f64::NAN, probability: 0.0, argmax: -1, stable: 0 };
 }
 
 impl<'a> Described<'a> {
     /// Nowhere.
     pub(crate) const NONE: Self = Self::Rows(&mut []);
-
-    fn split_at(self, first: usize, jobs: usize) -> (Self, Self) {
-        match self {
-            Self::Rows(rows) => {
-                let (rows, after) = rows.split_at(first, jobs);
-                (Self::Rows(rows), Self::Rows(after))
-            }
-            Self::Judged(rows, judge) => {
-                let (rows, after) = rows.split_at(first, jobs);
-                (Self::Judged(rows, judge), Self::Judged(after, judge))
-            }
-        }
-    }
 
     /// Whether there is a place for each job.
     fn is_some(&self) -> bool {
@@ -174,6 +170,21 @@ impl<'a> Described<'a> {
                 }
             }
             Self::Judged(rows, judge) => rows[i] = judge(k, drawn, statistics),
+        }
+    }
+}
+
+impl Split for Described<'_> {
+    fn split_at(self, first: usize, jobs: usize) -> (Self, Self) {
+        match self {
+            Self::Rows(rows) => {
+                let (rows, after) = rows.split_at(first, jobs);
+                (Self::Rows(rows), Self::Rows(after))
+            }
+            Self::Judged(rows, judge) => {
+                let (rows, after) = rows.split_at(first, jobs);
+                (Self::Judged(rows, judge), Self::Judged(after, judge))
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn needed(batch: &Batch<'_>) -> bool {
         || constraints.allowed.is_some()
         || !constraints.banned.is_empty()
         || !constraints.bias.is_empty()
+        || batch.against.is_some_and(|rows| rows.guide().is_some())
 }
 
 /// Writes row `row` of a batch, as it is to be drawn from, to `out`.

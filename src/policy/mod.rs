@@ -8,10 +8,12 @@ use crate::schedule::sizes::MarkovSizes;
 use crate::schedule::{Grid, MultiJump, Noise, Sizes, TimeGrid, Transition};
 pub use crate::score::{Score, ScoreOf};
 use crate::select::Select;
+pub use crate::select::Stable;
 pub use crate::select::{Fallback, Neighbours, Threshold};
 use crate::stop::Finish;
+pub use crate::stop::Settle;
 use crate::update::Update;
-pub use crate::update::{Remask, RemaskRate};
+pub use crate::update::{Doubt, DoubtOf, Edit, Progress, Remask, RemaskRate, Replan};
 
 /// A decoding rule: how a token is drawn, which positions move, what happens to them, when, and
 /// when it ends. A plain value that can be printed, compared and edited.
@@ -158,6 +160,10 @@ pub struct Schedule<'a> {
     /// (see [`Logits::with_earlier`](crate::Logits::with_earlier)), and a plan names all masked
     /// positions, for the next step will need them.
     pub extrapolate: bool,
+    /// What the temperatures of the draw and of the score have fallen to, as a fraction, when the
+    /// steps are used up: at step k of K they are multiplied by c + (1 − c)(K − k)/K, where c is this.
+    /// 1 without a number of steps, and for no fall.
+    pub cooling: f32,
 }
 
 /// How decoding ends.
@@ -171,11 +177,14 @@ pub struct Stop<'a> {
     pub end_tokens: &'a [i32],
     /// What stands after the end of a text; `None` repeats its end token.
     pub fill: Option<i32>,
+    /// When a segment has come to rest, and is done; `None` if that does not matter.
+    pub settle: Option<Settle>,
 }
 
 impl Stop<'_> {
     /// When nothing is masked, or the steps are used up.
-    pub const AT_LAST: Self = Self { finish: Finish::None, end_tokens: &[], fill: None };
+    pub const AT_LAST: Self =
+        Self { finish: Finish::None, end_tokens: &[], fill: None, settle: None };
 }
 
 impl<'a> Policy<'a> {
@@ -198,6 +207,7 @@ impl<'a> Policy<'a> {
                 sizes: Sizes::Even,
                 transition: Transition::Euler,
                 extrapolate: false,
+                cooling: 1.0,
             },
             stop: Stop::AT_LAST,
         }
@@ -351,20 +361,28 @@ impl<'a> Policy<'a> {
         let Schedule { grid, start, end, steps, noise, transition, extrapolate, .. } =
             self.schedule;
         noise.check()?;
-        if let Some(remask) = self.update.remask() {
-            remask.check()?;
-            if remask.by_confidence {
-                self.score.check(steps)?;
-            }
-            if self.select != Select::Bernoulli || transition != Transition::Ancestral {
-                let (name, expected) = ("update", "0, reveal, but for ancestral Bernoulli");
-                return Err(Error::Argument { name, value: 1.0, expected });
-            }
+        self.update.check(self.select, transition, &self.schedule.sizes)?;
+        if self.update.remask().is_some_and(|remask| remask.by_confidence) {
+            self.score.check(steps)?;
         }
         if self.is_by_size() {
             self.schedule.sizes.check_steps(steps)?;
         }
+        if let Some(settle) = self.stop.settle {
+            settle.check()?;
+            if settle.reads_entropy() {
+                self.score.check(steps)?;
+            }
+        }
         let refuse = |name, value, expected| Err(Error::Argument { name, value, expected });
+        let cooling = self.schedule.cooling;
+        if !(cooling > 0.0 && cooling.is_finite()) || cooling != 1.0 && steps == 0 {
+            let expected = "finite and above 0, and 1 without a number of steps";
+            return refuse("schedule.cooling", cooling.into(), expected);
+        }
+        if matches!(self.update, Update::Replan(_) | Update::Renoise { .. }) && steps == 0 {
+            return refuse("schedule.steps", 0.0, "at least 1 for this update");
+        }
         if self.select.is_first_hitting() {
             return Ok(());
         }
@@ -413,6 +431,24 @@ impl<'a> Policy<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether what is known of positions from earlier steps is looked at.
+    pub(crate) fn reads_states(&self) -> bool {
+        let by_confidence = self.update.remask().is_some_and(|remask| remask.by_confidence);
+        let renoises = matches!(self.update, Update::Renoise { .. });
+        by_confidence || renoises || self.select.stable().is_some()
+    }
+
+    /// A temperature at a step.
+    pub(crate) fn cooled(&self, temperature: f32, step: u32) -> f32 {
+        let Schedule { cooling, steps, .. } = self.schedule;
+        if cooling == 1.0 {
+            return temperature;
+        }
+        let left = f64::from(steps.saturating_sub(step)) / f64::from(steps);
+        let end = f64::from(cooling);
+        (f64::from(temperature) * (end + (1.0 - end) * left)) as f32
     }
 
     /// The time at which the network is evaluated for step `step` of a segment, by the time grid:

@@ -3,7 +3,11 @@
 //! Where a project's code has a defect, the preset does what the project's paper or comments say;
 //! each says so.
 
-use super::{Draw, Fallback, Neighbours, Policy, Remask, RemaskRate, Score, ScoreOf, Threshold};
+use super::{
+    Doubt, DoubtOf, Draw, Edit, Fallback, Neighbours, Policy, Progress, Remask, RemaskRate, Replan,
+    Score, ScoreOf, Settle, Stable, Threshold,
+};
+use crate::schedule::sizes::{MaskFunction, Rounding};
 use crate::schedule::{Noise, Sizes, TimeGrid};
 use crate::select::Select;
 use crate::stop::Finish;
@@ -182,6 +186,101 @@ impl<'a> Policy<'a> {
     #[must_use]
     pub const fn hierarchy(low: f64, high: f64) -> Self {
         Self::confident(ScoreOf::Probability, Select::Runs { low, high })
+    }
+
+    /// dInfer's hierarchy rule with remasking: committed positions whose likeliest token has now less
+    /// than `low` become masks again, and at least one more position is revealed than remasked. 0.4 and
+    /// 0.9 are theirs.
+    #[must_use]
+    pub const fn hierarchy_remask(low: f64, high: f64) -> Self {
+        let mut policy = Self::hierarchy(low, high);
+        let (of, progress) = (DoubtOf::Drawn, Progress::RevealMore);
+        policy.update = Update::Doubt(Doubt { below: low, of, progress });
+        policy
+    }
+
+    /// KLASS: every position whose token has more than 0.9 and whose law has moved by less than 0.01
+    /// nats in each of two steps; if there is none, as [`llada`](Self::llada) (Kim et al., arXiv
+    /// 2511.05664). Each step reads the logits of the step before.
+    ///
+    /// Theirs takes the softmax of noisy weights for the law where the temperature is not 0, and has
+    /// the entropy's sign reversed in one version; here the law is that of the logits.
+    #[must_use]
+    pub const fn klass(steps: u32) -> Self {
+        let select = Select::Stable(Stable::KLASS);
+        Self::confident(ScoreOf::Probability, select).in_steps(steps)
+    }
+
+    /// WINO: many positions are revealed, those whose tokens have more than 0.6, and at most 70 % of the
+    /// masks (but 5, and no more than 20); and revealed tokens that come to have less than 0.9 become
+    /// masks again (Hong et al., arXiv 2507.18578; `decoding.py`). For the rows of committed positions
+    /// see [`Doubt`].
+    #[must_use]
+    pub const fn wino() -> Self {
+        let threshold = Threshold {
+            strict: true,
+            most: 20,
+            most_share: 0.7,
+            share_least: 5,
+            ..Threshold::at(0.6)
+        };
+        let mut policy = Self::confident(ScoreOf::Probability, Select::Threshold(threshold));
+        let (of, progress) = (DoubtOf::Standing, Progress::RemaskFewer);
+        policy.update = Update::Doubt(Doubt { below: 0.9, of, progress });
+        policy
+    }
+
+    /// LLaDA2.1: as [`llada2`](Self::llada2), and a revealed token gives way to another that has more
+    /// than `edit`, for at most 16 steps after the last mask. 0.95 and 0.9 are those of dLLM; SGLang's
+    /// joint threshold edits from 0.
+    #[must_use]
+    pub const fn llada21(threshold: f64, edit: f64) -> Self {
+        let mut policy = Self::llada2(threshold);
+        policy.update = Update::Edit(Edit { above: edit, extra_steps: 16 });
+        policy
+    }
+
+    /// P2, path planning: in step k of `steps` the ⌊N·(1 − k/K)⌋ positions of the lowest ln p are
+    /// masked, of all N that the prompt does not give; that of a revealed position counts `eta` times
+    /// (Peng et al., arXiv 2502.03540). Tokens at temperature 1.
+    ///
+    /// Theirs ranks positions by the largest of V noisy logits, normalised, and lets steps be empty; here
+    /// they are ranked by the probability that the token has, and every step reveals one at least.
+    /// Open-dLLM's copy never remasks.
+    #[must_use]
+    pub const fn p2(eta: f64, steps: u32) -> Self {
+        let mut policy = Self::confident(ScoreOf::LogProbability, Select::TopK)
+            .in_steps(steps)
+            .with_sizes(Sizes::Mask(MaskFunction::Linear, Rounding::Floor));
+        policy.draw = Draw::at(1.0);
+        policy.update = Update::Replan(Replan { eta });
+        policy
+    }
+
+    /// DiffusionGemma: at every step a token for each position, at temperatures that fall from 0.8
+    /// towards 0.4; the surest whose entropies stay within 0.1 are accepted, the others get random
+    /// tokens. It ends when the likeliest tokens have not changed and the mean entropy is below 0.005,
+    /// and with them (`generation_diffusion_gemma.py`). 48 steps are theirs.
+    #[must_use]
+    pub const fn diffusion_gemma(steps: u32) -> Self {
+        let select = Select::EntropyBound { bound: 0.1, inclusive: false };
+        let mut policy = Self::confident(ScoreOf::NegativeEntropy, select).in_steps(steps);
+        policy.draw = Draw::at(0.8);
+        policy.score.temperature = 0.8;
+        policy.schedule.cooling = 0.5;
+        policy.update = Update::Renoise { tokens: 0 };
+        policy.stop.settle = Some(Settle { steps: 1, mean_entropy: 0.005 });
+        policy
+    }
+
+    /// Ancestral sampling of a uniform-state model (UDLM, Duo) in `steps` steps: see
+    /// [`Update::UniformState`]. The canvas starts with random tokens
+    /// ([`Canvas::randomize`](crate::Canvas::randomize)).
+    #[must_use]
+    pub const fn uniform_state(noise: Noise<'a>, steps: u32) -> Self {
+        let mut policy = Self::ancestral(noise, steps);
+        policy.update = Update::UniformState { tokens: 0 };
+        policy
     }
 
     /// dInfer's threshold rule: every position whose token has at least this probability, or comes

@@ -2,7 +2,7 @@
 
 use core::cmp::Ordering;
 
-/// A masked position whose row was good.
+/// A position whose row was good: a masked one, or a committed one that is looked at again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
     /// What stands for its score: the larger, the surer.
@@ -13,6 +13,10 @@ pub(crate) struct Candidate {
     pub(crate) at: u32,
     /// Which of the drawn tokens is its own.
     pub(crate) job: u32,
+    /// For how many steps in a row its law has hardly changed.
+    pub(crate) stable: u32,
+    /// Whether it is committed.
+    pub(crate) committed: bool,
     /// A mark for rules that look at candidates twice.
     pub(crate) chosen: bool,
 }

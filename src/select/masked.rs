@@ -33,6 +33,18 @@ impl<'a> Masked<'a> {
         Self { begin: segment.begin, words, count }
     }
 
+    /// Finds the positions that are masked or committed; all of the segment without kinds.
+    pub(crate) fn find_open(canvas: &Canvas<'_>, segment: &Segment, room: &'a mut [u64]) -> Self {
+        let positions = segment.end - segment.begin;
+        let words = &mut room[..Self::words_of(positions as usize)];
+        for (first, word) in (segment.begin..segment.end).step_by(64).zip(&mut *words) {
+            let bits = (first..segment.end.min(first.saturating_add(64))).zip(0..);
+            *word = bits.fold(0, |word, (at, bit)| word | u64::from(canvas.is_open(at)) << bit);
+        }
+        let count = words.iter().map(|word| word.count_ones()).sum();
+        Self { begin: segment.begin, words, count }
+    }
+
     /// Finds them; `room` holds as many words as the segment takes, or more.
     pub(crate) fn find(
         level: Level,

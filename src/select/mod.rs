@@ -15,13 +15,16 @@ mod prefix;
 pub(crate) mod random_order;
 mod runs;
 pub(crate) mod sequential;
+mod stable;
 mod threshold;
 mod top_k;
 
-pub(crate) use candidate::Candidate;
+pub(crate) use candidate::{Candidate, to_front};
 pub(crate) use masked::Masked;
 pub use neighbours::Neighbours;
+pub use stable::Stable;
 pub use threshold::{Fallback, Threshold};
+pub(crate) use top_k::{choose as surest, fill};
 
 use crate::error::Error;
 use crate::score::Score;
@@ -91,6 +94,9 @@ pub enum Select {
     },
     /// As [`TopK`](Self::TopK), and the neighbours of very sure positions among those (LocalLeap).
     Neighbours(Neighbours),
+    /// All positions that are sure, and whose laws have hardly changed for a while; as
+    /// [`TopK`](Self::TopK) if there are none (KLASS).
+    Stable(Stable),
 }
 
 impl Select {
@@ -110,6 +116,7 @@ impl Select {
                 | Self::Prefix { .. }
                 | Self::Runs { .. }
                 | Self::Neighbours(_)
+                | Self::Stable(_)
         )
     }
 
@@ -117,7 +124,7 @@ impl Select {
     pub(crate) const fn is_sized(self) -> bool {
         match self {
             Self::FirstHitting | Self::PredrawnFirstHitting | Self::RandomOrder => true,
-            Self::Sequential | Self::TopK | Self::Neighbours(_) => true,
+            Self::Sequential | Self::TopK | Self::Neighbours(_) | Self::Stable(_) => true,
             Self::Threshold(Threshold { fallback, .. }) => {
                 matches!(fallback, Fallback::FillByScore | Fallback::FillInOrder)
             }
@@ -125,9 +132,17 @@ impl Select {
         }
     }
 
-    /// Whether the entropies of positions matter, whatever their scores are.
-    pub(crate) const fn reads_entropy(self) -> bool {
-        matches!(self, Self::EntropyBound { .. })
+    /// How a row is compared with that of the step before, if it is.
+    pub(crate) const fn stable(&self) -> Option<&Stable> {
+        match self {
+            Self::Stable(stable) => Some(stable),
+            _ => None,
+        }
+    }
+
+    /// Whether the rows of positions matter, whatever their scores are.
+    pub(crate) const fn reads_row(self) -> bool {
+        matches!(self, Self::EntropyBound { .. } | Self::Stable(_))
     }
 
     /// Checks the parameters of a rule that looks at scores.
@@ -139,6 +154,7 @@ impl Select {
         match self {
             Self::Threshold(threshold) => threshold.check(steps),
             Self::Neighbours(neighbours) => neighbours.check(),
+            Self::Stable(stable) => stable.check(),
             Self::Factor(factor) => {
                 if !score.of.is_probability() || score.gumbel > 0.0 || score.priors {
                     let expected = "a probability without noise or priors, for a factor";
@@ -180,6 +196,7 @@ impl Select {
             Self::Prefix { at } => prefix::choose(candidates, score.bar(at)),
             Self::Runs { low, high } => runs::choose(candidates, score.bar(low), score.bar(high)),
             Self::Neighbours(neighbours) => neighbours.choose(score, candidates, size),
+            Self::Stable(stable) => stable.choose(score, candidates, size),
             // The others have chosen before there were tokens.
             _ => candidates.len(),
         }

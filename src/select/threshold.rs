@@ -21,6 +21,11 @@ pub struct Threshold {
     pub fallback: Fallback,
     /// The most positions of a step: the surest of those that pass; 0 for no limit.
     pub most: u32,
+    /// The most positions of a step as a share of those that are masked, rounded down, but at least
+    /// `share_least`: 1 for no limit. Above `most` it does not count.
+    pub most_share: f64,
+    /// See `most_share`.
+    pub share_least: u32,
 }
 
 /// What a threshold reveals if too few positions pass it.
@@ -48,7 +53,8 @@ impl Threshold {
     /// One threshold for all steps, which a score must reach; the surest position if none does.
     #[must_use]
     pub const fn at(at: f64) -> Self {
-        Self { at, at_end: at, strict: false, fallback: Fallback::Best, most: 0 }
+        let (strict, fallback) = (false, Fallback::Best);
+        Self { at, at_end: at, strict, fallback, most: 0, most_share: 1.0, share_least: 0 }
     }
 
     pub(crate) fn check(&self, steps: u32) -> Result<(), Error> {
@@ -56,6 +62,10 @@ impl Threshold {
             if value.is_nan() {
                 return Err(Error::Argument { name, value, expected: "a number" });
             }
+        }
+        if !(self.most_share > 0.0 && self.most_share <= 1.0) {
+            let (name, expected) = ("threshold.most_share", "above 0 and at most 1");
+            return Err(Error::Argument { name, value: self.most_share, expected });
         }
         if self.fallback == Fallback::None && steps == 0 {
             let (name, expected) = ("threshold.fallback", "not None without a number of steps");
@@ -100,9 +110,13 @@ impl Threshold {
             }
             _ => count,
         };
-        match self.most as usize {
-            0 => count,
-            most => top_k::choose(&mut candidates[..count], most),
-        }
+        let share = (candidates.len() as f64 * self.most_share) as usize;
+        let most = match self.most as usize {
+            0 => usize::MAX,
+            most => most,
+        };
+        // At least one, if there is any: a share of few is none.
+        let most = most.min(share.max(self.share_least as usize).max(1));
+        if most < count { top_k::choose(&mut candidates[..count], most) } else { count }
     }
 }

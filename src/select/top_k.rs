@@ -10,3 +10,8 @@ pub(crate) fn choose(candidates: &mut [Candidate], size: usize) -> usize {
     }
     size.min(candidates.len())
 }
+
+/// Adds the surest to the first `chosen`, up to `size` of them; returns how many are at the front.
+pub(crate) fn fill(candidates: &mut [Candidate], chosen: usize, size: usize) -> usize {
+    chosen + choose(&mut candidates[chosen..], size.saturating_sub(chosen))
+}

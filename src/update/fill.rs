@@ -17,7 +17,7 @@ pub(crate) fn fill(canvas: &mut Canvas<'_>, i: usize, stop: &Stop<'_>) -> usize 
     };
     let Some(end) = open.find(ends).filter(|&end| !canvas.is_masked(end)) else { return 0 };
     let token = stop.fill.unwrap_or(canvas.tokens()[end as usize]);
-    let state = PositionState { step: segment.step, probability: 0.0 };
+    let state = PositionState { step: segment.step, ..PositionState::default() };
     let mut filled = 0;
     for at in open {
         if canvas.is_masked(at) {

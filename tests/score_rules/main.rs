@@ -2,6 +2,8 @@
 //! after the other, nothing shared with the library. And the defects of other implementations, each
 //! by a test that they would fail.
 
+mod revision;
+#[path = "../rows/mod.rs"]
 mod rows;
 
 use demask::policy::{Fallback, Neighbours, Score, ScoreOf, Threshold};

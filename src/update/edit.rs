@@ -1,0 +1,32 @@
+//! Edit: a committed token is replaced where the network has come to prefer another (LLaDA2.1; SGLang's
+//! joint threshold).
+
+use crate::error::Error;
+
+/// When a committed token is replaced by the one that is drawn there anew.
+///
+/// A plan then names the committed positions as well as the masked ones, and the canvas needs kinds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Edit {
+    /// Another token takes its place if its probability exceeds this, in the law of the policy's
+    /// [`Score`](crate::policy::Score).
+    pub above: f64,
+    /// The most steps that are made after the last mask has gone. The first of these that changes
+    /// nothing is the last.
+    pub extra_steps: u32,
+}
+
+impl Edit {
+    /// Whether a token of this probability takes another one's place.
+    pub(crate) fn passes(&self, probability: f64) -> bool {
+        probability > self.above
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.above.is_nan() {
+            let (name, expected) = ("update.above", "a number");
+            return Err(Error::Argument { name, value: self.above, expected });
+        }
+        Ok(())
+    }
+}

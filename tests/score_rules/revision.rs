@@ -1,0 +1,542 @@
+//! Rules that look at committed positions again, or at the step before, against literal readings.
+
+use super::{
+    Case, MASK, Random, Row, Unclear, best, clear, even, fast_dllm, is_good, runs, some_rows,
+};
+use demask::{
+    Canvas, Constraints, Draw, Key, Logits, LogitsData, Plan, Policy, PositionKind, PositionState,
+    Sampler, Segment, bf16,
+};
+use std::collections::BTreeMap;
+
+/// What becomes of a position.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Outcome {
+    /// Its drawn token stands there.
+    Written,
+    /// It is a mask again.
+    Masked,
+    /// A random token stands there.
+    Noise,
+    /// Its likeliest token stands there.
+    Likeliest,
+}
+
+/// What a definition is told of a segment.
+struct Scene {
+    /// Good rows of masked positions, ascending, and of committed ones.
+    masked: Vec<Row>,
+    committed: Vec<Row>,
+    /// Tokens and rows of the step before, by position.
+    standing: BTreeMap<u32, i32>,
+    earlier: BTreeMap<u32, Vec<f64>>,
+    states: BTreeMap<u32, PositionState>,
+    masks: u32,
+    /// How many positions are masked or committed, bad rows among them.
+    open: u32,
+    segment: Segment,
+    steps: u32,
+}
+
+impl Scene {
+    fn case(&self) -> Case<'_> {
+        Case {
+            rows: &self.masked,
+            masks: self.masks,
+            initial: self.segment.initial_masks,
+            step: self.segment.step,
+            steps: self.steps,
+        }
+    }
+}
+
+type Outcomes = Result<BTreeMap<u32, Outcome>, Unclear>;
+
+fn written(positions: Vec<u32>) -> BTreeMap<u32, Outcome> {
+    positions.into_iter().map(|at| (at, Outcome::Written)).collect()
+}
+
+/// p of a token of a row at temperature 1.
+fn probability(row: &Row, token: usize) -> f64 {
+    1.0 / (1.0 + row.others(token, 1.0))
+}
+
+/// Whether p < bar, where that is clear.
+fn below(p: f64, bar: f64) -> Result<bool, Unclear> {
+    clear(1.0 - bar, 1.0 - p)
+}
+
+/// Whether p > bar, where that is clear.
+fn above(p: f64, bar: f64) -> Result<bool, Unclear> {
+    clear(1.0 - p, 1.0 - bar)
+}
+
+/// dInfer: hierarchy_remask.
+fn hierarchy_remask(scene: &Scene) -> Outcomes {
+    let case = scene.case();
+    let mut all = written(runs(&case, 0.4, 0.9)?);
+    let mut doubted = 0;
+    for row in &scene.committed {
+        if below(probability(row, row.argmax()), 0.4)? {
+            all.insert(row.at, Outcome::Masked);
+            doubted += 1;
+        }
+    }
+    let revealed = all.len() - doubted;
+    let left: Vec<_> =
+        scene.masked.iter().filter(|row| !all.contains_key(&row.at)).cloned().collect();
+    let missing = (doubted + 1).saturating_sub(revealed) as u32;
+    let more = best(&Case { rows: &left, ..case }, missing, |row| row.doubt(1.0))?;
+    all.extend(written(more));
+    Ok(all)
+}
+
+/// WINO's loop body.
+fn wino(scene: &Scene) -> Outcomes {
+    let case = scene.case();
+    let max_accept = ((scene.masked.len() as f64 * 0.7) as u32).clamp(5, 20);
+    let mut passed = Vec::new();
+    for row in &scene.masked {
+        if above(probability(row, row.token), 0.6)? {
+            passed.push(row.at);
+        }
+    }
+    if passed.len() > max_accept as usize {
+        passed = best(&case, max_accept, |row| row.doubt(1.0))?;
+    } else if passed.is_empty() {
+        passed = best(&case, 1, |row| row.doubt(1.0))?;
+    }
+    let accepted = passed.len();
+    let mut all = written(passed);
+    let mut doubts = Vec::new();
+    for row in &scene.committed {
+        let standing = scene.standing[&row.at];
+        let known = usize::try_from(standing).ok().filter(|&v| v < row.logits.len());
+        let Some(token) = known else { continue };
+        let p = if row.logits[token].is_finite() { probability(row, token) } else { 0.0 };
+        if below(p, 0.9)? {
+            doubts.push((p, row.at));
+        }
+    }
+    doubts.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let last_accept = scene.segment.revealed as usize;
+    let count = match accepted {
+        0 | 1 => 0,
+        _ if scene.segment.step > 0 && doubts.len() >= last_accept => last_accept.saturating_sub(1),
+        _ => doubts.len(),
+    };
+    if count > 0 && count < doubts.len() {
+        clear(doubts[count - 1].0, doubts[count].0)?;
+    }
+    all.extend(doubts[..count].iter().map(|&(_, at)| (at, Outcome::Masked)));
+    Ok(all)
+}
+
+/// LLaDA2.1.
+fn llada21(scene: &Scene) -> Outcomes {
+    let mut all = written(fast_dllm(&scene.case(), 0.6)?);
+    for row in &scene.committed {
+        let other = scene.standing[&row.at] != row.token as i32;
+        if other && above(probability(row, row.token), 0.5)? {
+            all.insert(row.at, Outcome::Written);
+        }
+    }
+    Ok(all)
+}
+
+/// P2: ⌊N(1 − k/K)⌋ lowest of all are masked after step k.
+fn p2(scene: &Scene, eta: f64) -> Outcomes {
+    let (done, steps, open) = (scene.segment.step + 1, scene.steps, scene.open);
+    let mask_count = if done >= steps {
+        0
+    } else {
+        // No step is empty as long as that can be.
+        let earlier = open.saturating_sub(done);
+        (open * (steps - done) / steps).min(earlier).max(earlier.min(steps - done))
+    };
+    let mut ranked: Vec<(f64, u32, bool)> = Vec::new();
+    for (rows, committed) in [(&scene.masked, false), (&scene.committed, true)] {
+        for row in rows {
+            let score = -row.others(row.token, 1.0).ln_1p();
+            let eta = if committed { eta } else { 1.0 };
+            // 0 times a large number is 0.
+            ranked.push((if eta == 0.0 { 0.0 } else { -eta * score }, row.at, committed));
+        }
+    }
+    ranked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let kept = (open - mask_count) as usize;
+    if kept > 0 && kept < ranked.len() {
+        clear(ranked[kept - 1].0, ranked[kept].0)?;
+    }
+    let mut all = BTreeMap::new();
+    for (place, &(_, at, committed)) in ranked.iter().enumerate() {
+        match (place < kept, committed) {
+            (true, false) => all.insert(at, Outcome::Written),
+            (false, true) => all.insert(at, Outcome::Masked),
+            _ => None,
+        };
+    }
+    Ok(all)
+}
+
+/// Σ p ln(p/q); NaN if `q` is bad.
+fn divergence(p: &[f64], q: &[f64]) -> f64 {
+    let law = |z: &[f64]| {
+        let max = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = z.iter().map(|z| (z - max).exp()).sum();
+        z.iter().map(|z| (z - max) - sum.ln()).collect::<Vec<_>>()
+    };
+    let (p, q) = (law(p), law(q));
+    let terms = p.iter().zip(&q).filter(|(p, _)| p.is_finite());
+    terms.map(|(p, q)| p.exp() * (p - q)).sum()
+}
+
+/// How many steps in a row the law of each masked row has moved by less than 0.01.
+fn stable(scene: &Scene) -> Result<BTreeMap<u32, u32>, Unclear> {
+    let mut all = BTreeMap::new();
+    for row in &scene.masked {
+        let kl = match scene.segment.step {
+            0 => f64::INFINITY,
+            _ => divergence(&row.logits, &scene.earlier[&row.at]),
+        };
+        if (kl - 0.01).abs() < 1e-5 {
+            return Err(Unclear);
+        }
+        let count = if kl < 0.01 { scene.states[&row.at].stable + 1 } else { 0 };
+        all.insert(row.at, count);
+    }
+    Ok(all)
+}
+
+/// KLASS.
+fn klass(scene: &Scene) -> Outcomes {
+    let history = stable(scene)?;
+    let mut ready = Vec::new();
+    for row in &scene.masked {
+        if above(probability(row, row.token), 0.9)? && history[&row.at] >= 2 {
+            ready.push(row.at);
+        }
+    }
+    if ready.is_empty() {
+        ready = best(&scene.case(), even(&scene.case()), |row| row.doubt(1.0))?;
+    }
+    Ok(written(ready))
+}
+
+/// DiffusionGemma: the temperature of a step.
+fn gemma_temperature(step: u32, steps: u32) -> f64 {
+    let left = f64::from(steps - step) / f64::from(steps);
+    f64::from((f64::from(0.8f32) * (0.5 + 0.5 * left)) as f32)
+}
+
+fn all_rows(scene: &Scene) -> Vec<Row> {
+    let mut rows = [scene.masked.clone(), scene.committed.clone()].concat();
+    rows.sort_by_key(|row| row.at);
+    rows
+}
+
+/// Whether a scene is the last one of DiffusionGemma, and its mean entropy.
+fn gemma_ends(scene: &Scene) -> Result<(bool, f64), Unclear> {
+    let temperature = gemma_temperature(scene.segment.step, scene.steps);
+    let rows = all_rows(scene);
+    let sum: f64 = rows.iter().map(|row| row.entropy(temperature)).sum();
+    let mean = if rows.is_empty() { 0.0 } else { sum / rows.len() as f64 };
+    if (mean - 0.005).abs() < 1e-6 {
+        return Err(Unclear);
+    }
+    let same = |row: &Row| {
+        let state = scene.states[&row.at];
+        state.step > 0 && state.argmax == row.argmax() as i32
+    };
+    let still = !rows.is_empty() && rows.iter().all(same);
+    let last = scene.segment.step + 1 >= scene.steps;
+    Ok((last || still && mean < 0.005, mean))
+}
+
+/// DiffusionGemma: the surest within 0.1 nats are accepted, the others are noise.
+fn diffusion_gemma(scene: &Scene) -> Outcomes {
+    let temperature = gemma_temperature(scene.segment.step, scene.steps);
+    let rows = all_rows(scene);
+    if gemma_ends(scene)?.0 {
+        return Ok(rows.iter().map(|row| (row.at, Outcome::Likeliest)).collect());
+    }
+    let mut ranked: Vec<_> = rows.iter().map(|row| (row.entropy(temperature), row.at)).collect();
+    ranked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut all: BTreeMap<_, _> = rows.iter().map(|row| (row.at, Outcome::Noise)).collect();
+    let mut sum = 0.0;
+    for (place, &(entropy, at)) in ranked.iter().enumerate() {
+        // The entropies strictly before it.
+        if (sum - 0.1f64).abs() <= 1e-5 * sum {
+            return Err(Unclear);
+        }
+        if sum > 0.1 {
+            // Which of two that are too close comes first would matter.
+            clear(ranked[place - 1].0, entropy)?;
+            break;
+        }
+        all.insert(at, Outcome::Written);
+        sum += entropy;
+    }
+    Ok(all)
+}
+
+type Rule = (&'static str, fn(u32) -> Policy<'static>, fn(&Scene) -> Outcomes);
+
+const RULES: [Rule; 8] = [
+    ("hierarchy_remask", |_| Policy::hierarchy_remask(0.4, 0.9), hierarchy_remask),
+    ("wino", |_| Policy::wino(), wino),
+    ("llada21", |_| Policy::llada21(0.6, 0.5), llada21),
+    ("p2", |steps| Policy::p2(1.0, steps), |scene| p2(scene, 1.0)),
+    ("p2, eta 3", |steps| Policy::p2(3.0, steps), |scene| p2(scene, 3.0)),
+    ("p2, eta 0", |steps| Policy::p2(0.0, steps), |scene| p2(scene, 0.0)),
+    ("klass", Policy::klass, klass),
+    ("diffusion_gemma", Policy::diffusion_gemma, diffusion_gemma),
+];
+
+/// All that a batch of random segments consists of.
+struct Batch {
+    policies: Vec<Policy<'static>>,
+    segments: Vec<Segment>,
+    tokens: Vec<i32>,
+    kinds: Vec<PositionKind>,
+    states: Vec<PositionState>,
+    vocab: usize,
+    mask: i32,
+}
+
+impl Batch {
+    fn new(round: u64, random: &mut Random) -> Self {
+        let vocab = random.pick(&[2usize, 3, 7, 16, 33, 100, 257, 700]);
+        let mask = if random.below(3) == 0 { vocab as i32 - 1 } else { MASK };
+        let policies: Vec<_> =
+            RULES.iter().map(|rule| rule.1(1 + random.below(8) as u32)).collect();
+        let (segments, tokens, kinds, states) = Default::default();
+        let mut all = Self { policies, segments, tokens, kinds, states, vocab, mask };
+        for stream in 0..30 {
+            let begin = all.tokens.len() as u32;
+            for _ in 0..random.pick(&[0, 1, 2, 3, 8, 8, 13, 30]) {
+                let kind = random.pick(&[
+                    PositionKind::MASKED,
+                    PositionKind::MASKED,
+                    PositionKind::COMMITTED,
+                    PositionKind::COMMITTED,
+                    PositionKind::FIXED,
+                    PositionKind::INACTIVE,
+                ]);
+                all.kinds.push(kind);
+                all.tokens.push(match kind {
+                    PositionKind::MASKED => mask,
+                    // Also one that no row knows.
+                    _ => random.below(vocab as u64 + 1) as i32,
+                });
+                all.states.push(PositionState {
+                    step: random.below(3) as u32,
+                    probability: 0.5,
+                    stable: random.below(3) as u32,
+                    argmax: random.below(vocab as u64) as i32,
+                });
+            }
+            let policy = random.below(RULES.len() as u64) as u32;
+            let steps = all.policies[policy as usize].schedule.steps;
+            let end = all.tokens.len() as u32;
+            let masks = all.kinds[begin as usize..].iter().filter(|k| **k == PositionKind::MASKED);
+            all.segments.push(Segment {
+                begin,
+                end,
+                seed: round,
+                stream,
+                policy,
+                step: random.below(if steps == 0 { 9 } else { steps.into() }) as u32,
+                origin: random.below(100) as u32,
+                initial_masks: masks.count() as u32 + random.below(4) as u32,
+                revealed: random.below(6) as u32,
+                ..Segment::default()
+            });
+        }
+        all
+    }
+
+    /// What a definition is told of a segment, with the tokens that its rows draw by themselves.
+    fn scene(
+        &self,
+        segment: &Segment,
+        logits: &[f32],
+        earlier: &[f32],
+        data: LogitsData<'_>,
+        sampler: &mut Sampler,
+    ) -> Scene {
+        let &Self { vocab, mask, .. } = self;
+        let excluded = usize::try_from(mask).ok();
+        let policy = &self.policies[segment.policy as usize];
+        let steps = policy.schedule.steps;
+        let open: Vec<u32> = (segment.begin..segment.end)
+            .filter(|&at| {
+                let kind = self.kinds[at as usize];
+                kind == PositionKind::MASKED || kind == PositionKind::COMMITTED
+            })
+            .collect();
+        let keys: Vec<_> = open
+            .iter()
+            .map(|&at| Key {
+                seed: segment.seed,
+                stream: segment.stream,
+                step: segment.step,
+                position: segment.origin + at - segment.begin,
+            })
+            .collect();
+        let draw = match RULES[segment.policy as usize].0 {
+            "diffusion_gemma" => Draw::at(gemma_temperature(segment.step, steps) as f32),
+            _ => policy.draw,
+        };
+        let own = Logits::new(data, self.tokens.len(), vocab, vocab, Some(&open)).expect("a view");
+        let constraints = Constraints::excluding(excluded.map(|v| v as u32));
+        let drawn = sampler.draw(&own, &draw, &constraints, &keys).expect("a draw");
+        let values = |all: &[f32], at: u32| -> Vec<f64> {
+            let row = all[at as usize * vocab..][..vocab].iter().enumerate();
+            let out = |v: usize| Some(v) == excluded;
+            row.map(|(v, &z)| if out(v) { f64::NEG_INFINITY } else { z.into() }).collect()
+        };
+        let mut scene = Scene {
+            masked: Vec::new(),
+            committed: Vec::new(),
+            standing: open.iter().map(|&at| (at, self.tokens[at as usize])).collect(),
+            earlier: BTreeMap::new(),
+            states: open.iter().map(|&at| (at, self.states[at as usize])).collect(),
+            masks: 0,
+            open: open.len() as u32,
+            segment: *segment,
+            steps,
+        };
+        for (&at, drawn) in open.iter().zip(drawn) {
+            let is_masked = self.kinds[at as usize] == PositionKind::MASKED;
+            scene.masks += u32::from(is_masked);
+            let is_bad = !is_good(&earlier[at as usize * vocab..][..vocab], excluded);
+            let before = if is_bad { vec![f64::NAN; vocab] } else { values(earlier, at) };
+            scene.earlier.insert(at, before);
+            if is_good(&logits[at as usize * vocab..][..vocab], excluded) {
+                let rows = if is_masked { &mut scene.masked } else { &mut scene.committed };
+                rows.push(Row { at, logits: values(logits, at), token: drawn.token as usize });
+            }
+        }
+        scene
+    }
+}
+
+/// Logits of another step: some rows nearly the same, others new.
+fn moved(random: &mut Random, rows: &[f32], vocab: usize) -> Vec<f32> {
+    let mut all = some_rows(random, rows.len() / vocab, vocab);
+    for (new, old) in all.chunks_mut(vocab).zip(rows.chunks(vocab)) {
+        let shift = random.pick(&[0.0, 0.01, 0.05, 0.2]);
+        if random.below(4) > 0 {
+            let sign = |v: usize| if v.is_multiple_of(2) { shift } else { -shift };
+            new.iter_mut().zip(old).enumerate().for_each(|(v, (new, z))| *new = z + sign(v));
+        }
+    }
+    all
+}
+
+#[test]
+fn every_revision_is_its_definition() {
+    let (mut checked, mut unclear) = (BTreeMap::new(), 0u32);
+    for round in 0..400 {
+        let mut random = Random::new(7_000 + round);
+        let mut batch = Batch::new(round, &mut random);
+        let (vocab, positions) = (batch.vocab, batch.tokens.len());
+        let mut logits = some_rows(&mut random, positions, vocab);
+        let mut earlier = moved(&mut random, &logits, vocab);
+        let to_brain = |rows: &[f32]| rows.iter().map(|&z| bf16::from_f32(z)).collect::<Vec<_>>();
+        let (brain, brain_earlier) = (to_brain(&logits), to_brain(&earlier));
+        let is_brain = random.below(2) == 0;
+        if is_brain {
+            logits = brain.iter().map(|z| z.to_f32()).collect();
+            earlier = brain_earlier.iter().map(|z| z.to_f32()).collect();
+        }
+        let (data, before) = match is_brain {
+            true => (LogitsData::Bf16(&brain), LogitsData::Bf16(&brain_earlier)),
+            false => (LogitsData::F32(&logits), LogitsData::F32(&earlier)),
+        };
+        let view = |data| Logits::new(data, positions, vocab, vocab, None).expect("a view");
+        let both = view(data).with_earlier(&view(before)).expect("as many rows");
+        let mut sampler = Sampler::builder(positions, 30).vocab(vocab).build().expect("a sampler");
+        let scenes: Vec<Scene> = batch
+            .segments
+            .iter()
+            .map(|segment| batch.scene(segment, &logits, &earlier, data, &mut sampler))
+            .collect();
+        let tokens_before = batch.tokens.clone();
+        let kinds_before = batch.kinds.clone();
+        let mut canvas =
+            Canvas::new(&mut batch.tokens, batch.mask, &mut batch.segments, &batch.policies)
+                .and_then(|canvas| canvas.with_kinds(&mut batch.kinds))
+                .and_then(|canvas| canvas.with_states(&mut batch.states))
+                .expect("a canvas");
+        sampler.step(&mut canvas, &both).expect("a step");
+        for (scene, segment) in scenes.iter().zip(&batch.segments) {
+            let (name, _, definition) = RULES[scene.segment.policy as usize];
+            let is_maskless = name == "diffusion_gemma";
+            let is_done = if is_maskless { scene.open == 0 } else { scene.masks == 0 };
+            let goes_on = name == "llada21" && scene.open > 0;
+            let expected =
+                if is_done && !goes_on { Ok(BTreeMap::new()) } else { definition(scene) };
+            let Ok(expected) = expected else {
+                unclear += 1;
+                continue;
+            };
+            let what = format!("{name}, round {round}, V {vocab}, {:?}", scene.segment);
+            let rows: BTreeMap<u32, &Row> =
+                scene.masked.iter().chain(&scene.committed).map(|row| (row.at, row)).collect();
+            for at in scene.segment.begin..scene.segment.end {
+                let i = at as usize;
+                let now = (batch.tokens[i], batch.kinds[i]);
+                let what = format!("{what}, position {at}: {:?}", expected.get(&at));
+                match expected.get(&at) {
+                    None => assert_eq!(now, (tokens_before[i], kinds_before[i]), "{what}"),
+                    Some(Outcome::Masked) => {
+                        assert_eq!(now, (batch.mask, PositionKind::MASKED), "{what}");
+                    }
+                    Some(Outcome::Written) => {
+                        let token = rows[&at].token as i32;
+                        assert_eq!(now, (token, PositionKind::COMMITTED), "{what}");
+                    }
+                    Some(Outcome::Likeliest) => {
+                        let token = rows[&at].argmax() as i32;
+                        assert_eq!(now, (token, PositionKind::COMMITTED), "{what}");
+                    }
+                    Some(Outcome::Noise) => {
+                        assert!((0..vocab as i32).contains(&now.0), "{what}: {now:?}");
+                        assert_eq!(now.1, PositionKind::MASKED, "{what}");
+                    }
+                }
+            }
+            if name == "klass" && !is_done {
+                for (at, count) in stable(scene).unwrap_or_default() {
+                    let expected = if expected.contains_key(&at) { 0 } else { count };
+                    assert_eq!(batch.states[at as usize].stable, expected, "{what}, {at}");
+                }
+            }
+            if is_maskless
+                && !is_done
+                && let Ok((ends, mean)) = gemma_ends(scene)
+            {
+                let now = segment.mean_entropy;
+                assert!((now - mean).abs() <= 1e-5 * mean, "{what}: {now}, not {mean}");
+                let mut canvas_tokens = batch.tokens.clone();
+                let mut one = [*segment];
+                let canvas = Canvas::new(&mut canvas_tokens, MASK, &mut one, &batch.policies);
+                let mut states = batch.states.clone();
+                let canvas = canvas.and_then(|c| c.with_states(&mut states)).expect("a canvas");
+                let mut plan = Plan::with_capacity(positions, 1);
+                sampler.plan(&canvas, &mut plan).expect("a plan");
+                assert_eq!(plan.active(), usize::from(!ends), "{what}");
+            }
+            *checked.entry(name).or_insert(0) += 1;
+        }
+    }
+    println!("checked {checked:?}, unclear {unclear}");
+    assert!(
+        checked.len() == RULES.len() && checked.values().all(|&count| count > 400),
+        "{checked:?}"
+    );
+    let all: u32 = checked.values().sum();
+    assert!(unclear < all / 20, "{unclear} of {all} cases are unclear");
+}
