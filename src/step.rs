@@ -12,9 +12,9 @@ use crate::plan::{Plan, PlannedSegment};
 use crate::policy::{Draw, Policy, Stable};
 use crate::rng::{Key, Purpose};
 use crate::sampler::{Sampler, draw_batch};
-use crate::select::{Candidate, Select, by_row, surest, to_front};
+use crate::select::{Candidate, Select, by_row, fill as fill_up, surest, to_front};
 use crate::stop::{Finish, Phase, phase};
-use crate::update::{Posterior, Route, Update, fill, random_token, remask, write};
+use crate::update::{Doubt, DoubtOf, Posterior, Route, Update, fill, random_token, remask, write};
 
 /// What a step reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -201,7 +201,10 @@ impl Sampler {
                     RowState::Drawn if policy.update.is_maskless() || canvas.is_masked(at) => {
                         report.revealed += 1;
                     }
-                    RowState::Drawn => report.edited += 1,
+                    RowState::Drawn => {
+                        let other = canvas.tokens()[at as usize] != drawn.token;
+                        report.edited += usize::from(other);
+                    }
                     RowState::Remasked => report.remasked += 1,
                     RowState::Renoised => report.renoised += 1,
                     RowState::Bad => report.bad_rows += 1,
@@ -341,7 +344,7 @@ impl Sampler {
                         continue;
                     }
                     let is_judged = statistics.get(i).is_some_and(Option::is_some);
-                    let Judged { order, entropy, stable, .. } = match is_judged {
+                    let Judged { order, entropy, belief, stable, .. } = match is_judged {
                         true => judged[job],
                         // Its score does not look at the row.
                         false => judge(job, drawn, &RowStatistics::BAD),
@@ -351,6 +354,7 @@ impl Sampler {
                     candidates.push(Candidate {
                         order,
                         entropy,
+                        belief,
                         at,
                         job,
                         stable,
@@ -377,32 +381,45 @@ impl Sampler {
                 }
                 continue;
             }
+            if let Update::Doubt(doubt @ Doubt { of: DoubtOf::Drawn, .. }) = update {
+                let doubted = doubt.doubted(&mut candidates[masks..]);
+                let (open, others) = candidates.split_at_mut(masks + doubted);
+                open.sort_unstable_by_key(|c| c.at);
+                let chosen = select.choose(score, open, size, steps);
+                let chosen = fill_up(open, chosen, doubted + 1);
+                for candidate in &open[chosen..] {
+                    let outcome = if candidate.committed { remasked(canvas) } else { Drawn::KEPT };
+                    drawn[candidate.job as usize] = outcome;
+                }
+                decide(drawn, others, Drawn::KEPT);
+                continue;
+            }
             let (masked, committed) = candidates.split_at_mut(masks);
-            let mut chosen = select.choose(score, masked, size, steps);
+            let chosen = select.choose(score, masked, size, steps);
+            decide(drawn, &masked[chosen..], Drawn::KEPT);
             match update {
                 Update::Doubt(doubt) => {
                     let before = (segment.step > 0).then_some(segment.revealed);
-                    let doubted;
-                    (chosen, doubted) = doubt.choose(masked, committed, chosen, before);
-                    decide(drawn, &committed[..doubted], remasked(canvas));
-                    decide(drawn, &committed[doubted..], Drawn::KEPT);
+                    let doubted = doubt.doubted(committed);
+                    let count = Doubt::remasked(&mut committed[..doubted], chosen, before);
+                    decide(drawn, &committed[..count], remasked(canvas));
+                    decide(drawn, &committed[count..], Drawn::KEPT);
                 }
                 Update::Edit(edit) => {
                     let count = to_front(committed, |c| {
                         let same = canvas.tokens()[c.at as usize] == drawn[c.job as usize].token;
-                        !same && edit.passes(c.order)
+                        !same && c.belief > edit.above
                     });
                     decide(drawn, &committed[count..], Drawn::KEPT);
                 }
-                _ => {}
-            }
-            decide(drawn, &masked[chosen..], Drawn::KEPT);
-            if let Update::Renoise { .. } = update {
-                let tokens = tokens_of(update, vocab);
-                for candidate in &masked[chosen..] {
-                    let job = candidate.job as usize;
-                    drawn[job] = renoised(keys[job], tokens);
+                Update::Renoise { .. } => {
+                    let tokens = tokens_of(update, vocab);
+                    for candidate in &masked[chosen..] {
+                        let job = candidate.job as usize;
+                        drawn[job] = renoised(keys[job], tokens);
+                    }
                 }
+                _ => {}
             }
         }
     }
@@ -459,10 +476,6 @@ fn judge<'a>(
             |is_itself| score.order(row, drawn.token, key, canvas.prior(at), steps, is_itself);
         let order = match update {
             _ if plan.segments()[i].by_score.is_none() => f64::NAN,
-            Update::Doubt(_) if committed && update.reads_standing() => {
-                libm::exp(row.given_log_probability)
-            }
-            Update::Doubt(_) | Update::Edit(_) if committed => row.probability,
             // Even that of a token which comes last.
             Update::Replan(replan) if committed && replan.eta == 0.0 => 0.0,
             Update::Replan(replan) if committed => replan.eta * score(true),
@@ -471,9 +484,14 @@ fn judge<'a>(
         };
         let before = canvas.states().map_or(0, |states| states[at as usize].stable);
         let count = |stable: &Stable| stable.count(row.divergence, before);
+        let belief = match update.reads_standing() {
+            true => libm::exp(row.given_log_probability),
+            false => row.probability,
+        };
         Judged {
             order,
             entropy: row.entropy,
+            belief,
             // That of a bad row is NaN.
             probability: row.probability.max(0.0) as f32,
             argmax: row.argmax,

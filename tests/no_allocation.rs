@@ -109,7 +109,7 @@ fn memory_is_linear() {
     let both = bytes(1 << 16, 1 << 18) - few;
     assert_eq!(both, draws + vocab, "{draws} bytes by draws, {vocab} by vocabulary");
     // What a draw leaves, and what steps keep of a position: its key, its score, its place.
-    assert!(draws <= 200 << 16 && vocab <= 64 << 18, "{draws} and {vocab} bytes");
+    assert!(draws <= 216 << 16 && vocab <= 64 << 18, "{draws} and {vocab} bytes");
 }
 
 fn a_step_does_not_allocate() {
@@ -141,6 +141,13 @@ fn a_step_does_not_allocate() {
         Policy::remdm(RemaskRate::Rescale(0.3), 9),
         Policy::remdm_loop(0.2, &looped),
         Policy::remdm_confident(9),
+        Policy::hierarchy_remask(0.1, 0.3),
+        Policy::wino(),
+        Policy::llada21(0.3, 0.9),
+        Policy::p2(1.0, 6),
+        Policy::klass(6),
+        Policy::diffusion_gemma(5),
+        Policy::uniform_state(Noise::Linear, 5),
         sized(Sizes::Markov(&table)),
         sized(Sizes::MarkovReversed(&table)),
         sized(Sizes::Systematic(&systematic)),
@@ -241,8 +248,8 @@ fn a_step_does_not_allocate() {
 
     // What the trapezoidal method leaves, which has no finish.
     let left = tokens.iter().filter(|&&token| token == MASK).count();
-    assert_eq!((revealed - remasked, steps), (positions - left, length), "steps as hits");
-    assert!(remasked > 0);
+    assert!((length..3 * length).contains(&steps), "as many steps as hits, at least: {steps}");
+    assert!(remasked > 0 && revealed - remasked > positions - left, "some are revealed twice");
     assert!(left < length);
     assert_eq!(calls, 0, "calls to the allocator");
 }

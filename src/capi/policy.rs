@@ -14,7 +14,7 @@ use crate::policy::{Policy, Schedule, Score, ScoreOf, Settle, Stop};
 use crate::schedule::{Grid, MultiJump, Noise, Sizes, Transition};
 use crate::select::{Fallback, Neighbours, Select, Stable, Threshold};
 use crate::stop::Finish;
-use crate::update::{Doubt, DoubtOf, Edit, Progress, Remask, RemaskRate, Replan, Update};
+use crate::update::{Doubt, DoubtOf, Edit, Remask, RemaskRate, Replan, Update};
 
 /// The positions that are hit next, at their exact first-hitting times, uniform among the masked
 /// ones: one if the policy has 0 steps, else as many as its sizes say.
@@ -155,12 +155,12 @@ pub const DEMASK_DECODER_HIERARCHY: u32 = 14;
 pub const DEMASK_DECODER_DINFER: u32 = 15;
 /// Diffulex's DMax: PREFIX, 0.9.
 pub const DEMASK_DECODER_PREFIX: u32 = 16;
-/// dInfer's hierarchy with remasking: HIERARCHY and DOUBT of drawn tokens below 0.4, REVEAL_MORE.
+/// dInfer's hierarchy with remasking: HIERARCHY and DOUBT of drawn tokens below 0.4.
 pub const DEMASK_DECODER_HIERARCHY_REMASK: u32 = 17;
 /// KLASS: STABLE, 0.9, 0.01 and 2 steps.
 pub const DEMASK_DECODER_KLASS: u32 = 18;
 /// WINO: PROBABILITY above 0.6, at most 70 % of the masks but 5, and 20; DOUBT of standing tokens
-/// below 0.9, REMASK_FEWER.
+/// below 0.9.
 pub const DEMASK_DECODER_WINO: u32 = 19;
 /// LLaDA2.1: LLADA2 and EDIT above 0.9 for 16 extra steps.
 pub const DEMASK_DECODER_LLADA21: u32 = 20;
@@ -183,9 +183,9 @@ pub const DEMASK_UPDATE_REVEAL: u32 = 0;
 /// schedule wants masked in all (ReMDM, Wang et al., arXiv 2503.00307). For BERNOULLI with ANCESTRAL, and
 /// a canvas with kinds.
 pub const DEMASK_UPDATE_REMASK: u32 = 1;
-/// A chosen position gets its drawn token, and committed ones become masks again whose probability is
-/// below update_threshold: that of doubt_of. Masks become fewer by `progress`. For this and all that
-/// follow a plan names committed positions as well; for this and the next two the canvas has kinds.
+/// A chosen position gets its drawn token, and committed ones are doubted whose probability is below
+/// update_threshold: see doubt_of. For this and all that follow a plan names committed positions as
+/// well; for this and the next two the canvas has kinds.
 pub const DEMASK_UPDATE_DOUBT: u32 = 2;
 /// A chosen position gets its drawn token, and a committed one gets another that is drawn there if its
 /// probability exceeds update_threshold. After the last mask there are at most extra_steps steps, until
@@ -204,16 +204,14 @@ pub const DEMASK_UPDATE_RENOISE: u32 = 5;
 /// (0: among the vocabulary). For BERNOULLI with ANCESTRAL (UDLM, Schiff et al., arXiv 2412.10193).
 pub const DEMASK_UPDATE_UNIFORM_STATE: u32 = 6;
 
-/// The probability of the token that stands there.
+/// The probability of the token that stands there (WINO). A doubted position becomes a mask; but nothing
+/// is remasked in a step that reveals one position or none, and if as many are doubted as the step before
+/// revealed, or more, then one fewer than that are remasked, the least likely.
 pub const DEMASK_DOUBT_STANDING: u32 = 0;
-/// The probability of the token that is drawn there anew.
+/// The probability of the token that is drawn there anew (dInfer). A doubted position counts as masked in
+/// this step: it gets the new token if it is chosen, and becomes a mask if not. At least one more position
+/// is chosen than is doubted.
 pub const DEMASK_DOUBT_DRAWN: u32 = 1;
-
-/// Nothing is remasked in a step that reveals one position or none. If as many are doubted as the
-/// step before revealed, or more, then one fewer than that is remasked, the least likely.
-pub const DEMASK_PROGRESS_REMASK_FEWER: u32 = 0;
-/// At least one more position is revealed than remasked.
-pub const DEMASK_PROGRESS_REVEAL_MORE: u32 = 1;
 
 /// A committed position is remasked with probability min(remask_eta, r), r = min(1, (1 - alpha(s)) /
 /// alpha(t)), in a step from time t to s.
@@ -373,8 +371,8 @@ pub struct demask_policy {
     pub update_threshold: f64,
     /// A DEMASK_DOUBT_ number.
     pub doubt_of: u32,
-    /// A DEMASK_PROGRESS_ number.
-    pub progress: u32,
+    /// Zero.
+    pub reserved_4: u32,
     /// See EDIT.
     pub extra_steps: u32,
     /// See RENOISE and UNIFORM_STATE.
@@ -393,9 +391,6 @@ c_struct!(demask_policy: 368, grew from 168);
 numbered!(DoubtOf:
     DEMASK_DOUBT_STANDING = Standing,
     DEMASK_DOUBT_DRAWN = Drawn);
-numbered!(Progress:
-    DEMASK_PROGRESS_REMASK_FEWER = RemaskFewer,
-    DEMASK_PROGRESS_REVEAL_MORE = RevealMore);
 
 numbered!(ScoreOf:
     DEMASK_SCORE_PROBABILITY = Probability,
@@ -528,7 +523,6 @@ struct Change {
     until: f64,
     threshold: f64,
     of: u32,
-    progress: u32,
     extra_steps: u32,
     tokens: u32,
 }
@@ -546,12 +540,7 @@ impl Change {
                 };
                 Self { remask, by_confidence: by_confidence.into(), eta, from, until, ..of }
             }
-            Update::Doubt(doubt) => Self {
-                threshold: doubt.below,
-                of: doubt.of.number(),
-                progress: doubt.progress.number(),
-                ..of
-            },
+            Update::Doubt(doubt) => Self { threshold: doubt.below, of: doubt.of.number(), ..of },
             Update::Edit(Edit { above, extra_steps }) => {
                 Self { threshold: above, extra_steps, ..of }
             }
@@ -575,11 +564,9 @@ impl Change {
                 let by_confidence = self.by_confidence == 1;
                 Update::Remask(Remask { rate, by_confidence, from, until })
             }
-            DEMASK_UPDATE_DOUBT => Update::Doubt(Doubt {
-                below: threshold,
-                of: DoubtOf::from_number(self.of)?,
-                progress: Progress::from_number(self.progress)?,
-            }),
+            DEMASK_UPDATE_DOUBT => {
+                Update::Doubt(Doubt { below: threshold, of: DoubtOf::from_number(self.of)? })
+            }
             DEMASK_UPDATE_EDIT => Update::Edit(Edit { above: threshold, extra_steps }),
             DEMASK_UPDATE_REPLAN => Update::Replan(Replan { eta: threshold }),
             DEMASK_UPDATE_RENOISE => Update::Renoise { tokens },
@@ -625,7 +612,6 @@ impl demask_policy {
             until: self.remask_until,
             threshold: self.update_threshold,
             of: self.doubt_of,
-            progress: self.progress,
             extra_steps: self.extra_steps,
             tokens: self.noise_tokens,
         }
@@ -728,7 +714,7 @@ impl demask_policy {
     unsafe fn policy<'a>(&self) -> Result<Policy<'a>, Refusal> {
         let Self { temperature, top_k, top_p, min_p, filter_order, method, .. } = *self;
         let reserved = [self.grid_reserved, self.sizes_reserved] == [0; 2]
-            && [self.reserved, self.reserved_2, self.reserved_3] == [0; 3];
+            && [self.reserved, self.reserved_2, self.reserved_3, self.reserved_4] == [0; 4];
         if !reserved || self.extrapolate > 1 {
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
         }
@@ -880,7 +866,7 @@ impl demask_policy {
             stable_steps: selection.stable_steps,
             update_threshold: change.threshold,
             doubt_of: change.of,
-            progress: change.progress,
+            reserved_4: 0,
             extra_steps: change.extra_steps,
             noise_tokens: change.tokens,
             settle_steps: settle.map_or(0, |settle| settle.steps),
@@ -1207,7 +1193,7 @@ mod tests {
             |p| &mut p.share_least,
             |p| &mut p.stable_steps,
             |p| &mut p.doubt_of,
-            |p| &mut p.progress,
+            |p| &mut p.reserved_4,
             |p| &mut p.extra_steps,
             |p| &mut p.noise_tokens,
         ];

@@ -135,6 +135,8 @@ pub(crate) struct Judged {
     pub(crate) order: f64,
     /// The entropy of its law.
     pub(crate) entropy: f64,
+    /// The probability by which a committed position is judged anew.
+    pub(crate) belief: f64,
     /// The probability of its drawn token; 0 for a bad row.
     pub(crate) probability: f32,
     /// Its most likely token; −1 for a bad row.
@@ -145,8 +147,14 @@ pub(crate) struct Judged {
 
 impl Judged {
     /// That of a row which is not described.
-    pub(crate) const NONE: Self =
-        Self { order: f64::NAN, entropy: f64::NAN, probability: 0.0, argmax: -1, stable: 0 };
+    pub(crate) const NONE: Self = Self {
+        order: f64::NAN,
+        entropy: f64::NAN,
+        belief: f64::NAN,
+        probability: 0.0,
+        argmax: -1,
+        stable: 0,
+    };
 }
 
 impl<'a> Described<'a> {

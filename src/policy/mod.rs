@@ -13,7 +13,7 @@ pub use crate::select::{Fallback, Neighbours, Threshold};
 use crate::stop::Finish;
 pub use crate::stop::Settle;
 use crate::update::Update;
-pub use crate::update::{Doubt, DoubtOf, Edit, Progress, Remask, RemaskRate, Replan};
+pub use crate::update::{Doubt, DoubtOf, Edit, Remask, RemaskRate, Replan};
 
 /// A decoding rule: how a token is drawn, which positions move, what happens to them, when, and
 /// when it ends. A plain value that can be printed, compared and edited.

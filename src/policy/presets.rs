@@ -4,8 +4,8 @@
 //! each says so.
 
 use super::{
-    Doubt, DoubtOf, Draw, Edit, Fallback, Neighbours, Policy, Progress, Remask, RemaskRate, Replan,
-    Score, ScoreOf, Settle, Stable, Threshold,
+    Doubt, DoubtOf, Draw, Edit, Fallback, Neighbours, Policy, Remask, RemaskRate, Replan, Score,
+    ScoreOf, Settle, Stable, Threshold,
 };
 use crate::schedule::sizes::{MaskFunction, Rounding};
 use crate::schedule::{Noise, Sizes, TimeGrid};
@@ -189,13 +189,12 @@ impl<'a> Policy<'a> {
     }
 
     /// dInfer's hierarchy rule with remasking: committed positions whose likeliest token has now less
-    /// than `low` become masks again, and at least one more position is revealed than remasked. 0.4 and
-    /// 0.9 are theirs.
+    /// than `low` are candidates again, and at least one more position is revealed than there are of
+    /// these. 0.4 and 0.9 are theirs.
     #[must_use]
     pub const fn hierarchy_remask(low: f64, high: f64) -> Self {
         let mut policy = Self::hierarchy(low, high);
-        let (of, progress) = (DoubtOf::Drawn, Progress::RevealMore);
-        policy.update = Update::Doubt(Doubt { below: low, of, progress });
+        policy.update = Update::Doubt(Doubt { below: low, of: DoubtOf::Drawn });
         policy
     }
 
@@ -225,8 +224,7 @@ impl<'a> Policy<'a> {
             ..Threshold::at(0.6)
         };
         let mut policy = Self::confident(ScoreOf::Probability, Select::Threshold(threshold));
-        let (of, progress) = (DoubtOf::Standing, Progress::RemaskFewer);
-        policy.update = Update::Doubt(Doubt { below: 0.9, of, progress });
+        policy.update = Update::Doubt(Doubt { below: 0.9, of: DoubtOf::Standing });
         policy
     }
 

@@ -15,6 +15,8 @@ pub(crate) struct Candidate {
     pub(crate) job: u32,
     /// For how many steps in a row its law has hardly changed.
     pub(crate) stable: u32,
+    /// Of a committed one, the probability by which it is judged anew.
+    pub(crate) belief: f64,
     /// Whether it is committed.
     pub(crate) committed: bool,
     /// A mark for rules that look at candidates twice.

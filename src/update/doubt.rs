@@ -2,7 +2,7 @@
 //! arXiv 2507.18578; dInfer's hierarchy rule, Ma et al., arXiv 2510.08666).
 
 use crate::error::Error;
-use crate::select::{Candidate, fill, to_front};
+use crate::select::{Candidate, to_front};
 
 /// When a committed token is doubted.
 ///
@@ -12,35 +12,28 @@ use crate::select::{Candidate, fill, to_front};
 /// ([`Logits::new`](crate::Logits::new), index).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Doubt {
-    /// A committed position becomes a mask if the probability is below this, in the law of the policy's
+    /// A committed position is doubted if the probability is below this, in the law of the policy's
     /// [`Score`](crate::policy::Score).
     pub below: f64,
-    /// Whose probability that is.
+    /// Whose probability that is, and what follows from it.
     pub of: DoubtOf,
-    /// How masks become fewer all the same.
-    pub progress: Progress,
 }
 
-/// Whose probability is looked at.
+/// Whose probability is looked at. Either way masks become fewer in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DoubtOf {
-    /// The token that stands there (WINO). A token outside the vocabulary is never doubted.
+    /// That of the token which stands there (WINO); a token outside the vocabulary is never doubted.
+    ///
+    /// A doubted position becomes a mask. But nothing is remasked in a step that reveals one position
+    /// or none; and if as many are doubted as the step before revealed, or more, then one fewer than
+    /// that are remasked, the least likely.
     Standing,
-    /// The token that is drawn there anew, the likeliest at temperature 0 (dInfer).
+    /// That of the token which is drawn there anew (dInfer; the likeliest one at temperature 0).
+    ///
+    /// A doubted position counts as masked in this step: it gets the new token if it is chosen, and
+    /// becomes a mask if it is not. At least one more position is chosen than is doubted, the surest.
     Drawn,
-}
-
-/// How decoding comes to an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Progress {
-    /// Nothing is remasked in a step that reveals one position or none; and if as many are doubted as
-    /// the step before revealed, or more, then one fewer than that, the least likely (WINO).
-    RemaskFewer,
-    /// At least one more position is revealed than remasked, the surest, as far as there are masks
-    /// (dInfer).
-    RevealMore,
 }
 
 impl Doubt {
@@ -52,30 +45,29 @@ impl Doubt {
         Ok(())
     }
 
-    /// Moves the committed positions that become masks to the front, by the probabilities that their
-    /// orders are; returns how many masked ones are revealed, the first of which `revealed` have been
-    /// chosen, and how many committed ones are remasked. The step before revealed `before`, if there
-    /// was one.
-    pub(crate) fn choose(
-        &self,
-        masked: &mut [Candidate],
-        committed: &mut [Candidate],
+    /// Moves the doubted of some committed positions to the front; returns how many there are.
+    pub(crate) fn doubted(&self, committed: &mut [Candidate]) -> usize {
+        to_front(committed, |c| c.belief < self.below)
+    }
+
+    /// Moves those of `doubted` that become masks to the front, where their standing tokens were
+    /// looked at; returns how many there are. The step reveals `revealed`, and the one before it,
+    /// if there was one, `before`.
+    pub(crate) fn remasked(
+        doubted: &mut [Candidate],
         revealed: usize,
         before: Option<u32>,
-    ) -> (usize, usize) {
-        let doubted = to_front(committed, |c| c.order < self.below);
-        let before = before.map(|before| before as usize);
-        match (self.progress, before) {
-            (Progress::RevealMore, _) => (fill(masked, revealed, doubted + 1), doubted),
-            (Progress::RemaskFewer, _) if revealed <= 1 => (revealed, 0),
-            (Progress::RemaskFewer, Some(before)) if doubted >= before => {
+    ) -> usize {
+        match before.map(|before| before as usize) {
+            _ if revealed <= 1 => 0,
+            Some(before) if doubted.len() >= before => {
                 let rank = |a: &Candidate, b: &Candidate| {
-                    a.order.total_cmp(&b.order).then(a.at.cmp(&b.at))
+                    a.belief.total_cmp(&b.belief).then(a.at.cmp(&b.at))
                 };
-                committed[..doubted].sort_unstable_by(rank);
-                (revealed, before.saturating_sub(1))
+                doubted.sort_unstable_by(rank);
+                before.saturating_sub(1)
             }
-            (Progress::RemaskFewer, _) => (revealed, doubted),
+            _ => doubted.len(),
         }
     }
 }

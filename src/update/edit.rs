@@ -17,11 +17,6 @@ pub struct Edit {
 }
 
 impl Edit {
-    /// Whether a token of this probability takes another one's place.
-    pub(crate) fn passes(&self, probability: f64) -> bool {
-        probability > self.above
-    }
-
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.above.is_nan() {
             let (name, expected) = ("update.above", "a number");

@@ -9,7 +9,7 @@ mod replan;
 mod reveal;
 mod uniform;
 
-pub use doubt::{Doubt, DoubtOf, Progress};
+pub use doubt::{Doubt, DoubtOf};
 pub use edit::Edit;
 pub(crate) use fill::fill;
 pub(crate) use remask::remask;
@@ -34,7 +34,7 @@ pub enum Update {
     /// [`Select::Bernoulli`](crate::Select::Bernoulli) with the ancestral transition, and a canvas
     /// with position kinds, of which only committed positions are remasked.
     Remask(Remask),
-    /// A chosen position gets its drawn token; committed ones that are doubted become masks again.
+    /// A chosen position gets its drawn token; committed ones that are doubted may become masks again.
     Doubt(Doubt),
     /// A chosen position gets its drawn token; committed ones may be given another.
     Edit(Edit),

@@ -6,10 +6,10 @@ mod revision;
 #[path = "../rows/mod.rs"]
 mod rows;
 
-use demask::policy::{Fallback, Neighbours, Score, ScoreOf, Threshold};
+use demask::policy::{Fallback, Neighbours, RemaskRate, Score, ScoreOf, Threshold};
 use demask::{
     Canvas, Constraints, Draw, Finish, Key, Logits, LogitsData, Noise, Plan, Policy, PositionKind,
-    RowState, Sampler, Segment, Select, Sizes, bf16,
+    PositionState, RowState, Sampler, Segment, Select, Sizes, bf16,
 };
 use rows::{FALSE_POSITIVES, chi_square, normal_row, words};
 use std::collections::BTreeMap;
@@ -1025,7 +1025,11 @@ fn mixed_policies() -> Vec<Policy<'static>> {
         Policy::random_order(4),
         Policy::first_hitting(Noise::Linear),
         Policy::dream_origin(5),
+        Policy::remdm(RemaskRate::Rescale(0.4), 5),
+        Policy::remdm_confident(5),
+        Policy::uniform_state(Noise::Linear, 5),
     ]);
+    policies.extend(revision::RULES.iter().map(|rule| rule.1(5)));
     for (i, policy) in policies.iter_mut().enumerate() {
         match i % 4 {
             1 => policy.draw = Draw { top_k: 9, ..Draw::at(0.8) },
@@ -1056,6 +1060,8 @@ fn decode_together(requests: &[usize], threads: usize, vocab: usize) -> Vec<Vec<
         });
     }
     let mut tokens = vec![MASK; end as usize];
+    let mut kinds = vec![PositionKind::MASKED; tokens.len()];
+    let mut states = vec![PositionState::default(); tokens.len()];
     let mut sampler = Sampler::builder(tokens.len(), requests.len())
         .threads(threads)
         .vocab(vocab)
@@ -1063,22 +1069,32 @@ fn decode_together(requests: &[usize], threads: usize, vocab: usize) -> Vec<Vec<
         .expect("a sampler");
     let mut plan = Plan::with_capacity(tokens.len(), requests.len());
     for step in 0.. {
-        let mut canvas =
-            Canvas::new(&mut tokens, MASK, &mut segments, &policies).expect("a canvas");
+        let mut canvas = Canvas::new(&mut tokens, MASK, &mut segments, &policies)
+            .and_then(|canvas| canvas.with_kinds(&mut kinds))
+            .and_then(|canvas| canvas.with_states(&mut states))
+            .expect("a canvas");
         sampler.plan(&canvas, &mut plan).expect("a plan");
         if plan.active() == 0 {
             break;
         }
-        let mut logits = Vec::new();
-        for (i, &request) in requests.iter().enumerate() {
-            let ends = [plan.offsets()[i] as usize, plan.offsets()[i + 1] as usize];
-            for &at in &plan.rows()[ends[0]..ends[1]] {
-                let place = u64::from(at - canvas.segments()[i].begin);
-                let seed = (request as u64) << 32 | place << 16 | step;
-                logits.extend(normal_row(vocab, 2.5, 0.0, seed));
+        // Every third output is that of the step before, as of a network that has settled.
+        let output = |step: u64| {
+            let mut logits = Vec::new();
+            for (i, &request) in requests.iter().enumerate() {
+                let ends = [plan.offsets()[i] as usize, plan.offsets()[i + 1] as usize];
+                for &at in &plan.rows()[ends[0]..ends[1]] {
+                    let place = u64::from(at - canvas.segments()[i].begin);
+                    let seed = (request as u64) << 32 | place << 16 | (step - step / 3);
+                    logits.extend(normal_row(vocab, 2.5, 0.0, seed));
+                }
             }
-        }
-        let view = Logits::f32(&logits, plan.rows().len(), vocab).expect("a view");
+            logits
+        };
+        let (logits, earlier) = (output(step), output(step.saturating_sub(1)));
+        let rows = plan.rows().len();
+        let earlier = Logits::f32(&earlier, rows, vocab).expect("a view");
+        let view = Logits::f32(&logits, rows, vocab).expect("a view");
+        let view = view.with_earlier(&earlier).expect("as many rows");
         sampler.step_planned(&mut canvas, &plan, &view).expect("a step");
     }
     let of = |segment: &Segment| tokens[segment.begin as usize..segment.end as usize].to_vec();

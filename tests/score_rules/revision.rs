@@ -1,17 +1,19 @@
 //! Rules that look at committed positions again, or at the step before, against literal readings.
 
+use super::rows::normal_row;
 use super::{
     Case, MASK, Random, Row, Unclear, best, clear, even, fast_dllm, is_good, runs, some_rows,
 };
+use demask::policy::{Doubt, DoubtOf, Edit, Replan, Stable};
 use demask::{
     Canvas, Constraints, Draw, Key, Logits, LogitsData, Plan, Policy, PositionKind, PositionState,
-    Sampler, Segment, bf16,
+    RowState, Sampler, Segment, Select, Sizes, StepReport, Update, bf16,
 };
 use std::collections::BTreeMap;
 
 /// What becomes of a position.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Outcome {
+pub(super) enum Outcome {
     /// Its drawn token stands there.
     Written,
     /// It is a mask again.
@@ -23,7 +25,7 @@ enum Outcome {
 }
 
 /// What a definition is told of a segment.
-struct Scene {
+pub(super) struct Scene {
     /// Good rows of masked positions, ascending, and of committed ones.
     masked: Vec<Row>,
     committed: Vec<Row>,
@@ -50,7 +52,7 @@ impl Scene {
     }
 }
 
-type Outcomes = Result<BTreeMap<u32, Outcome>, Unclear>;
+pub(super) type Outcomes = Result<BTreeMap<u32, Outcome>, Unclear>;
 
 fn written(positions: Vec<u32>) -> BTreeMap<u32, Outcome> {
     positions.into_iter().map(|at| (at, Outcome::Written)).collect()
@@ -73,21 +75,21 @@ fn above(p: f64, bar: f64) -> Result<bool, Unclear> {
 
 /// dInfer: hierarchy_remask.
 fn hierarchy_remask(scene: &Scene) -> Outcomes {
-    let case = scene.case();
-    let mut all = written(runs(&case, 0.4, 0.9)?);
-    let mut doubted = 0;
+    let (mut candidates, mut doubted) = (scene.masked.clone(), Vec::new());
     for row in &scene.committed {
         if below(probability(row, row.argmax()), 0.4)? {
-            all.insert(row.at, Outcome::Masked);
-            doubted += 1;
+            candidates.push(row.clone());
+            doubted.push(row.at);
         }
     }
-    let revealed = all.len() - doubted;
-    let left: Vec<_> =
-        scene.masked.iter().filter(|row| !all.contains_key(&row.at)).cloned().collect();
-    let missing = (doubted + 1).saturating_sub(revealed) as u32;
-    let more = best(&Case { rows: &left, ..case }, missing, |row| row.doubt(1.0))?;
-    all.extend(written(more));
+    candidates.sort_by_key(|row| row.at);
+    let case = Case { rows: &candidates, ..scene.case() };
+    let mut chosen = runs(&case, 0.4, 0.9)?;
+    let left: Vec<_> = candidates.iter().filter(|row| !chosen.contains(&row.at)).cloned().collect();
+    let missing = (doubted.len() + 1).saturating_sub(chosen.len()) as u32;
+    chosen.extend(best(&Case { rows: &left, ..case }, missing, |row| row.doubt(1.0))?);
+    let mut all: BTreeMap<_, _> = doubted.into_iter().map(|at| (at, Outcome::Masked)).collect();
+    all.extend(written(chosen));
     Ok(all)
 }
 
@@ -280,9 +282,9 @@ fn diffusion_gemma(scene: &Scene) -> Outcomes {
     Ok(all)
 }
 
-type Rule = (&'static str, fn(u32) -> Policy<'static>, fn(&Scene) -> Outcomes);
+pub(super) type Rule = (&'static str, fn(u32) -> Policy<'static>, fn(&Scene) -> Outcomes);
 
-const RULES: [Rule; 8] = [
+pub(super) const RULES: [Rule; 8] = [
     ("hierarchy_remask", |_| Policy::hierarchy_remask(0.4, 0.9), hierarchy_remask),
     ("wino", |_| Policy::wino(), wino),
     ("llada21", |_| Policy::llada21(0.6, 0.5), llada21),
@@ -539,4 +541,221 @@ fn every_revision_is_its_definition() {
     );
     let all: u32 = checked.values().sum();
     assert!(unclear < all / 20, "{unclear} of {all} cases are unclear");
+}
+
+/// Decodes a canvas with a prompt to its end; returns the reports of the steps and the canvas.
+fn decode(
+    policy: Policy<'_>,
+    prompt: &[i32],
+    masks: usize,
+    network: impl Fn(usize, u32) -> Vec<f32>,
+) -> (Vec<StepReport>, Vec<i32>) {
+    let length = prompt.len() + masks;
+    let mut tokens = [prompt.to_vec(), vec![MASK; masks]].concat();
+    let mut kinds = vec![PositionKind::FIXED; prompt.len()];
+    kinds.resize(length, PositionKind::MASKED);
+    let mut states = vec![PositionState::default(); length];
+    let mut segments = [Segment { end: length as u32, ..Segment::default() }];
+    let policies = [policy];
+    let mut sampler = Sampler::builder(length, 1).build().expect("a sampler");
+    let mut plan = Plan::with_capacity(length, 1);
+    let mut reports: Vec<StepReport> = Vec::new();
+    loop {
+        let mut canvas = Canvas::new(&mut tokens, MASK, &mut segments, &policies)
+            .and_then(|canvas| canvas.with_kinds(&mut kinds))
+            .and_then(|canvas| canvas.with_states(&mut states))
+            .expect("a canvas");
+        sampler.plan(&canvas, &mut plan).expect("a plan");
+        if plan.active() == 0 {
+            return (reports, tokens);
+        }
+        let rows = |step: usize| -> Vec<f32> {
+            plan.rows().iter().flat_map(|&at| network(step, at)).collect()
+        };
+        let (now, before) = (rows(reports.len()), rows(reports.len().saturating_sub(1)));
+        let vocab = now.len() / plan.rows().len();
+        let view = |rows| Logits::f32(rows, plan.rows().len(), vocab).expect("a view");
+        assert_eq!(plan.reads_earlier(0), policy.select == klass_rule() && !reports.is_empty());
+        let view = view(&now).with_earlier(&view(&before)).expect("as many rows");
+        reports.push(sampler.step_planned(&mut canvas, &plan, &view).expect("a step"));
+        assert!(reports.len() < 1_000, "{policies:?} does not end");
+    }
+}
+
+fn klass_rule() -> Select {
+    Policy::klass(1).select
+}
+
+#[test]
+fn every_revision_ends_with_all_revealed() {
+    for (name, policy, _) in RULES {
+        for (masks, steps) in [(1, 1), (1, 5), (17, 1), (17, 4), (40, 40), (40, 64), (64, 7)] {
+            for width in [0.5, 3.0, 9.0] {
+                let network = |step: usize, at: u32| {
+                    normal_row(11, width, 0.0, (step as u64) << 20 | u64::from(at))
+                };
+                let (reports, tokens) = decode(policy(steps), &[3, 1], masks, network);
+                let what = format!("{name}, {masks} masks, {steps} steps, width {width}");
+                assert!(!tokens.contains(&MASK), "{what}: {tokens:?}");
+                assert_eq!(tokens[..2], [3, 1], "{what}: a prompt stays");
+                if policy(steps).schedule.steps > 0 {
+                    assert!(reports.len() <= steps as usize, "{what}: {} steps", reports.len());
+                }
+            }
+        }
+    }
+}
+
+/// Open-dLLM #7, #12: P2 that never remasks a committed token.
+#[test]
+fn path_planning_masks_a_token_that_is_no_longer_believed() {
+    // Position 0 is sure of token 1 at first, and of nothing once position 1 is there.
+    let network = |step: usize, at: u32| match (step, at) {
+        (0, 0) => vec![0.0, 9.0],
+        (_, 0) => vec![0.0, 0.1],
+        (0, _) => vec![0.0, 1.0],
+        _ => vec![0.0, 8.0],
+    };
+    let mut policy = Policy::p2(1.0, 3);
+    policy.draw = Draw::at(0.0);
+    let (reports, _) = decode(policy, &[], 3, network);
+    assert_eq!(reports[0].revealed, 1);
+    assert_eq!((reports[1].revealed, reports[1].remasked), (2, 1), "{reports:?}");
+    let mut policy = Policy::p2(0.0, 3);
+    policy.draw = Draw::at(0.0);
+    let (reports, _) = decode(policy, &[], 3, network);
+    assert!(reports.iter().all(|report| report.remasked == 0), "eta 0: {reports:?}");
+}
+
+/// WINO's rows of committed positions come from elsewhere: by the index of the logits.
+#[test]
+fn a_shadow_row_speaks_for_a_committed_position() {
+    // Rows 0 to 2 are those of the positions, 3 is the shadow of position 0.
+    let sure = [0.0f32, 9.0];
+    let logits = [sure, sure, sure, [9.0, 0.0]].concat();
+    for (shadow, expected) in [(0, [1, 1, 1]), (3, [MASK, 1, 1])] {
+        let index = [shadow, 1, 2];
+        let view = Logits::new(LogitsData::F32(&logits), 4, 2, 2, Some(&index)).expect("a view");
+        let (mut tokens, policies) = ([1, MASK, MASK], [Policy::wino()]);
+        let mut kinds = [PositionKind::COMMITTED, PositionKind::MASKED, PositionKind::MASKED];
+        let mut segments = [Segment { end: 3, step: 1, revealed: 2, ..Segment::default() }];
+        let mut canvas = Canvas::new(&mut tokens, MASK, &mut segments, &policies)
+            .and_then(|canvas| canvas.with_kinds(&mut kinds))
+            .expect("a canvas");
+        let mut sampler = Sampler::builder(3, 1).build().expect("a sampler");
+        let report = sampler.step(&mut canvas, &view).expect("a step");
+        assert_eq!((report.revealed, report.remasked), (2, usize::from(shadow == 3)));
+        let states: Vec<_> = sampler.drawn().iter().map(|drawn| drawn.state).collect();
+        let first = if shadow == 3 { RowState::Remasked } else { RowState::Kept };
+        assert_eq!(states, [first, RowState::Drawn, RowState::Drawn]);
+        assert_eq!(tokens, expected);
+    }
+}
+
+/// LLaDA2.1: edits go on after the last mask, until one changes nothing.
+#[test]
+fn edits_end_when_nothing_changes() {
+    let policy = Policy::llada21(0.5, 0.9);
+    // All are sure of token 0 at once, and change their minds twice.
+    let token_at = |step: usize| [0, 2, 1][step.min(2)];
+    let network = |step: usize, _: u32| {
+        let mut row = vec![0.0; 3];
+        row[token_at(step)] = 9.0;
+        row
+    };
+    let (reports, tokens) = decode(policy, &[], 4, network);
+    let edited: Vec<_> = reports.iter().map(|report| (report.revealed, report.edited)).collect();
+    assert_eq!(edited, [(4, 0), (0, 4), (0, 4), (0, 0)]);
+    assert_eq!(tokens, [1; 4]);
+    // A network that never rests is stopped.
+    let restless =
+        |step: usize, _: u32| if step % 2 == 0 { vec![9.0, 0.0] } else { vec![0.0, 9.0] };
+    assert_eq!(decode(policy, &[], 4, restless).0.len(), 17);
+}
+
+/// KLASS compares guided laws with guided laws.
+#[test]
+fn a_guided_law_is_compared_with_the_guided_law_before() {
+    let plain = [0.0f32, 4.0, 0.0];
+    // The same guided law, 2z − g, from other logits.
+    let (guide, moved, moved_guide) = ([0.0f32, 1.0, 0.0], [0.0f32, 5.0, 0.0], [0.0f32, 3.0, 0.0]);
+    let view = |row, guide| {
+        let guide = Logits::f32(guide, 1, 3).expect("a view");
+        Logits::f32(row, 1, 3).and_then(|view| view.guided(&guide, 2.0)).expect("a guided view")
+    };
+    let same = view(&moved, &moved_guide).with_earlier(&view(&plain, &guide)).expect("rows");
+    let far = [0.0f32, 9.0, 0.0];
+    let other = view(&moved, &moved_guide).with_earlier(&view(&moved, &far)).expect("rows");
+    let unguided = Logits::f32(&moved, 1, 3).expect("a view");
+    let half = unguided.with_earlier(&view(&plain, &guide)).expect("rows");
+    for (logits, expected) in [(same, 2), (other, 0), (half, 0)] {
+        let (mut tokens, policies) = ([MASK; 1], [Policy::klass(8)]);
+        let mut states = [PositionState { stable: 1, ..PositionState::default() }];
+        let mut segments = [Segment { end: 1, step: 1, ..Segment::default() }];
+        let mut policy = policies[0];
+        policy.schedule.sizes = Sizes::TimeRatio { end: 0.001 };
+        let policies = [policy];
+        let mut canvas = Canvas::new(&mut tokens, MASK, &mut segments, &policies)
+            .and_then(|canvas| canvas.with_states(&mut states))
+            .expect("a canvas");
+        let mut sampler = Sampler::builder(1, 1).build().expect("a sampler");
+        sampler.step(&mut canvas, &logits).expect("a step");
+        // Sure and stable for two steps; else the size of the step counts, which is 0.
+        assert_eq!(tokens[0] != MASK, expected == 2, "{tokens:?}");
+        assert_eq!(states[0].stable, if expected == 2 { 0 } else { expected });
+    }
+}
+
+#[test]
+fn revisions_ask_for_what_they_need() {
+    let mut tokens = [0, MASK];
+    let mut segments = [Segment { end: 2, ..Segment::default() }];
+    let mut plan = Plan::with_capacity(2, 1);
+    let sampler = Sampler::builder(2, 1).build().expect("a sampler");
+    for (policy, missing) in [
+        (Policy::wino(), "kinds"),
+        (Policy::llada21(0.9, 0.9), "kinds"),
+        (Policy::p2(1.0, 2), "kinds"),
+        (Policy::klass(2), "states"),
+    ] {
+        let policies = [policy];
+        let canvas = Canvas::new(&mut tokens, MASK, &mut segments, &policies).expect("a canvas");
+        let error = sampler.plan(&canvas, &mut plan).expect_err("refused").to_string();
+        assert!(error.contains(missing), "{error}");
+    }
+    let refused = |policy: Policy<'_>| policy.check().expect_err("refused").to_string();
+    let with = |mut policy: Policy<'static>, update| {
+        policy.update = update;
+        policy
+    };
+    let doubt = Doubt { below: f64::NAN, of: DoubtOf::Standing };
+    let edit = Edit { above: f64::NAN, extra_steps: 1 };
+    let mut even = Policy::p2(1.0, 4);
+    even.schedule.sizes = Sizes::Even;
+    let stable = |change: fn(&mut Stable)| {
+        let (mut policy, mut stable) = (Policy::klass(2), Stable::KLASS);
+        change(&mut stable);
+        policy.select = Select::Stable(stable);
+        policy
+    };
+    let mut share = Policy::wino();
+    if let Select::Threshold(threshold) = &mut share.select {
+        threshold.most_share = 0.0;
+    }
+    for (policy, name) in [
+        (with(Policy::wino(), Update::Doubt(doubt)), "update.below"),
+        (with(Policy::wino(), Update::Edit(edit)), "update.above"),
+        (Policy::p2(-1.0, 4), "update.eta"),
+        (Policy::p2(f64::NAN, 4), "update.eta"),
+        (Policy::p2(1.0, 0), "schedule.steps"),
+        (even, "schedule.sizes"),
+        (with(Policy::random_order(3), Update::Edit(edit)), "update"),
+        (with(Policy::wino(), Update::Replan(Replan { eta: 1.0 })), "update"),
+        (stable(|stable| stable.above = f64::NAN), "stable.above"),
+        (stable(|stable| stable.divergence = f64::NAN), "stable.divergence"),
+        (share, "threshold.most_share"),
+    ] {
+        let message = refused(policy);
+        assert!(message.contains(name), "{message} for {name}");
+    }
 }
