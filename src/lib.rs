@@ -69,9 +69,9 @@
 //! | [`policy::Draw`] | which token would a position get? | temperature, top-k, top-p, min-p, method |
 //! | [`policy::Score`] | how sure is it? | probability, margin, entropy and others, with Gumbel noise |
 //! | [`Select`] | which positions move now? | first-hitting, Bernoulli, random order; top-k, thresholds, factor and entropy bound by score |
-//! | [`Update`] | what happens to them? | reveal; remask committed ones |
+//! | [`Update`] | what happens to them? | reveal; remask, edit, or compare anew committed ones; random tokens in place of masks |
 //! | [`policy::Schedule`] | when, and how many? | [`Noise`] schedules, a time grid, a transition rule, [`Sizes`] |
-//! | [`policy::Stop`] | what about masks that are left? | [`Finish`]; end tokens, after which they are filled |
+//! | [`policy::Stop`] | when is it done? | [`Finish`] for masks that are left; end tokens, after which they are filled; rest |
 //!
 //! Its presets carry the names of samplers: [`Policy::first_hitting`], [`Policy::euler`],
 //! [`Policy::ancestral`], [`Policy::tau_leaping`], [`Policy::theta_trapezoidal`],
