@@ -78,7 +78,7 @@ static void policies(void) {
   CHECK(policy.sizes == DEMASK_SIZES_EVEN);
   policy.temperature = INFINITY;
   CHECK(demask_policy_check(&policy) == DEMASK_OK);
-  for (uint32_t decoder = 0; decoder <= DEMASK_DECODER_PREFIX; ++decoder) {
+  for (uint32_t decoder = 0; decoder <= DEMASK_DECODER_DIFFUSION_GEMMA; ++decoder) {
     CHECK(demask_policy_decoder(decoder, 6, &policy, sizeof policy) == DEMASK_OK);
     CHECK(demask_policy_check(&policy) == DEMASK_OK);
   }
@@ -556,6 +556,139 @@ static void remasking(void) {
   demask_destroy(context);
 }
 
+/* Rules that look at committed positions again, or at the step before, and those without masks, to
+ * their end: by plan and step and by full steps. The prompt stays, and all is revealed. */
+static void revisions(void) {
+  enum { POSITIONS = 24, PROMPT = 2, VOCAB = 7, MASK = 6, STEPS = 9, RULES = 8, MOST = 400 };
+  static const uint32_t decoders[RULES - 1] = {
+      DEMASK_DECODER_HIERARCHY_REMASK, DEMASK_DECODER_KLASS,  DEMASK_DECODER_WINO,
+      DEMASK_DECODER_LLADA21,          DEMASK_DECODER_P2,     DEMASK_DECODER_DIFFUSION_GEMMA,
+      DEMASK_DECODER_P2};
+  static int32_t tokens[2][POSITIONS];
+  static uint8_t kinds[2][POSITIONS];
+  static demask_position_state states[2][POSITIONS];
+  static float data[2][POSITIONS * VOCAB], planned[2][POSITIONS * VOCAB];
+  demask_context *context = make(1, DEMASK_LEVEL_AUTO, POSITIONS, 1);
+  size_t remasked = 0, edited = 0, renoised = 0, extra = 0;
+  for (int rule = 0; rule < RULES; ++rule) {
+    demask_policy policy;
+    size_t size = sizeof policy;
+    int last = rule == RULES - 1;
+    if (last) {
+      CHECK(demask_policy_sampler(DEMASK_SAMPLER_UNIFORM_STATE, DEMASK_NOISE_COSINE, STEPS, &policy,
+                                  size) == DEMASK_OK);
+      policy.noise_tokens = MASK;
+    } else {
+      uint32_t steps = decoders[rule] == DEMASK_DECODER_LLADA21 ? 0 : STEPS;
+      CHECK(demask_policy_decoder(decoders[rule], steps, &policy, size) == DEMASK_OK);
+      if (policy.update == DEMASK_UPDATE_DOUBT || policy.update == DEMASK_UPDATE_EDIT)
+        policy.threshold = policy.threshold_2 = policy.update_threshold = 0.3;
+      if (policy.update == DEMASK_UPDATE_RENOISE) policy.noise_tokens = MASK;
+    }
+    CHECK(demask_policy_check(&policy) == DEMASK_OK);
+    int maskless = policy.update >= DEMASK_UPDATE_RENOISE;
+    uint32_t made[2] = {0, 0};
+    for (int full = 0; full < 2; ++full) {
+      demask_segment segment = {.begin = 0, .end = POSITIONS, .seed = 3, .stream = 1};
+      demask_canvas canvas = {.struct_size = sizeof canvas,
+                              .mask_token = MASK,
+                              .tokens = tokens[full],
+                              .kinds = kinds[full],
+                              .n_positions = POSITIONS,
+                              .segments = &segment,
+                              .n_segments = 1,
+                              .policies = &policy,
+                              .n_policies = 1,
+                              .segment_size = sizeof(demask_segment),
+                              .policy_size = sizeof(demask_policy),
+                              .states = states[full]};
+      memset(states[full], 0, sizeof states[full]);
+      for (int i = 0; i < POSITIONS; ++i) {
+        tokens[full][i] = i < PROMPT ? 40 + i : MASK;
+        kinds[full][i] = i < PROMPT ? DEMASK_KIND_FIXED : DEMASK_KIND_MASKED;
+      }
+      if (maskless) {
+        CHECK(demask_randomize(context, &canvas, 0) == DEMASK_ERR_SHAPE);
+        CHECK(demask_randomize(context, &canvas, MASK) == DEMASK_OK);
+        for (int i = PROMPT; i < POSITIONS; ++i) CHECK(tokens[full][i] >= 0 && tokens[full][i] < MASK);
+      }
+      for (int step = 0;; ++step) {
+        CHECK(step < MOST);
+        /* A network that changes its mind every third step, or always where tokens are edited. */
+        int period = policy.update == DEMASK_UPDATE_EDIT ? 1 : 3;
+        for (int when = 0; when < 2; ++when)
+          for (int i = 0; i < POSITIONS * VOCAB; ++i) {
+            int before = step > when ? step - when : 0;
+            data[when][i] = (float)((i * 5 + before / period * 11) % 13) / 3.0f;
+          }
+        demask_logits earlier = {.struct_size = sizeof earlier,
+                                 .data = data[1],
+                                 .n_rows = POSITIONS,
+                                 .vocab = VOCAB,
+                                 .row_stride = VOCAB};
+        demask_logits logits = earlier;
+        logits.data = data[0];
+        logits.earlier = &earlier;
+        uint32_t rows[POSITIONS], offsets[2], steps[1];
+        uint8_t reads_earlier[1];
+        double log_masked[1], times[1];
+        demask_plan_buffers plan = {.struct_size = sizeof plan,
+                                    .rows = rows,
+                                    .rows_capacity = POSITIONS,
+                                    .offsets = offsets,
+                                    .steps = steps,
+                                    .log_masked = log_masked,
+                                    .times = times,
+                                    .segments_capacity = 1,
+                                    .reads_earlier = reads_earlier};
+        CHECK(demask_plan(context, &canvas, &plan) == DEMASK_OK);
+        if (plan.n_active == 0) {
+          made[full] = (uint32_t)step;
+          extra += segment.extra_steps;
+          break;
+        }
+        CHECK(reads_earlier[0] == (policy.select == DEMASK_SELECT_STABLE && step > 0));
+        demask_step_out out = {.struct_size = sizeof out};
+        if (full) {
+          CHECK(demask_step(context, &canvas, &logits, &out) == DEMASK_OK);
+        } else {
+          for (size_t k = 0; k < plan.n_rows; ++k)
+            for (int when = 0; when < 2; ++when)
+              memcpy(planned[when] + k * VOCAB, data[when] + rows[k] * VOCAB, VOCAB * sizeof **data);
+          logits.data = planned[0];
+          earlier.data = planned[1];
+          logits.n_rows = earlier.n_rows = plan.n_rows;
+          uint8_t row_state[POSITIONS];
+          out.row_state = row_state;
+          CHECK(demask_step_planned(context, &canvas, &plan, &logits, &out) == DEMASK_OK);
+          size_t counted[5] = {0};
+          for (size_t k = 0; k < plan.n_rows; ++k) ++counted[row_state[k]];
+          CHECK(counted[DEMASK_ROW_REMASKED] == out.n_remasked);
+          CHECK(counted[DEMASK_ROW_RENOISED] == out.n_renoised);
+          CHECK(counted[DEMASK_ROW_DRAWN] >= out.n_revealed + out.n_edited);
+        }
+        CHECK(segment.revealed == out.n_revealed);
+        remasked += out.n_remasked;
+        edited += out.n_edited;
+        renoised += out.n_renoised;
+      }
+      for (int i = 0; i < POSITIONS; ++i) {
+        CHECK(i < PROMPT ? tokens[full][i] == 40 + i : tokens[full][i] != MASK);
+        CHECK(kinds[full][i] == (i < PROMPT ? DEMASK_KIND_FIXED : DEMASK_KIND_COMMITTED));
+      }
+    }
+    CHECK(made[0] == made[1] && made[0] > 0);
+    CHECK(memcmp(tokens[0], tokens[1], sizeof tokens[0]) == 0);
+    CHECK(memcmp(kinds[0], kinds[1], sizeof kinds[0]) == 0);
+    CHECK(memcmp(states[0], states[1], sizeof states[0]) == 0);
+  }
+  CHECK(remasked > 0);
+  CHECK(edited > 0);
+  CHECK(renoised > 0);
+  CHECK(extra > 0);
+  demask_destroy(context);
+}
+
 /* What a canvas says beside its tokens: bans, and scores from elsewhere. */
 static void constraints_and_priors(void) {
   enum { POSITIONS = 9, VOCAB = 6, MASK = 5, BEST = 6 };
@@ -766,6 +899,7 @@ int main(void) {
   draws();
   steps();
   remasking();
+  revisions();
   constraints_and_priors();
   plans();
   return checks_end("calls");

@@ -306,7 +306,7 @@ static void cases_of_policies(void) {
   CASE(reset, NOTHING, demask_policy_random_order(1, NULL, size), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_policy_random_order(1, first, 0), DEMASK_ERR_STRUCT);
 
-  CASE(reset, NOTHING, demask_policy_decoder(DEMASK_DECODER_PREFIX + 1, 1, first, size), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_decoder(DEMASK_DECODER_DIFFUSION_GEMMA + 1, 1, first, size), DEMASK_ERR_ARGUMENT);
   CASE(reset, NOTHING, demask_policy_decoder(0, 1, NULL, size), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_policy_decoder(0, 1, ODD(demask_policy, first), size), DEMASK_ERR_ALIGN);
   CASE(reset, NOTHING, demask_policy_decoder(0, 1, first, size - 4), DEMASK_ERR_STRUCT);
@@ -342,7 +342,7 @@ static void cases_of_policies(void) {
        demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, (first->select = DEMASK_SELECT_THRESHOLD, first->threshold = NAN),
        demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->select = DEMASK_SELECT_NEIGHBOURS + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->select = DEMASK_SELECT_STABLE + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, NOTHING, demask_policy_check(NULL), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_policy_check(ODD(demask_policy, first)), DEMASK_ERR_ALIGN);
   CASE(reset, first->struct_size = 64, demask_policy_check(first), DEMASK_ERR_STRUCT);
@@ -352,7 +352,7 @@ static void cases_of_policies(void) {
   CASE(reset, first->reserved = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->top_p = 1.5f, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->min_p = -0.5f, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->select = DEMASK_SELECT_NEIGHBOURS + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->select = DEMASK_SELECT_STABLE + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->update = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->noise = DEMASK_NOISE_TABLE + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->sizes = DEMASK_SIZES_TIME_RATIO + 1, demask_policy_check(first),
@@ -376,7 +376,7 @@ static void cases_of_policies(void) {
        demask_policy_check(second), DEMASK_ERR_ARGUMENT);
   CASE(reset, second->select = DEMASK_SELECT_SCORE_BERNOULLI, demask_policy_check(second),
        DEMASK_ERR_ARGUMENT);
-  CASE(reset, NOTHING, demask_policy_sampler(8, DEMASK_NOISE_LINEAR, 3, first, size),
+  CASE(reset, NOTHING, demask_policy_sampler(9, DEMASK_NOISE_LINEAR, 3, first, size),
        DEMASK_ERR_ARGUMENT);
   CASE(reset, NOTHING, demask_policy_sampler(0, DEMASK_NOISE_LINEAR, 0, first, size),
        DEMASK_ERR_ARGUMENT);
@@ -460,7 +460,7 @@ static void cases_of_canvases(void) {
   CANVAS_CASE(w.canvas.n_segments = SIZE_MAX / sizeof(demask_segment), DEMASK_ERR_SHAPE);
   CANVAS_CASE(w.canvas.n_segments = SEGMENTS + 1, DEMASK_ERR_CAPACITY);
   CANVAS_CASE(w.canvas.segment_size = 0, DEMASK_ERR_STRUCT);
-  CANVAS_CASE(w.canvas.segment_size = sizeof(demask_segment) - 8, DEMASK_ERR_STRUCT);
+  CANVAS_CASE(w.canvas.segment_size = 48, DEMASK_ERR_STRUCT);
   CANVAS_CASE(w.canvas.segment_size = sizeof(demask_segment) + 4, DEMASK_ERR_STRUCT);
   CANVAS_CASE((use_later_structs(), w.later_segments[1].unknown = 1), DEMASK_ERR_STRUCT);
   CANVAS_CASE(w.segments[0].end = 5, DEMASK_ERR_SHAPE);

@@ -27,7 +27,7 @@ int main(void) {
   AT(demask_draw_rule, filter_order, 20);
   AT(demask_draw_rule, method, 24);
 
-  SIZE(demask_policy, 312);
+  SIZE(demask_policy, 368);
   AT(demask_policy, struct_size, 0);
   AT(demask_policy, select, 4);
   AT(demask_policy, update, 8);
@@ -83,6 +83,17 @@ int main(void) {
   AT(demask_policy, fill_token, 300);
   AT(demask_policy, score_priors, 304);
   AT(demask_policy, reserved_3, 308);
+  AT(demask_policy, most_share, 312);
+  AT(demask_policy, share_least, 320);
+  AT(demask_policy, stable_steps, 324);
+  AT(demask_policy, update_threshold, 328);
+  AT(demask_policy, doubt_of, 336);
+  AT(demask_policy, reserved_4, 340);
+  AT(demask_policy, extra_steps, 344);
+  AT(demask_policy, noise_tokens, 348);
+  AT(demask_policy, settle_steps, 352);
+  AT(demask_policy, cooling, 356);
+  AT(demask_policy, settle_entropy, 360);
 
   SIZE(demask_noise, 40);
   AT(demask_noise, struct_size, 0);
@@ -92,7 +103,7 @@ int main(void) {
   AT(demask_noise, table, 24);
   AT(demask_noise, reserved, 32);
 
-  SIZE(demask_segment, 56);
+  SIZE(demask_segment, 80);
   AT(demask_segment, begin, 0);
   AT(demask_segment, end, 4);
   AT(demask_segment, seed, 8);
@@ -103,6 +114,11 @@ int main(void) {
   AT(demask_segment, initial_masks, 36);
   AT(demask_segment, log_masked, 40);
   AT(demask_segment, output_log_masked, 48);
+  AT(demask_segment, revealed, 56);
+  AT(demask_segment, settled, 60);
+  AT(demask_segment, extra_steps, 64);
+  AT(demask_segment, reserved, 68);
+  AT(demask_segment, mean_entropy, 72);
 
   SIZE(demask_canvas, 104);
   AT(demask_canvas, struct_size, 0);
@@ -121,9 +137,11 @@ int main(void) {
   AT(demask_canvas, prior_multiply, 88);
   AT(demask_canvas, prior_add, 96);
 
-  SIZE(demask_position_state, 8);
+  SIZE(demask_position_state, 16);
   AT(demask_position_state, step, 0);
   AT(demask_position_state, probability, 4);
+  AT(demask_position_state, stable, 8);
+  AT(demask_position_state, argmax, 12);
 
   SIZE(demask_plan_buffers, 104);
   AT(demask_plan_buffers, struct_size, 0);
@@ -156,7 +174,7 @@ int main(void) {
   AT(demask_logits, earlier, 72);
   AT(demask_logits, reserved_2, 80);
 
-  SIZE(demask_step_out, 64);
+  SIZE(demask_step_out, 80);
   AT(demask_step_out, struct_size, 0);
   AT(demask_step_out, reserved, 4);
   AT(demask_step_out, tokens, 8);
@@ -166,6 +184,8 @@ int main(void) {
   AT(demask_step_out, n_bad_rows, 40);
   AT(demask_step_out, n_remasked, 48);
   AT(demask_step_out, n_filled, 56);
+  AT(demask_step_out, n_edited, 64);
+  AT(demask_step_out, n_renoised, 72);
 
   SIZE(demask_token_bias, 8);
   AT(demask_token_bias, token, 0);

@@ -166,7 +166,8 @@
 
 // Every score that reaches `threshold`, or exceeds it if `strict` is 1. It goes linearly to
 // threshold_2 at the last step, if there is a number of steps. If too few pass: `fallback`.
-// At most `most` positions a step, if that is not 0.
+// At most `most` positions a step, if that is not 0, and at most the fraction most_share of those that
+// are masked, if that is not 0, but share_least of them.
 #define DEMASK_SELECT_THRESHOLD 8
 
 // The highest score, and the r-th highest, r from 2, while (r + 1)(1 - score) is at most
@@ -187,6 +188,12 @@
 // As TOP_K, and all scores that reach threshold_2 within `radius` positions of a chosen one that
 // reaches `threshold`.
 #define DEMASK_SELECT_NEIGHBOURS 13
+
+// All scores that exceed `threshold` of positions whose law has diverged from that in the step before
+// by less than threshold_2 in each of the last stable_steps steps; as TOP_K if there are none. Needs
+// the states of the canvas, and the earlier logits at every step of a segment but its first (KLASS, Kim
+// et al., arXiv 2511.05664).
+#define DEMASK_SELECT_STABLE 14
 
 // The probability of the drawn token, in the law at score_temperature before any filter.
 #define DEMASK_SCORE_PROBABILITY 0
@@ -267,6 +274,9 @@
 // The same, with laws extrapolated in time.
 #define DEMASK_SAMPLER_EXTRAPOLATED_HITTING 7
 
+// ANCESTRAL with UNIFORM_STATE: the canvas starts with random tokens, see demask_randomize.
+#define DEMASK_SAMPLER_UNIFORM_STATE 8
+
 // LLaDA's low confidence: TOP_K of PROBABILITY, even sizes.
 #define DEMASK_DECODER_LLADA 0
 
@@ -318,6 +328,26 @@
 // Diffulex's DMax: PREFIX, 0.9.
 #define DEMASK_DECODER_PREFIX 16
 
+// dInfer's hierarchy with remasking: HIERARCHY and DOUBT of drawn tokens below 0.4.
+#define DEMASK_DECODER_HIERARCHY_REMASK 17
+
+// KLASS: STABLE, 0.9, 0.01 and 2 steps.
+#define DEMASK_DECODER_KLASS 18
+
+// WINO: PROBABILITY above 0.6, at most 70 % of the masks but 5, and 20; DOUBT of standing tokens
+// below 0.9.
+#define DEMASK_DECODER_WINO 19
+
+// LLaDA2.1: LLADA2 and EDIT above 0.9 for 16 extra steps.
+#define DEMASK_DECODER_LLADA21 20
+
+// P2 with eta 1: REPLAN, TOP_K of LOG_PROBABILITY, linear mask sizes rounded down, temperature 1.
+#define DEMASK_DECODER_P2 21
+
+// DiffusionGemma: RENOISE, ENTROPY_BOUND 0.1 of NEGATIVE_ENTROPY, temperatures from 0.8 towards 0.4,
+// settled after 1 step with a mean entropy below 0.005.
+#define DEMASK_DECODER_DIFFUSION_GEMMA 22
+
 // Steps of one width from start to end.
 #define DEMASK_GRID_UNIFORM 0
 
@@ -334,6 +364,41 @@
 // schedule wants masked in all (ReMDM, Wang et al., arXiv 2503.00307). For BERNOULLI with ANCESTRAL, and
 // a canvas with kinds.
 #define DEMASK_UPDATE_REMASK 1
+
+// A chosen position gets its drawn token, and committed ones are doubted whose probability is below
+// update_threshold: see doubt_of. For this and all that follow a plan names committed positions as
+// well; for this and the next two the canvas has kinds.
+#define DEMASK_UPDATE_DOUBT 2
+
+// A chosen position gets its drawn token, and a committed one gets another that is drawn there if its
+// probability exceeds update_threshold. After the last mask there are at most extra_steps steps, until
+// one changes nothing.
+#define DEMASK_UPDATE_EDIT 3
+
+// All masked and committed positions compete for the places that are unmasked, as many as the sizes
+// say of all of them; scores of committed ones are multiplied by update_threshold. For TOP_K, with
+// sizes of a mask function, a list or a systematic table (P2, Peng et al., arXiv 2502.03540).
+#define DEMASK_UPDATE_REPLAN 4
+
+// There are no masks: all positions that are not fixed or inactive get a token in every step, those that
+// are chosen their drawn one, the others one of the first noise_tokens tokens at random (0: of the
+// vocabulary). After the last step all have the likeliest tokens of that step. Needs the states of the
+// canvas.
+#define DEMASK_UPDATE_RENOISE 5
+
+// There are no masks: the exact reverse step of a model whose noise is uniform among noise_tokens tokens
+// (0: among the vocabulary). For BERNOULLI with ANCESTRAL (UDLM, Schiff et al., arXiv 2412.10193).
+#define DEMASK_UPDATE_UNIFORM_STATE 6
+
+// The probability of the token that stands there (WINO). A doubted position becomes a mask; but nothing
+// is remasked in a step that reveals one position or none, and if as many are doubted as the step before
+// revealed, or more, then one fewer than that are remasked, the least likely.
+#define DEMASK_DOUBT_STANDING 0
+
+// The probability of the token that is drawn there anew (dInfer). A doubted position counts as masked in
+// this step: it gets the new token if it is chosen, and becomes a mask if not. At least one more position
+// is chosen than is doubted.
+#define DEMASK_DOUBT_DRAWN 1
 
 // A committed position is remasked with probability min(remask_eta, r), r = min(1, (1 - alpha(s)) /
 // alpha(t)), in a step from time t to s.
@@ -386,6 +451,12 @@
 
 // The row holds NaN or +INFINITY, or no finite logit: no token was drawn from it.
 #define DEMASK_ROW_BAD 2
+
+// The committed position of this row became a mask again. Its token is the mask token.
+#define DEMASK_ROW_REMASKED 3
+
+// The position of this row got a random token, which this is.
+#define DEMASK_ROW_RENOISED 4
 
 // Sizes that differ by at most one, the larger ones first.
 #define DEMASK_SIZES_EVEN 0
@@ -650,6 +721,30 @@ typedef struct demask_policy {
   uint32_t score_priors;
   // Zero.
   uint32_t reserved_3;
+  // See THRESHOLD: above 0 and at most 1; 0 is 1.
+  double most_share;
+  // See THRESHOLD.
+  uint32_t share_least;
+  // See STABLE.
+  uint32_t stable_steps;
+  // See the DEMASK_UPDATE_ numbers; zero for those that do not say what it is, as are the next four.
+  double update_threshold;
+  // A DEMASK_DOUBT_ number.
+  uint32_t doubt_of;
+  // Zero.
+  uint32_t reserved_4;
+  // See EDIT.
+  uint32_t extra_steps;
+  // See RENOISE and UNIFORM_STATE.
+  uint32_t noise_tokens;
+  // A segment is done, although it could go on, once so many steps in a row have changed nothing (its
+  // `settled`) and its mean entropy is below settle_entropy. 0 for never.
+  uint32_t settle_steps;
+  // At step k of K the temperatures of the draw and of the score are multiplied by c + (1 - c)(K -
+  // k)/K, where c is this; above 0, 0 is 1. 1 without a number of steps.
+  float cooling;
+  // In nats, in the law of the score; INFINITY for any. Zero without settle_steps.
+  double settle_entropy;
 } demask_policy;
 
 // The active window of one request: the positions from `begin` to before `end`, and the state of
@@ -682,6 +777,17 @@ typedef struct demask_segment {
   // That of the masked fraction at the time of the latest network output, for extrapolating
   // policies: at most 0, which is none yet.
   double output_log_masked;
+  // Set by a step: how many positions it revealed.
+  uint32_t revealed;
+  // Set by a step: how many steps in a row have changed nothing; where all positions are looked at
+  // anew in every step, how many have left all of the likeliest tokens as they were.
+  uint32_t settled;
+  // Set by a step: how many steps have been made that began without a mask.
+  uint32_t extra_steps;
+  // Zero.
+  uint32_t reserved;
+  // Set by a step: the mean entropy of its rows in nats, 0 if that was not computed. At least 0.
+  double mean_entropy;
 } demask_segment;
 
 // What is known of a position's token, kept by the caller from step to step; all zero at the start.
@@ -693,6 +799,10 @@ typedef struct demask_position_state {
   // The token's probability in that step, in the law of the policy's score; 0 if that was not
   // computed.
   float probability;
+  // Of a masked position, for how many steps in a row its law has hardly changed (STABLE); else 0.
+  uint32_t stable;
+  // The most likely token of the position in step `step`, where that was computed; else 0.
+  int32_t argmax;
 } demask_position_state;
 
 // What is added to the logits of a token. This struct never grows.
@@ -734,8 +844,8 @@ typedef struct demask_constraints {
 } demask_constraints;
 
 // The tokens of a batch, and how each part of it is decoded. All memory is the caller's. A step
-// changes tokens, kinds, states, and the step, initial_masks, log_masked and output_log_masked of every
-// segment, in place, if and only if it succeeds.
+// changes tokens, kinds, states, and of every segment the step and the fields after `origin`, in place,
+// if and only if it succeeds.
 //
 // Segments stand in ascending order and do not overlap. Positions outside of them are never
 // touched.
@@ -883,6 +993,10 @@ typedef struct demask_step_out {
   size_t n_remasked;
   // How many positions were filled, since their text has ended before them.
   size_t n_filled;
+  // How many committed positions got another token.
+  size_t n_edited;
+  // How many positions got a random token.
+  size_t n_renoised;
 } demask_step_out;
 
 // What identifies the randomness of one draw. Two calls with the same key see the same random
@@ -1136,6 +1250,15 @@ demask_status demask_policy_check(const struct demask_policy *policy);
 demask_status demask_policy_grid_time(const struct demask_policy *policy,
                                       uint32_t step,
                                       double *out);
+
+// Gives every position of a segment that is masked or committed (without kinds, every position of a
+// segment) a random token, uniform among the first `tokens` ids, at least 1: what decoding without masks
+// starts from (RENOISE, UNIFORM_STATE). Keyed by seed, stream, step and position, as all draws are.
+//
+// Errors: NULL, STRUCT, SHAPE (also for `tokens`), ALIGN, ARGUMENT, CAPACITY.
+demask_status demask_randomize(struct demask_context *context,
+                               const struct demask_canvas *canvas,
+                               uint32_t tokens);
 
 // Chooses the positions that the next step moves, without looking at logits. The canvas is not
 // changed, and planning again gives the same plan: the choice depends on the seed, stream, step,
