@@ -317,7 +317,7 @@ static void cases_of_policies(void) {
   CASE(reset, first->sizes_parameter = 0.5, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, (first->sizes = DEMASK_SIZES_TIME_RATIO, first->steps = 2, first->sizes_parameter = 1.0),
        demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->score = DEMASK_SCORE_EXTERNAL + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
+  CASE(reset, first->score = DEMASK_SCORE_NEGATIVE_DIVERGENCE + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->score_gumbel_falls = 2, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->remask = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->remask_by_confidence = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);

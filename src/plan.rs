@@ -333,7 +333,7 @@ impl Plan {
                     masked.push_all(rows);
                 }
                 planned.by_score = Some(size);
-                planned.reads_earlier = select.stable().is_some() && segment.step > 0;
+                planned.reads_earlier = policy.compares_steps() && segment.step > 0;
                 time_by_size(policy, segment.step, masks, planned.initial_masks)
             }
             (Phase::Decode, Select::Bernoulli) if update.revises() => {

@@ -62,6 +62,10 @@ pub enum ScoreOf {
     Random,
     /// 0: what the prior adds is the score, from another model or the caller's own rule.
     External,
+    /// −Σ p ln(p/q), where q is the law of the position in the step before: the law that has changed
+    /// least first. −∞ in the first step of a segment, and where there is no such law. Each later step
+    /// reads the logits of the step before ([`Logits::with_earlier`](crate::Logits::with_earlier)).
+    NegativeDivergence,
 }
 
 impl ScoreOf {
@@ -147,6 +151,8 @@ impl Score<'_> {
             ScoreOf::Margin => row.margin,
             ScoreOf::NegativeEntropy => -row.entropy,
             ScoreOf::External => 0.0,
+            // A number that is not known is that of a law that has changed.
+            ScoreOf::NegativeDivergence => (-row.divergence).max(f64::NEG_INFINITY),
             ScoreOf::CappedProbability => probability_of(self.odds(row)),
             ScoreOf::Random => {
                 let word = key.generator(Purpose::Score).next_u64();

@@ -607,6 +607,6 @@ fn statistics_rule(
     let reads_row = scored || by_confidence || settles;
     let temperature = policy.cooled(score.temperature, segment.step);
     let temperature = Temperature::new(temperature).ok().filter(|_| reads_row)?;
-    let compares = planned.reads_earlier && select.stable().is_some();
+    let compares = planned.reads_earlier && policy.compares_steps();
     Some(StatisticsRule { temperature, compares })
 }

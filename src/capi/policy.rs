@@ -76,6 +76,9 @@ pub const DEMASK_SCORE_CAPPED_PROBABILITY: u32 = 4;
 pub const DEMASK_SCORE_RANDOM: u32 = 5;
 /// 0: what the prior adds is the score.
 pub const DEMASK_SCORE_EXTERNAL: u32 = 6;
+/// The divergence from the law of the step before, negative; -INFINITY in the first step. Needs the
+/// earlier logits at every step of a segment but its first.
+pub const DEMASK_SCORE_NEGATIVE_DIVERGENCE: u32 = 7;
 
 /// Nothing more is revealed.
 pub const DEMASK_FALLBACK_NONE: u32 = 0;
@@ -399,7 +402,8 @@ numbered!(ScoreOf:
     DEMASK_SCORE_NEGATIVE_ENTROPY = NegativeEntropy,
     DEMASK_SCORE_CAPPED_PROBABILITY = CappedProbability,
     DEMASK_SCORE_RANDOM = Random,
-    DEMASK_SCORE_EXTERNAL = External);
+    DEMASK_SCORE_EXTERNAL = External,
+    DEMASK_SCORE_NEGATIVE_DIVERGENCE = NegativeDivergence);
 numbered!(Fallback:
     DEMASK_FALLBACK_NONE = None,
     DEMASK_FALLBACK_BEST = Best,
@@ -1199,7 +1203,7 @@ mod tests {
         ];
         // Of the noise schedules, the grids and the sizes, the last one needs a table.
         let listed = [
-            15, 7, 8, 8, 3, 2, 2, 1, 6, 2, 2, 1, 7, 2, 1, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1,
+            15, 7, 8, 8, 3, 2, 2, 1, 6, 2, 2, 1, 8, 2, 1, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1,
         ];
         for (field, listed) in fields.into_iter().zip(listed) {
             for number in [0, listed - 1, listed, u32::MAX] {

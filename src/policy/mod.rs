@@ -433,6 +433,11 @@ impl<'a> Policy<'a> {
         Ok(())
     }
 
+    /// Whether rows are compared with those of the step before.
+    pub(crate) fn compares_steps(&self) -> bool {
+        self.select.stable().is_some() || self.score.of == ScoreOf::NegativeDivergence
+    }
+
     /// Whether what is known of positions from earlier steps is looked at.
     pub(crate) fn reads_states(&self) -> bool {
         let by_confidence = self.update.remask().is_some_and(|remask| remask.by_confidence);
