@@ -323,7 +323,7 @@ impl Sampler {
             jobs += states[rows.clone()].iter().filter(|&&state| state == RowState::Drawn).count();
             let rows = &plan.rows()[rows];
             let policy = canvas.policy(segment);
-            let Policy { score, select, update, schedule, .. } = policy;
+            let Policy { update, .. } = policy;
             if let Some(posterior) = &planned.posterior {
                 let tokens = tokens_of(update, vocab);
                 for (job, &at) in (first..jobs).zip(rows) {
@@ -333,34 +333,22 @@ impl Sampler {
                 continue;
             }
             let Some(size) = planned.by_score else { continue };
-            // All rows of such a segment were drawn from.
+            // All rows of such a segment were drawn from, and candidates are masked ones first.
             candidates.clear();
             let mut masks = 0;
             for committed in [false, true] {
                 for (job, &at) in (first..jobs).zip(rows) {
-                    let drawn = drawn[job];
                     let fits = is_revised(canvas, policy, at) == committed;
-                    if drawn.state != RowState::Drawn || !fits {
+                    if drawn[job].state != RowState::Drawn || !fits {
                         continue;
                     }
                     let is_judged = statistics.get(i).is_some_and(Option::is_some);
-                    let Judged { order, entropy, belief, stable, .. } = match is_judged {
+                    let judged = match is_judged {
                         true => judged[job],
                         // Its score does not look at the row.
-                        false => judge(job, drawn, &RowStatistics::BAD),
+                        false => judge(job, drawn[job], &RowStatistics::BAD),
                     };
-                    let job = job as u32;
-                    let chosen = false;
-                    candidates.push(Candidate {
-                        order,
-                        entropy,
-                        belief,
-                        at,
-                        job,
-                        stable,
-                        committed,
-                        chosen,
-                    });
+                    candidates.push(judged.candidate(at, job as u32, committed));
                 }
                 if !committed {
                     masks = candidates.len();
@@ -369,57 +357,14 @@ impl Sampler {
                     break;
                 }
             }
-            let steps = (segment.step, schedule.steps);
-            if let Update::Replan(_) = update {
-                let kept = surest(candidates, size as usize);
-                for (place, candidate) in candidates.iter().enumerate() {
-                    drawn[candidate.job as usize] = match (place < kept, candidate.committed) {
-                        (true, false) => continue,
-                        (false, true) => remasked(canvas),
-                        _ => Drawn::KEPT,
-                    };
-                }
-                continue;
-            }
-            if let Update::Doubt(doubt @ Doubt { of: DoubtOf::Drawn, .. }) = update {
-                let doubted = doubt.doubted(&mut candidates[masks..]);
-                let (open, others) = candidates.split_at_mut(masks + doubted);
-                open.sort_unstable_by_key(|c| c.at);
-                let chosen = select.choose(score, open, size, steps);
-                let chosen = fill_up(open, chosen, doubted + 1);
-                for candidate in &open[chosen..] {
-                    let outcome = if candidate.committed { remasked(canvas) } else { Drawn::KEPT };
-                    drawn[candidate.job as usize] = outcome;
-                }
-                decide(drawn, others, Drawn::KEPT);
-                continue;
-            }
-            let (masked, committed) = candidates.split_at_mut(masks);
-            let chosen = select.choose(score, masked, size, steps);
-            decide(drawn, &masked[chosen..], Drawn::KEPT);
-            match update {
-                Update::Doubt(doubt) => {
-                    let before = (segment.step > 0).then_some(segment.revealed);
-                    let doubted = doubt.doubted(committed);
-                    let count = Doubt::remasked(&mut committed[..doubted], chosen, before);
-                    decide(drawn, &committed[..count], remasked(canvas));
-                    decide(drawn, &committed[count..], Drawn::KEPT);
-                }
-                Update::Edit(edit) => {
-                    let count = to_front(committed, |c| {
-                        let same = canvas.tokens()[c.at as usize] == drawn[c.job as usize].token;
-                        !same && c.belief > edit.above
-                    });
-                    decide(drawn, &committed[count..], Drawn::KEPT);
-                }
-                Update::Renoise { .. } => {
-                    let tokens = tokens_of(update, vocab);
-                    for candidate in &masked[chosen..] {
-                        let job = candidate.job as usize;
-                        drawn[job] = renoised(keys[job], tokens);
+            choose(canvas, segment, size, candidates, masks, drawn);
+            if let Update::Renoise { .. } = update {
+                let tokens = tokens_of(update, vocab);
+                for (drawn, &key) in drawn[first..jobs].iter_mut().zip(&keys[first..jobs]) {
+                    if drawn.state == RowState::Kept {
+                        *drawn = renoised(key, tokens);
                     }
                 }
-                _ => {}
             }
         }
     }
@@ -501,6 +446,12 @@ fn judge<'a>(
 }
 
 impl Judged {
+    /// What a rule is told of canvas position `at`, whose token is that of job `job`.
+    fn candidate(&self, at: u32, job: u32, committed: bool) -> Candidate {
+        let &Self { order, entropy, belief, stable, .. } = self;
+        Candidate { order, entropy, belief, at, job, stable, committed, chosen: false }
+    }
+
     /// What is kept of a position whose token was written in step number `step`, from 1.
     fn state(&self, step: u32) -> PositionState {
         let &Self { probability, argmax, .. } = self;
@@ -508,10 +459,69 @@ impl Judged {
     }
 }
 
-/// Decides what becomes of some candidates.
-fn decide(drawn: &mut [Drawn], candidates: &[Candidate], outcome: Drawn) {
-    for candidate in candidates {
-        drawn[candidate.job as usize] = outcome;
+/// Decides what becomes of the candidates of a segment, of which the first `masks` are masked and the
+/// others committed, at a step of size `size`.
+fn choose(
+    canvas: &Canvas<'_>,
+    segment: &Segment,
+    size: u32,
+    candidates: &mut [Candidate],
+    masks: usize,
+    drawn: &mut [Drawn],
+) {
+    let Policy { score, select, update, schedule, .. } = canvas.policy(segment);
+    let steps = (segment.step, schedule.steps);
+    let mask = Drawn { token: canvas.mask_token(), state: RowState::Remasked };
+    // What is not chosen stays masked, or becomes a mask.
+    let leave = |drawn: &mut [Drawn], candidates: &[Candidate]| {
+        for candidate in candidates {
+            drawn[candidate.job as usize] = if candidate.committed { mask } else { Drawn::KEPT };
+        }
+    };
+    let keep = |drawn: &mut [Drawn], candidates: &[Candidate]| {
+        for candidate in candidates {
+            drawn[candidate.job as usize] = Drawn::KEPT;
+        }
+    };
+    match update {
+        Update::Replan(_) => {
+            let kept = surest(candidates, size as usize);
+            leave(drawn, &candidates[kept..]);
+            let committed = to_front(&mut candidates[..kept], |c| c.committed);
+            keep(drawn, &candidates[..committed]);
+        }
+        Update::Doubt(doubt @ Doubt { of: DoubtOf::Drawn, .. }) => {
+            let doubted = doubt.doubted(&mut candidates[masks..]);
+            let (open, others) = candidates.split_at_mut(masks + doubted);
+            open.sort_unstable_by_key(|c| c.at);
+            let chosen = select.choose(score, open, size, steps);
+            let chosen = fill_up(open, chosen, doubted + 1);
+            leave(drawn, &open[chosen..]);
+            keep(drawn, others);
+        }
+        _ => {
+            let (masked, committed) = candidates.split_at_mut(masks);
+            let chosen = select.choose(score, masked, size, steps);
+            leave(drawn, &masked[chosen..]);
+            let (moved, kept) = match update {
+                Update::Doubt(doubt) => {
+                    let before = (segment.step > 0).then_some(segment.revealed);
+                    let doubted = doubt.doubted(committed);
+                    let count = Doubt::remasked(&mut committed[..doubted], chosen, before);
+                    committed.split_at(count)
+                }
+                Update::Edit(edit) => {
+                    let count = to_front(committed, |c| {
+                        let same = canvas.tokens()[c.at as usize] == drawn[c.job as usize].token;
+                        !same && c.belief > edit.above
+                    });
+                    (&[][..], &committed[count..])
+                }
+                _ => (&[][..], &*committed),
+            };
+            leave(drawn, moved);
+            keep(drawn, kept);
+        }
     }
 }
 
@@ -534,11 +544,6 @@ fn tokens_of(update: &Update, vocab: usize) -> u32 {
 fn renoised(key: Key, tokens: u32) -> Drawn {
     let token = random_token(key, Purpose::NoiseToken, tokens);
     Drawn { token, state: RowState::Renoised }
-}
-
-/// What becomes of a committed position that becomes a mask.
-fn remasked(canvas: &Canvas<'_>) -> Drawn {
-    Drawn { token: canvas.mask_token(), state: RowState::Remasked }
 }
 
 /// What becomes of a position of a uniform-state model.
