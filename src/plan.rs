@@ -254,17 +254,14 @@ impl Plan {
         };
         let schedule = &policy.schedule;
         let noise = schedule.noise;
-        let size = || match schedule.steps {
-            0 => 1,
-            steps => {
-                let key = segment.position_key(segment.begin);
-                // All places are given anew where all positions compete for them.
-                let (initial, left) = match update {
-                    Update::Replan(_) => (open, open),
-                    _ => (planned.initial_masks, masks),
-                };
-                schedule.sizes.size(initial, left, segment.step, steps, key)
-            }
+        let size = || {
+            let key = segment.position_key(segment.begin);
+            // All places are given anew where all positions compete for them.
+            let (initial, left) = match update {
+                Update::Replan(_) => (open, open),
+                _ => (planned.initial_masks, masks),
+            };
+            schedule.size(initial, left, segment.step, key)
         };
         let predrawn = || predrawn::Predrawn::new(segment.key(), segment.origin);
         let begin = rows.len();
