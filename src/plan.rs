@@ -326,7 +326,7 @@ impl Plan {
                 // A step of no positions needs no network.
                 if update.revises() {
                     Masked::find_open(canvas, segment, ranks).push_all(rows);
-                } else if size > 0 || !matches!(select, Select::TopK | Select::Neighbours(_)) {
+                } else if size > 0 || !select.needs_size() {
                     masked.push_all(rows);
                 }
                 planned.by_score = Some(size);

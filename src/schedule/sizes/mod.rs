@@ -15,9 +15,10 @@
 //! | [`Sizes::MarkovReversed`] | the same in reverse order | laws of small dual total correlation |
 //! | [`Sizes::Systematic`] | random, from one uniform number ([`SystematicSizes`]) | the best constant of all that do not look at the data |
 //!
-//! The random families are derived here, with the guarantee of Zhao and Cai (arXiv 2602.20126): E KL
-//! of the order of TC/K or DTC/K up to a logarithm, without knowing TC or DTC. Their law of sizes
-//! could not be read, and none of this is claimed to be it. The proofs stand in `docs/schedules.md`.
+//! Markov and systematic sizes are derived here, with the guarantee of Zhao and Cai (arXiv
+//! 2602.20126): E KL of the order of TC/K or DTC/K up to a logarithm, without knowing TC or DTC. Their
+//! law of sizes could not be read, and none of this is claimed to be it. The proofs stand in
+//! `docs/schedules.md`.
 //!
 //! All of it is about L, the number of masks of a segment at its start: not its length, and not
 //! counting what the prompt gives. Sizes are random in a stream of their own and never depend on
@@ -25,11 +26,15 @@
 //! [`Overshoot`] says how good a rule is, exactly; [`ProfileEstimator`] measures what is to be known
 //! of a model.
 //!
+//! Tables and lists are plain values of the caller, made once and shared by any number of policies
+//! and threads; a policy borrows them. Bernoulli selection needs none of this: each of its steps
+//! reveals a binomial number of positions ([`Overshoot::bernoulli`]).
+//!
 //! # What becomes of a difference
 //!
-//! A step may reveal fewer positions than its size (bad rows, a threshold that is not filled up, a clamp
-//! of [`Schedule`](crate::policy::Schedule)), or more (a threshold that more pass). Each rule makes up
-//! for it in its own way:
+//! A step may reveal fewer positions than its rule says (bad rows, a threshold that is not filled up,
+//! `most` of the [`Schedule`](crate::policy::Schedule)), or more (a threshold that more pass,
+//! neighbours, `least`). Each rule makes up for it in its own way:
 //!
 //! | rules | the difference goes to |
 //! |---|---|
@@ -42,10 +47,6 @@
 //! So even sizes that hand on what a step did not use, at once, are `Kappa` with
 //! [`Noise::Linear`](crate::Noise::Linear) from 1 to 0: ⌈(k + 1)·L/K⌉ less what is revealed already, the
 //! quota of diffusers' block refinement without a mask token.
-//!
-//! Tables and lists are plain values of the caller, made once and shared by any number of policies
-//! and threads; a policy borrows them. Bernoulli selection needs none of this: each of its steps
-//! reveals a binomial number of positions ([`Overshoot::bernoulli`]).
 
 mod binomial;
 mod estimator;
@@ -110,8 +111,8 @@ pub enum Sizes<'a> {
     /// drops them for. It computes P in f32, so that a product at a half may fall to the other side.
     Expected,
     /// A binomial number of the n masks left, of the probability P of [`Expected`](Self::Expected). The
-    /// last step takes all (dllm's `stochastic_transfer`). It has the law of ancestral
-    /// [`Select::Bernoulli`](crate::Select::Bernoulli), for positions that are not uniform as well.
+    /// last step takes all (dllm's `stochastic_transfer`). So many are revealed by
+    /// [`Select::Bernoulli`](crate::Select::Bernoulli) with ancestral steps; here a score may say which.
     Binomial,
     /// ⌊L·(1 − α(s))⌋ of the L initial masks are masked after the step from time t to s, by the policy's
     /// noise and times; none after the last (P2, Peng et al., arXiv 2502.03540, whose κ is α at 1 − s).
