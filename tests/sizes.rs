@@ -1448,6 +1448,13 @@ fn sizes_are_brought_between_their_bounds() {
     (policy.schedule.least, policy.schedule.most) = (5, 4);
     let refused = policy.check().expect_err("refused").to_string();
     assert_eq!(refused, "schedule.least is 5, but must be at most schedule.most");
+    for (least, most, name) in [(2, 0, "schedule.least is 2"), (0, 3, "schedule.most is 3")] {
+        let mut policy = Policy::p2(1.0, 4);
+        (policy.schedule.least, policy.schedule.most) = (least, most);
+        let refused = policy.check().expect_err("refused").to_string();
+        let expected = format!("{name}, but must be 0 where all positions are planned anew");
+        assert_eq!(refused, expected);
+    }
 }
 
 /// First-hitting has no grid unless its sizes go by one.

@@ -151,7 +151,8 @@ pub struct Schedule<'a> {
     /// How many positions a selection by size (random order, first-hitting, sequential, top-k and its
     /// relatives, thresholds that are filled up) reveals at each step.
     pub sizes: Sizes<'a>,
-    /// The least size of a step; a size is never more than the masks left. 0 is no bound.
+    /// The least size of a step; a size is never more than the masks left. 0 is no bound, as is
+    /// needed for [`Update::Replan`](crate::Update::Replan), whose sizes are of all positions.
     pub least: u32,
     /// The largest size of a step, the last one included: what that leaves masked is for `stop.finish`.
     /// At least `least`; 0 is no bound.
@@ -435,6 +436,12 @@ impl<'a> Policy<'a> {
         }
         if matches!(self.update, Update::Replan(_) | Update::Renoise { .. }) && steps == 0 {
             return refuse("schedule.steps", 0.0, "at least 1 for this update");
+        }
+        let Schedule { least, most, .. } = self.schedule;
+        if matches!(self.update, Update::Replan(_)) && (least, most) != (0, 0) {
+            let (name, value) =
+                if least > 0 { ("schedule.least", least) } else { ("schedule.most", most) };
+            return refuse(name, value.into(), "0 where all positions are planned anew");
         }
         let is_timed = self.is_by_size() && self.schedule.sizes.is_timed();
         if self.select.is_first_hitting() && !is_timed {

@@ -6,8 +6,8 @@ use super::{
 };
 use demask::policy::{Doubt, DoubtOf, Edit, Replan, Stable};
 use demask::{
-    Canvas, Constraints, Draw, Key, Logits, LogitsData, Plan, Policy, PositionKind, PositionState,
-    RowState, Sampler, Segment, Select, Sizes, StepReport, Update, bf16,
+    Canvas, Constraints, Draw, Key, Logits, LogitsData, Noise, Plan, Policy, PositionKind,
+    PositionState, RowState, Sampler, Segment, Select, Sizes, StepReport, Update, bf16,
 };
 use std::collections::BTreeMap;
 
@@ -156,6 +156,22 @@ fn p2(scene: &Scene, eta: f64) -> Outcomes {
         let earlier = open.saturating_sub(done);
         (open * (steps - done) / steps).min(earlier).max(earlier.min(steps - done))
     };
+    p2_masking(scene, eta, mask_count)
+}
+
+/// The same with a sine as κ, and steps that may be empty.
+fn p2_sine(scene: &Scene) -> Outcomes {
+    let done = f64::from(scene.segment.step + 1) / f64::from(scene.steps);
+    let kappa = (done * core::f64::consts::FRAC_PI_2).sin();
+    let masked = f64::from(scene.open) * (1.0 - kappa);
+    // sin(π/6) is 1/2.
+    let whole =
+        if (masked - masked.round()).abs() < 1e-9 { masked.round() } else { masked.floor() };
+    p2_masking(scene, 1.0, whole as u32)
+}
+
+fn p2_masking(scene: &Scene, eta: f64, mask_count: u32) -> Outcomes {
+    let open = scene.open;
     let mut ranked: Vec<(f64, u32, bool)> = Vec::new();
     for (rows, committed) in [(&scene.masked, false), (&scene.committed, true)] {
         for row in rows {
@@ -284,7 +300,16 @@ fn diffusion_gemma(scene: &Scene) -> Outcomes {
 
 pub(super) type Rule = (&'static str, fn(u32) -> Policy<'static>, fn(&Scene) -> Outcomes);
 
-pub(super) const RULES: [Rule; 8] = [
+pub(super) const RULES: [Rule; 9] = [
+    (
+        "p2, its own sizes, a sine",
+        |steps| {
+            let mut policy = Policy::p2(1.0, steps);
+            (policy.schedule.sizes, policy.schedule.noise) = (Sizes::Kappa, Noise::Cosine);
+            policy
+        },
+        p2_sine,
+    ),
     ("hierarchy_remask", |_| Policy::hierarchy_remask(0.4, 0.9), hierarchy_remask),
     ("wino", |_| Policy::wino(), wino),
     ("llada21", |_| Policy::llada21(0.6, 0.5), llada21),
