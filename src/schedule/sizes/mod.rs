@@ -45,7 +45,7 @@
 //! | `Fixed` | the last step, or more steps if their number is not given |
 //!
 //! So even sizes that hand on what a step did not use, at once, are `Kappa` with
-//! [`Noise::Linear`](crate::Noise::Linear) from 1 to 0: ⌈(k + 1)·L/K⌉ less what is revealed already, the
+//! [`Noise::Linear`] from 1 to 0: ⌈(k + 1)·L/K⌉ less what is revealed already, the
 //! quota of diffusers' block refinement without a mask token.
 
 mod binomial;
