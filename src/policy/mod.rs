@@ -152,7 +152,7 @@ pub struct Schedule<'a> {
     /// relatives, thresholds that are filled up) reveals at each step.
     pub sizes: Sizes<'a>,
     /// The least size of a step; a size is never more than the masks left. 0 is no bound, as is
-    /// needed for [`Update::Replan`](crate::Update::Replan), whose sizes are of all positions.
+    /// needed for [`Update::Replan`], whose sizes are of all positions.
     pub least: u32,
     /// The largest size of a step, the last one included: what that leaves masked is for `stop.finish`.
     /// At least `least`; 0 is no bound.
