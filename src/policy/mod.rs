@@ -98,7 +98,7 @@ pub enum DrawMethod {
     /// z/T − ln E wins (Gumbel-max; Yellott 1977). Ties of that sum, which are as good as
     /// impossible: the lowest id.
     ///
-    /// The noise is a function of the [`Key`](crate::Key), the number of the draw and the token's
+    /// The noise is a function of the [`Key`], the number of the draw and the token's
     /// id, and of nothing else. Use it where that matters: a row that is split over the vocabulary
     /// ([`Sampler::race_shard`](crate::Sampler::race_shard)), draws coupled over steps, models or
     /// temperatures (the token changes as little as it can), filters that must not change the
@@ -149,7 +149,7 @@ pub struct Schedule<'a> {
     /// however many there are, and the other selections by score take as many steps as they need.
     pub steps: u32,
     /// How many positions a selection by size (random order, first-hitting, sequential, top-k and its
-    /// relatives, thresholds that are filled up) reveals at each step.
+    /// relatives, thresholds that are filled up or stay within it) reveals at each step.
     pub sizes: Sizes<'a>,
     /// The least size of a step; a size is never more than the masks left. 0 is no bound, as is
     /// needed for [`Update::Replan`], whose sizes are of all positions.
