@@ -254,17 +254,14 @@ impl Plan {
         };
         let schedule = &policy.schedule;
         let noise = schedule.noise;
-        let size = || match schedule.steps {
-            0 => 1,
-            steps => {
-                let key = segment.position_key(segment.begin);
-                // All places are given anew where all positions compete for them.
-                let (initial, left) = match update {
-                    Update::Replan(_) => (open, open),
-                    _ => (planned.initial_masks, masks),
-                };
-                schedule.sizes.size(initial, left, segment.step, steps, key)
-            }
+        let size = || {
+            let key = segment.position_key(segment.begin);
+            // All places are given anew where all positions compete for them.
+            let (initial, left) = match update {
+                Update::Replan(_) => (open, open),
+                _ => (planned.initial_masks, masks),
+            };
+            schedule.size(initial, left, segment.step, key)
         };
         let predrawn = || predrawn::Predrawn::new(segment.key(), segment.origin);
         let begin = rows.len();
@@ -329,7 +326,7 @@ impl Plan {
                 // A step of no positions needs no network.
                 if update.revises() {
                     Masked::find_open(canvas, segment, ranks).push_all(rows);
-                } else if size > 0 || !matches!(select, Select::TopK | Select::Neighbours(_)) {
+                } else if size > 0 || !select.needs_size() {
                     masked.push_all(rows);
                 }
                 planned.by_score = Some(size);

@@ -9,11 +9,12 @@ use demask::schedule::sizes::{
     MarkovSizes, MaskFunction, Overshoot, Profile, ProfileEstimator, Rounding, SizeList,
     SizeTables, SystematicSizes, Weight,
 };
-use demask::{Key, Purpose, Sizes};
+use demask::schedule::{Grid, TimeGrid};
+use demask::{Key, Noise, Policy, Purpose, Sizes};
 use rand_xoshiro::rand_core::Rng;
 use size_law::reference::{SCHEMES, SMALL_KL, SMALL_LISTS, STEPS, laws_of_8, laws_of_512};
 use size_law::{Blocks, Chain, Law, Mds, Permutation, Polya};
-use statrs::distribution::{ChiSquared, ContinuousCDF};
+use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, Discrete};
 use std::collections::BTreeMap;
 
 const TC: Weight = Weight::TotalCorrelation;
@@ -661,6 +662,7 @@ fn the_overshoot_is_that_of_the_drawn_lists() {
     let systematic_table = systematic(24, 6, ETC);
     let draws = 100_000u32;
     for sizes in [
+        Sizes::Binomial,
         Sizes::Markov(&closed),
         Sizes::MarkovReversed(&closed),
         Sizes::Markov(&weights),
@@ -685,7 +687,7 @@ fn the_overshoot_is_that_of_the_drawn_lists() {
         for (m, (&(sum, squares), &exact)) in moments.iter().zip(expected.values()).enumerate() {
             let mean = sum / f64::from(draws);
             let error = ((squares / f64::from(draws) - mean * mean) / f64::from(draws)).sqrt();
-            // Five and a half standard errors: 161 comparisons, 6e-6 together.
+            // Five and a half standard errors: 184 comparisons, 7e-6 together.
             let allowed = 5.5 * error + 1e-12;
             assert!((mean - exact).abs() <= allowed, "{sizes:?} at {m}: {mean}, not {exact}");
         }
@@ -855,6 +857,11 @@ fn bad_rows_are_made_up_for() {
     for sizes in [
         Sizes::List(&given),
         Sizes::Even,
+        Sizes::EvenReversed,
+        Sizes::Fixed(3),
+        Sizes::TimeRatio { end: 0.0 },
+        Sizes::Expected,
+        Sizes::Kappa,
         Sizes::COSINE,
         Sizes::Markov(&table),
         Sizes::MarkovReversed(&table),
@@ -867,6 +874,9 @@ fn bad_rows_are_made_up_for() {
         let second = sizes.size(10, 10, 1, 4, key);
         match sizes {
             Sizes::Even => assert_eq!(second, 4),
+            Sizes::EvenReversed | Sizes::Fixed(_) => assert_eq!(second, 3),
+            // A third of ten.
+            Sizes::TimeRatio { .. } | Sizes::Expected => assert_eq!(second, 3),
             Sizes::Markov(_) => assert!((1..=8).contains(&second)),
             _ => assert_eq!(second, plan[0] + plan[1], "{sizes:?}"),
         }
@@ -874,8 +884,13 @@ fn bad_rows_are_made_up_for() {
         assert_eq!(sizes.size(10, 0, 2, 4, key), 0);
         assert_eq!(sizes.size(10, 7, 4, 4, key), 0, "past the last step");
         // More was revealed than planned, by somebody else.
-        if !matches!(sizes, Sizes::Even | Sizes::Markov(_)) {
-            assert_eq!(sizes.size(10, 0, 0, 4, key), 0);
+        let is_even = matches!(sizes, Sizes::Even | Sizes::EvenReversed | Sizes::Fixed(_));
+        let is_share = matches!(sizes, Sizes::TimeRatio { .. } | Sizes::Expected);
+        if !is_even && !is_share && !matches!(sizes, Sizes::Markov(_)) {
+            let fewer = 10 - plan[0] - plan[1];
+            assert_eq!(sizes.size(10, fewer, 1, 4, key), 0, "{sizes:?}");
+        } else {
+            assert!(sizes.size(10, 4, 1, 4, key) > 0, "{sizes:?}");
         }
         // The step of the key does not matter, its position does.
         let other = Key { step: 3, ..key };
@@ -919,6 +934,8 @@ fn what_a_table_does_not_serve_is_refused_by_name() {
     let table = Sizes::Systematic(&table);
     assert_eq!(message(table, 9, 4), "segment masks is 9, but must be that of schedule.sizes, 10");
     assert_eq!(message(Sizes::Even, 9, 0), "schedule.steps is 0, but must be at least 1");
+    let fixed = "schedule.sizes.fixed is 0, but must be at least 1";
+    assert_eq!(message(Sizes::Fixed(0), 9, 3), fixed);
     assert!(Overshoot::new(Sizes::Even, 0, 1).is_err());
 
     let refused = |error: demask::Error| error.to_string();
@@ -1114,12 +1131,362 @@ fn the_largest_tables_work() {
     }
 }
 
+/// The sizes that a policy's plans have, if all of them are revealed.
+fn planned(policy: &Policy<'_>, masks: u32, stream: u64) -> Vec<u32> {
+    policy.check().expect("a policy");
+    let mut left = masks;
+    let size = |step| {
+        let key = Key { seed: 0x51E5, stream, step, ..Key::default() };
+        let size = policy.schedule.size(masks, left, step, key);
+        left -= size;
+        size
+    };
+    (0..policy.schedule.steps).map(size).collect()
+}
+
+fn timed(sizes: Sizes<'static>, noise: Noise<'static>, steps: u32) -> Policy<'static> {
+    let mut policy = Policy::random_order(steps);
+    (policy.schedule.sizes, policy.schedule.noise) = (sizes, noise);
+    policy
+}
+
+#[test]
+fn what_is_over_comes_last_as_in_chatllm() {
+    for masks in 0..90 {
+        for steps in 1..100 {
+            let mut schedule = vec![masks / steps; steps as usize];
+            for i in 0..masks % steps {
+                schedule[(steps - 1 - i) as usize] += 1;
+            }
+            assert_eq!(drawn(Sizes::EvenReversed, masks, steps, 0), schedule);
+            let mut even = drawn(Sizes::Even, masks, steps, 0);
+            even.reverse();
+            assert_eq!(even, schedule);
+        }
+    }
+}
+
+#[test]
+fn fixed_sizes_are_as_many_at_every_step() {
+    for (masks, size, steps, expected) in [
+        (10, 3, 4, &[3, 3, 3, 1][..]),
+        (10, 3, 6, &[3, 3, 3, 1, 0, 0]),
+        (10, 3, 2, &[3, 7]),
+        (2, 5, 1, &[2]),
+    ] {
+        assert_eq!(drawn(Sizes::Fixed(size), masks, steps, 0), expected);
+    }
+    let mut policy = Policy::llada(0);
+    policy.schedule.sizes = Sizes::Fixed(4);
+    let size =
+        |policy: &Policy<'_>, left, step| policy.schedule.size(11, left, step, Key::default());
+    assert_eq!([11, 7, 3, 0].map(|left| size(&policy, left, 1000)), [4, 4, 3, 0]);
+    // Without a number of steps no other rule has more than one.
+    policy.schedule.sizes = Sizes::COSINE;
+    assert_eq!([11, 1, 0].map(|left| size(&policy, left, 0)), [1, 1, 0]);
+    policy.schedule.sizes = Sizes::Fixed(0);
+    for steps in [0, 3] {
+        policy.schedule.steps = steps;
+        let refused = policy.check().expect_err("refused").to_string();
+        assert_eq!(refused, "schedule.sizes.fixed is 0, but must be at least 1");
+    }
+    // Nobody asks for it.
+    policy.select = demask::Select::Bernoulli;
+    assert_eq!(policy.check(), Ok(()));
+}
+
+/// dllm's loop, `probability` and the rounding given.
+fn dllm(masks: u32, steps: u32, round: impl Fn(u32, u32) -> u32) -> Vec<u32> {
+    let mut left = masks;
+    let step = |step| {
+        let size = round(left, step).min(left);
+        left -= size;
+        size
+    };
+    (0..steps).map(step).collect()
+}
+
+#[test]
+fn expected_sizes_are_those_of_dllm() {
+    // Linear: n/(K − j), in integers, halves to the even number.
+    for masks in 0..150 {
+        for steps in 1..80 {
+            let expected = dllm(masks, steps, |left, step| {
+                let of = steps - step;
+                let (whole, rest) = (left / of, left % of);
+                whole + u32::from(2 * rest > of || 2 * rest == of && whole % 2 == 1)
+            });
+            let policy = timed(Sizes::Expected, Noise::Linear, steps);
+            assert_eq!(planned(&policy, masks, 0), expected, "{masks} in {steps}");
+            assert_eq!(drawn(Sizes::Expected, masks, steps, 0), expected, "{masks} in {steps}");
+        }
+    }
+    // Their cosine, α = 1 − cos(π/2·(1 − t)), and other times, in plain f64.
+    let alpha = |t: f64| 1.0 - (core::f64::consts::FRAC_PI_2 * (1.0 - t)).cos();
+    let times = TimeGrid::new(&[0.97, 0.9, 0.9, 0.35, 0.2, 0.01]).expect("times");
+    let (mut checked, mut halves) = (0, 0);
+    let mut compare = |policy: &Policy<'_>, masks: u32, time: &dyn Fn(u32) -> f64| {
+        let steps = policy.schedule.steps;
+        let near_half = core::cell::Cell::new(false);
+        let expected = dllm(masks, steps, |left, step| {
+            let kept = (1.0 - alpha(time(step + 1))) / (1.0 - alpha(time(step)));
+            let mean = f64::from(left) * (1.0 - kept);
+            near_half.set(near_half.get() || (mean.fract() - 0.5).abs() < 1e-7);
+            if step + 1 == steps { left } else { mean.round_ties_even() as u32 }
+        });
+        if near_half.get() {
+            halves += 1;
+        } else {
+            assert_eq!(planned(policy, masks, 0), expected, "{masks}, {policy:?}");
+            checked += 1;
+        }
+    };
+    for masks in 0..200 {
+        for steps in 1..50 {
+            let policy = timed(Sizes::Expected, Noise::MaskgitCosine, steps);
+            let time = |step| f64::from(steps - step) / f64::from(steps);
+            compare(&policy, masks, &time);
+        }
+        let policy = timed(Sizes::Expected, Noise::MaskgitCosine, 5).on_times(&times);
+        let time = |step| [0.97, 0.9, 0.9, 0.35, 0.2, 0.01][step as usize];
+        compare(&policy, masks, &time);
+        let mut policy = timed(Sizes::Expected, Noise::MaskgitCosine, 7);
+        (policy.schedule.start, policy.schedule.end) = (0.9, 0.1);
+        let time = |step| 0.1 + 0.8 * f64::from(7 - step) / 7.0;
+        compare(&policy, masks, &time);
+    }
+    assert!(checked > 9_000 && halves < 300, "{checked} checked, {halves} left out");
+    // Where the grid stays, nothing is revealed.
+    let policy = timed(Sizes::Expected, Noise::Linear, 5).on_times(&times);
+    assert_eq!(planned(&policy, 100, 0)[1], 0);
+}
+
+#[test]
+fn kappa_sizes_are_those_of_p2() {
+    // int(N·(1 − κ)) of its schedulers, in integers where they are rational.
+    type Masked = fn(u32, u32, u32) -> Option<u32>;
+    let cases: [(Noise<'_>, Masked); 3] = [
+        (Noise::Linear, |masks, done, steps| Some(masks * (steps - done) / steps)),
+        (Noise::Power { exponent: 2.0 }, |masks, done, steps| {
+            Some(masks * (steps - done).pow(2) / steps.pow(2))
+        }),
+        (Noise::Cosine, |masks, done, steps| {
+            let kappa = (f64::from(done) / f64::from(steps) * core::f64::consts::FRAC_PI_2).sin();
+            let masked = f64::from(masks) * (1.0 - kappa);
+            let is_clear = done == steps || (masked - masked.round()).abs() > 1e-7;
+            is_clear.then_some(masked as u32)
+        }),
+    ];
+    for (noise, masked) in cases {
+        let (mut checked, mut unclear) = (0, 0);
+        for masks in 0..130 {
+            for steps in 1..70 {
+                let sizes = planned(&timed(Sizes::Kappa, noise, steps), masks, 0);
+                let mut left = masks;
+                for (done, size) in (1..).zip(&sizes) {
+                    left -= size;
+                    match masked(masks, done, steps) {
+                        Some(expected) => {
+                            assert_eq!(left, expected, "{noise:?}: {masks} in {steps}, {done}");
+                            checked += 1;
+                        }
+                        None => unclear += 1,
+                    }
+                }
+                assert_eq!(left, 0);
+                if noise == Noise::Linear {
+                    assert_eq!(drawn(Sizes::Kappa, masks, steps, 0), sizes);
+                    let by_function = Sizes::Mask(MaskFunction::Linear, Rounding::Floor);
+                    let is_same = drawn(by_function, masks, steps, 0) == sizes;
+                    assert!(is_same || steps > masks, "{masks} in {steps}: {sizes:?}");
+                }
+            }
+        }
+        assert!(checked > 250_000 && unclear < checked / 20, "{checked}, {unclear} unclear");
+    }
+    // The functions of MaskGIT are the same but for steps that would be empty.
+    let (mut same, mut other) = (0, 0);
+    for masks in 1..130 {
+        for steps in 1..70 {
+            let sizes = planned(&timed(Sizes::Kappa, Noise::MaskgitCosine, steps), masks, 0);
+            let by_function = drawn(Sizes::COSINE, masks, steps, 0);
+            if sizes.iter().all(|&size| size > 0) {
+                assert_eq!(sizes, by_function, "{masks} in {steps}");
+                same += 1;
+            } else {
+                assert!(steps > masks || by_function.iter().all(|&size| size > 0));
+                other += 1;
+            }
+        }
+    }
+    assert!(same > 1_000 && other > 1_000, "{same} and {other}");
+}
+
+/// The quota of diffusers' block refinement without a mask token, whatever was committed before.
+#[test]
+fn even_sizes_that_are_made_up_for_at_once() {
+    for masks in 1..60 {
+        for steps in 1..40 {
+            let schedule = timed(Sizes::Kappa, Noise::Linear, steps).schedule;
+            for step in 0..steps {
+                for committed in 0..=masks {
+                    let target = ((step + 1) * masks).div_ceil(steps);
+                    let needed = target.saturating_sub(committed);
+                    let size = schedule.size(masks, masks - committed, step, Key::default());
+                    assert_eq!(
+                        size, needed,
+                        "{committed} of {masks} before step {step} of {steps}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn binomial_sizes_have_their_law() {
+    let law = |masks: u32, p: f64| -> BTreeMap<u32, f64> {
+        let law = Binomial::new(p, masks.into()).expect("a law");
+        (0..=masks).map(|k| (k, law.pmf(k.into()))).collect()
+    };
+    let mut grid = Policy::random_order(3);
+    grid.schedule.sizes = Sizes::Binomial;
+    grid.schedule.noise = Noise::UnitRate;
+    (grid.schedule.start, grid.schedule.end) = (2.0, 0.5);
+    let unit = |t: f64| 1.0 - (-t).exp();
+    let cases = [
+        (timed(Sizes::Binomial, Noise::Linear, 4), 0, 10, 0.25),
+        (timed(Sizes::Binomial, Noise::Linear, 4), 2, 64, 0.5),
+        (timed(Sizes::Binomial, Noise::Linear, 9), 6, 65, 1.0 / 3.0),
+        (timed(Sizes::Binomial, Noise::Linear, 900), 0, 200, 1.0 / 900.0),
+        // m(1/2) = 1 − cos(π/4).
+        (timed(Sizes::Binomial, Noise::Cosine, 2), 0, 127, 0.5f64.sqrt()),
+        (grid, 1, 33, 1.0 - unit(1.0) / unit(1.5)),
+    ];
+    let draws = 200_000;
+    for (policy, step, masks, p) in cases {
+        let sizes = (0..draws).map(|stream| {
+            let key = Key { seed: 5, stream: stream.into(), ..Key::default() };
+            policy.schedule.size(masks, masks, step, key)
+        });
+        assert_law(&count(sizes), &law(masks, p), draws);
+    }
+    // Many masks.
+    let (masks, draws) = (1 << 17, 4_000);
+    let policy = timed(Sizes::Binomial, Noise::Linear, 50);
+    let sizes = (0..draws).map(|stream| {
+        let key = Key { seed: 6, stream: stream.into(), ..Key::default() };
+        policy.schedule.size(masks, masks, 0, key)
+    });
+    let counts = count(sizes);
+    let cells = |law: &BTreeMap<u32, f64>| {
+        let mut cells = BTreeMap::new();
+        law.iter().for_each(|(k, p)| *cells.entry(k / 8).or_insert(0.0) += p);
+        cells
+    };
+    let mut together = BTreeMap::new();
+    counts.iter().for_each(|(k, &n)| *together.entry(k / 8).or_insert(0) += n);
+    assert_law(&together, &cells(&law(masks, 0.02)), draws);
+    // Whole lists: each step is independent of those before, given what is left.
+    let mut lists = BTreeMap::new();
+    for first in 0..=6 {
+        for second in 0..=6 - first {
+            let p = law(6, 1.0 / 3.0)[&first] * law(6 - first, 0.5)[&second];
+            lists.insert(vec![first, second, 6 - first - second], p);
+        }
+    }
+    let draws = 200_000;
+    let lists_drawn = (0..draws).map(|stream| drawn(Sizes::Binomial, 6, 3, stream.into()));
+    assert_law(&count(lists_drawn), &lists, draws);
+}
+
+#[test]
+fn sizes_are_brought_between_their_bounds() {
+    let given = list(&[4, 3, 2, 1]);
+    let table = markov(10, 4);
+    let mut checked = 0;
+    for sizes in [
+        Sizes::Even,
+        Sizes::EvenReversed,
+        Sizes::Fixed(3),
+        Sizes::TimeRatio { end: 1e-3 },
+        Sizes::Expected,
+        Sizes::Binomial,
+        Sizes::Kappa,
+        Sizes::COSINE,
+        Sizes::List(&given),
+        Sizes::Markov(&table),
+    ] {
+        let mut policy = Policy::llada(4);
+        policy.schedule.sizes = sizes;
+        for (least, most) in [(0, 0), (1, 0), (0, 2), (2, 2), (3, 5), (u32::MAX, 0), (0, u32::MAX)]
+        {
+            (policy.schedule.least, policy.schedule.most) = (least, most);
+            assert_eq!(policy.check(), Ok(()));
+            for (left, step) in (0..=10).flat_map(|left| (0..6).map(move |step| (left, step))) {
+                let key = Key { seed: left.into(), ..Key::default() };
+                let mut expected = sizes.size(10, left, step, 4, key);
+                if step < 4 {
+                    if expected < least {
+                        expected = least;
+                    }
+                    if most > 0 && expected > most {
+                        expected = most;
+                    }
+                }
+                let size = policy.schedule.size(10, left, step, key);
+                assert_eq!(size, expected.min(left), "{sizes:?} {least} {most} {left} {step}");
+                checked += 1;
+            }
+        }
+    }
+    assert_eq!(checked, 10 * 7 * 66);
+    let mut policy = Policy::llada(4);
+    (policy.schedule.least, policy.schedule.most) = (5, 4);
+    let refused = policy.check().expect_err("refused").to_string();
+    assert_eq!(refused, "schedule.least is 5, but must be at most schedule.most");
+    for (least, most, name) in [(2, 0, "schedule.least is 2"), (0, 3, "schedule.most is 3")] {
+        let mut policy = Policy::p2(1.0, 4);
+        (policy.schedule.least, policy.schedule.most) = (least, most);
+        let refused = policy.check().expect_err("refused").to_string();
+        let expected = format!("{name}, but must be 0 where all positions are planned anew");
+        assert_eq!(refused, expected);
+    }
+}
+
+/// First-hitting has no grid unless its sizes go by one.
+#[test]
+fn times_are_checked_where_sizes_need_them() {
+    let mut policy = Policy::first_hitting_parallel(Noise::Linear, 5);
+    policy.schedule.start = 3.0;
+    assert_eq!(policy.check(), Ok(()));
+    for sizes in [Sizes::Expected, Sizes::Binomial, Sizes::Kappa] {
+        policy.schedule.sizes = sizes;
+        let refused = policy.check().expect_err("refused").to_string();
+        assert!(refused.starts_with("schedule.start is 3, but must be"), "{refused}");
+        let good = Policy {
+            schedule: demask::policy::Schedule { start: 1.0, ..policy.schedule },
+            ..policy
+        };
+        assert_eq!(good.check(), Ok(()));
+        let mut fraction = good;
+        fraction.schedule.grid = Grid::Decaying { fraction: 2.0 };
+        assert!(fraction.check().is_err());
+        let extrapolated = Policy {
+            schedule: demask::policy::Schedule { extrapolate: true, ..good.schedule },
+            ..good
+        };
+        assert_eq!(extrapolated.check(), Ok(()));
+    }
+}
+
 /// Frozen: a change of any of these is a breaking change.
 #[test]
 fn golden_lists() {
     let table = markov(100, 8);
     let systematic_table = systematic(100, 8, ETC);
     let golden = [
+        (Sizes::Binomial, [[12, 12, 11, 12, 13, 12, 13, 15], [18, 12, 16, 7, 12, 13, 6, 16]]),
         (Sizes::Markov(&table), [[15, 47, 24, 3, 4, 5, 1, 1], [28, 24, 30, 3, 6, 4, 4, 1]]),
         (Sizes::MarkovReversed(&table), [[1, 1, 5, 4, 3, 24, 47, 15], [1, 4, 4, 6, 3, 30, 24, 28]]),
         (

@@ -755,6 +755,8 @@ impl demask_policy {
                 steps: self.steps,
                 // SAFETY: the caller's promise.
                 sizes: unsafe { sizes::read(self.sizes, self.sizes_parameter, self.sizes_table)? },
+                least: 0,
+                most: 0,
                 transition: self.transition()?,
                 extrapolate: self.extrapolate == 1,
                 cooling: if self.cooling == 0.0 { 1.0 } else { self.cooling },

@@ -130,6 +130,12 @@ pub(super) fn number(sizes: Sizes<'_>) -> u32 {
                 Rounding::Ceil => number + DEMASK_SIZES_ROUND_UP,
             }
         }
+        // No preset has these, and nothing in C makes them.
+        Sizes::EvenReversed
+        | Sizes::Fixed(_)
+        | Sizes::Expected
+        | Sizes::Binomial
+        | Sizes::Kappa => u32::MAX,
         Sizes::List(_) | Sizes::Markov(_) | Sizes::MarkovReversed(_) | Sizes::Systematic(_) => {
             DEMASK_SIZES_TABLE
         }

@@ -4,6 +4,7 @@ mod presets;
 
 use crate::draw::DrawRule;
 use crate::error::Error;
+use crate::rng::Key;
 use crate::schedule::sizes::MarkovSizes;
 use crate::schedule::{Grid, MultiJump, Noise, Sizes, TimeGrid, Transition};
 pub use crate::score::{Score, ScoreOf};
@@ -97,7 +98,7 @@ pub enum DrawMethod {
     /// z/T − ln E wins (Gumbel-max; Yellott 1977). Ties of that sum, which are as good as
     /// impossible: the lowest id.
     ///
-    /// The noise is a function of the [`Key`](crate::Key), the number of the draw and the token's
+    /// The noise is a function of the [`Key`], the number of the draw and the token's
     /// id, and of nothing else. Use it where that matters: a row that is split over the vocabulary
     /// ([`Sampler::race_shard`](crate::Sampler::race_shard)), draws coupled over steps, models or
     /// temperatures (the token changes as little as it can), filters that must not change the
@@ -144,12 +145,21 @@ pub struct Schedule<'a> {
     /// The time at which a time grid ends, below `start`, at least 0.
     pub end: f64,
     /// The number of steps of a time grid or of a list of sizes. With 0 steps first-hitting, sequential
-    /// and top-k reveal one position after another, however many there are, and the other selections
-    /// by score take as many steps as they need.
+    /// and top-k reveal one position after another, or as many at a time as [`Sizes::Fixed`] says,
+    /// however many there are, and the other selections by score take as many steps as they need.
     pub steps: u32,
     /// How many positions a selection by size (random order, first-hitting, sequential, top-k and its
-    /// relatives, thresholds that are filled up) reveals at each step.
+    /// relatives, thresholds that are filled up or stay within it) reveals at each step.
     pub sizes: Sizes<'a>,
+    /// The least size of a step; a size is never more than the masks left. 0 is no bound, as is
+    /// needed for [`Update::Replan`], whose sizes are of all positions.
+    pub least: u32,
+    /// The largest size of a step, the last one included: what that leaves masked is for `stop.finish`.
+    /// At least `least`; 0 is no bound.
+    ///
+    /// It bounds the size alone, and not what a selection reveals beside it: the positions that pass a
+    /// threshold (see [`Threshold::most`]), or neighbours.
+    pub most: u32,
     /// The probability with which a step of a time grid reveals a position.
     pub transition: Transition,
     /// For first-hitting only: whether the law at each hit is extrapolated in time from the two
@@ -164,6 +174,48 @@ pub struct Schedule<'a> {
     /// steps are used up: at step k of K they are multiplied by c + (1 − c)(K − k)/K, where c is this.
     /// 1 without a number of steps, and for no fall.
     pub cooling: f32,
+}
+
+impl Schedule<'_> {
+    /// How many positions step `step` of a segment reveals by the sizes of its policy, as a plan takes
+    /// them: the segment had `initial` masks at its start and has `left` now. `key` is that of the
+    /// segment's first position, at any step.
+    ///
+    /// With 0 steps it is that of [`Sizes::Fixed`], or 1. For the others see [`Sizes::size`], but that
+    /// sizes that depend on time are those of this noise schedule and grid. Then it is brought between
+    /// `least` and `most`. It does not allocate.
+    #[must_use]
+    pub fn size(&self, initial: u32, left: u32, step: u32, key: Key) -> u32 {
+        let size = match self.steps {
+            0 => self.sizes.without_steps(),
+            steps if step >= steps => return 0,
+            steps => {
+                let timing = (self.noise, self.grid_step(step));
+                self.sizes.size_at(initial, left, (step, steps), key, timing)
+            }
+        };
+        let most = if self.most == 0 { u32::MAX } else { self.most };
+        size.max(self.least).min(most).min(left)
+    }
+
+    /// The beginning and the end of step `step` of the time grid.
+    fn grid_step(&self, step: u32) -> (f64, f64) {
+        let Self { grid, start, end, steps, .. } = *self;
+        let time = |step| grid.time((start, end), steps, step);
+        (time(step), time(step.saturating_add(1)))
+    }
+
+    /// Checks how many positions the steps reveal, where that matters.
+    fn check_sizes(&self) -> Result<(), Error> {
+        if self.most != 0 && self.least > self.most {
+            let (name, value) = ("schedule.least", self.least.into());
+            return Err(Error::Argument { name, value, expected: "at most schedule.most" });
+        }
+        match (self.steps, self.sizes) {
+            (0, Sizes::Fixed(_)) | (1.., _) => self.sizes.check_steps(self.steps),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// How decoding ends.
@@ -205,6 +257,8 @@ impl<'a> Policy<'a> {
                 end: 0.0,
                 steps: 0,
                 sizes: Sizes::Even,
+                least: 0,
+                most: 0,
                 transition: Transition::Euler,
                 extrapolate: false,
                 cooling: 1.0,
@@ -365,8 +419,8 @@ impl<'a> Policy<'a> {
         if self.update.remask().is_some_and(|remask| remask.by_confidence) {
             self.score.check(steps)?;
         }
-        if self.is_by_size() {
-            self.schedule.sizes.check_steps(steps)?;
+        if self.select.is_sized() {
+            self.schedule.check_sizes()?;
         }
         if let Some(settle) = self.stop.settle {
             settle.check()?;
@@ -383,10 +437,17 @@ impl<'a> Policy<'a> {
         if matches!(self.update, Update::Replan(_) | Update::Renoise { .. }) && steps == 0 {
             return refuse("schedule.steps", 0.0, "at least 1 for this update");
         }
-        if self.select.is_first_hitting() {
+        let Schedule { least, most, .. } = self.schedule;
+        if matches!(self.update, Update::Replan(_)) && (least, most) != (0, 0) {
+            let (name, value) =
+                if least > 0 { ("schedule.least", least) } else { ("schedule.most", most) };
+            return refuse(name, value.into(), "0 where all positions are planned anew");
+        }
+        let is_timed = self.is_by_size() && self.schedule.sizes.is_timed();
+        if self.select.is_first_hitting() && !is_timed {
             return Ok(());
         }
-        if extrapolate {
+        if extrapolate && !self.select.is_first_hitting() {
             return refuse("schedule.extrapolate", 1.0, "0, except for first-hitting");
         }
         if self.select.is_by_score() {
@@ -474,10 +535,7 @@ impl<'a> Policy<'a> {
 
     /// The beginning and the end of the grid step that step `step` of a segment belongs to.
     pub(crate) fn grid_step(&self, step: u32) -> (f64, f64) {
-        let Schedule { grid, start, end, steps, .. } = self.schedule;
-        let step = step / self.calls_a_step();
-        let time = |step| grid.time((start, end), steps, step);
-        (time(step), time(step.saturating_add(1)))
+        self.schedule.grid_step(step / self.calls_a_step())
     }
 
     /// Whether the sizes of the schedule say how many positions a step reveals.

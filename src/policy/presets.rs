@@ -7,7 +7,6 @@ use super::{
     Doubt, DoubtOf, Draw, Edit, Fallback, Neighbours, Policy, Remask, RemaskRate, Replan, Score,
     ScoreOf, Settle, Stable, Threshold,
 };
-use crate::schedule::sizes::{MaskFunction, Rounding};
 use crate::schedule::{Noise, Sizes, TimeGrid};
 use crate::select::Select;
 use crate::stop::Finish;
@@ -242,14 +241,14 @@ impl<'a> Policy<'a> {
     /// masked, of all N that the prompt does not give; that of a revealed position counts `eta` times
     /// (Peng et al., arXiv 2502.03540). Tokens at temperature 1.
     ///
-    /// Theirs ranks positions by the largest of V noisy logits, normalised, and lets steps be empty; here
-    /// they are ranked by the probability that the token has, and every step reveals one at least.
-    /// Open-dLLM's copy never remasks.
+    /// Theirs ranks positions by the largest of V noisy logits, normalised; here they are ranked by the
+    /// probability that the token has. For another κ set `schedule.noise` ([`Sizes::Kappa`]). Open-dLLM's
+    /// copy never remasks.
     #[must_use]
     pub const fn p2(eta: f64, steps: u32) -> Self {
         let mut policy = Self::confident(ScoreOf::LogProbability, Select::TopK)
             .in_steps(steps)
-            .with_sizes(Sizes::Mask(MaskFunction::Linear, Rounding::Floor));
+            .with_sizes(Sizes::Kappa);
         policy.draw = Draw::at(1.0);
         policy.update = Update::Replan(Replan { eta });
         policy

@@ -2,14 +2,10 @@
 //! decided before any token is drawn, and token probabilities are never multiplied by it.
 
 use super::Masked;
-use crate::rng::threshold;
+use crate::rng::{successes, threshold};
 use rand_xoshiro::rand_core::Rng;
 
 /// Appends each of `masked` with probability `p`, to 64 bits.
-///
-/// Every position compares a random number of 64 bits with p·2^64, the bits from the highest on: bit
-/// b of 64 positions is one random word, and nobody looks at the bits after the first in which the
-/// number differs from the threshold. For 64 positions that takes about eight words.
 pub(crate) fn choose(masked: &Masked<'_>, p: f64, rng: &mut impl Rng, rows: &mut Vec<u32>) {
     let Some(threshold) = threshold(p) else {
         return masked.push_all(rows);
@@ -18,18 +14,7 @@ pub(crate) fn choose(masked: &Masked<'_>, p: f64, rng: &mut impl Rng, rows: &mut
         return;
     }
     for (k, &word) in masked.words().iter().enumerate() {
-        let (mut open, mut chosen) = (word, 0);
-        for bit in (0..64).rev() {
-            if open == 0 {
-                break;
-            }
-            let random = rng.next_u64();
-            let differs = if threshold >> bit & 1 == 1 { !random } else { random };
-            // The first difference decides: 0 against 1 is below the threshold.
-            chosen |= open & differs & !random;
-            open &= !differs;
-        }
-        masked.push(k, chosen, rows);
+        masked.push(k, successes(rng, word, threshold), rows);
     }
 }
 

@@ -125,9 +125,18 @@ impl Select {
         match self {
             Self::FirstHitting | Self::PredrawnFirstHitting | Self::RandomOrder => true,
             Self::Sequential | Self::TopK | Self::Neighbours(_) | Self::Stable(_) => true,
-            Self::Threshold(Threshold { fallback, .. }) => {
-                matches!(fallback, Fallback::FillByScore | Fallback::FillInOrder)
+            Self::Threshold(Threshold { fallback, within_size, .. }) => {
+                within_size || matches!(fallback, Fallback::FillByScore | Fallback::FillInOrder)
             }
+            _ => false,
+        }
+    }
+
+    /// Whether scores decide, but a step of size 0 reveals nothing.
+    pub(crate) const fn needs_size(self) -> bool {
+        match self {
+            Self::TopK | Self::Neighbours(_) => true,
+            Self::Threshold(Threshold { within_size, .. }) => within_size,
             _ => false,
         }
     }

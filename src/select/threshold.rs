@@ -26,6 +26,9 @@ pub struct Threshold {
     pub most_share: f64,
     /// See `most_share`.
     pub share_least: u32,
+    /// Whether the size of the step bounds their number as well (Fast-dLLM's port of Dream, whose sizes
+    /// are those of [`Sizes::Kappa`](crate::Sizes::Kappa): what did not pass is for the next step).
+    pub within_size: bool,
 }
 
 /// What a threshold reveals if too few positions pass it.
@@ -53,8 +56,16 @@ impl Threshold {
     /// One threshold for all steps, which a score must reach; the surest position if none does.
     #[must_use]
     pub const fn at(at: f64) -> Self {
-        let (strict, fallback) = (false, Fallback::Best);
-        Self { at, at_end: at, strict, fallback, most: 0, most_share: 1.0, share_least: 0 }
+        Self {
+            at,
+            at_end: at,
+            strict: false,
+            fallback: Fallback::Best,
+            most: 0,
+            most_share: 1.0,
+            share_least: 0,
+            within_size: false,
+        }
     }
 
     pub(crate) fn check(&self, steps: u32) -> Result<(), Error> {
@@ -117,6 +128,7 @@ impl Threshold {
         };
         // At least one, if there is any: a share of few is none.
         let most = most.min(share.max(self.share_least as usize).max(1));
+        let most = if self.within_size { most.min(size) } else { most };
         if most < count { top_k::choose(&mut candidates[..count], most) } else { count }
     }
 }

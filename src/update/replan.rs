@@ -25,8 +25,9 @@ impl Replan {
             let (name, expected) = ("update.eta", "finite and at least 0");
             return Err(Error::Argument { name, value: self.eta, expected });
         }
-        if !matches!(sizes, Sizes::Mask(..) | Sizes::List(_) | Sizes::Systematic(_)) {
-            let expected = "a mask function, a list or a systematic table, to plan anew";
+        if !matches!(sizes, Sizes::Mask(..) | Sizes::Kappa | Sizes::List(_) | Sizes::Systematic(_))
+        {
+            let expected = "a mask function, kappa, a list or a systematic table, to plan anew";
             return Err(Error::Argument { name: "schedule.sizes", value: 0.0, expected });
         }
         Ok(())

@@ -148,6 +148,34 @@ fn cosine(case: &Case<'_>) -> u32 {
     case.masks.saturating_sub(stay)
 }
 
+/// chatllm.cpp: L div K, and one more on the last L mod K steps, for a step whose predecessors have
+/// kept to it.
+fn even_reversed(case: &Case<'_>) -> u32 {
+    case.masks / (case.steps - case.step)
+}
+
+/// dllm: n·(1 − (1 − α(s))/(1 − α(t))) with α = 1 − cos(π/2·(1 − t)), to the nearest.
+fn dllm(case: &Case<'_>) -> Result<u32, Unclear> {
+    if case.step + 1 == case.steps {
+        return Ok(case.masks);
+    }
+    let time = |k: u32| f64::from(case.steps - k) / f64::from(case.steps);
+    let alpha = |t: f64| 1.0 - (core::f64::consts::FRAC_PI_2 * (1.0 - t)).cos();
+    let kept = (1.0 - alpha(time(case.step + 1))) / (1.0 - alpha(time(case.step)));
+    let mean = f64::from(case.masks) * (1.0 - kept);
+    if (mean.fract() - 0.5).abs() < 1e-7 { Err(Unclear) } else { Ok(mean.round() as u32) }
+}
+
+/// P2 with a linear κ: int(N·(1 − κ)) stay masked. Also diffusers' quota, ⌈(k + 1)·N/K⌉ in all.
+fn linear_kappa(case: &Case<'_>) -> u32 {
+    case.masks.saturating_sub(case.initial * (case.steps - case.step - 1) / case.steps)
+}
+
+/// d2Cache: always as many.
+fn fixed(case: &Case<'_>, size: u32) -> u32 {
+    if case.step + 1 == case.steps { case.masks } else { size }
+}
+
 /// All whose 1 − c is at most 1 − θ.
 fn passing<'a>(
     case: &Case<'a>,
@@ -228,6 +256,20 @@ fn fill_in_order(case: &Case<'_>, theta: f64, size: u32) -> Answer {
     Ok(chosen)
 }
 
+/// Fast-dLLM's port of Dream: of the surest, as many as the quota and what was left of it before, the
+/// first one and those that reach θ.
+fn fast_dllm_dream(case: &Case<'_>, theta: f64) -> Answer {
+    let quota = linear_kappa(case) as usize;
+    let mut chosen = Vec::new();
+    for (k, (doubt, row)) in ranked(case, |row| row.doubt(1.0))?.into_iter().take(quota).enumerate()
+    {
+        if k == 0 || !clear(1.0 - theta, doubt)? {
+            chosen.push(row);
+        }
+    }
+    Ok(positions(chosen))
+}
+
 fn near_best(case: &Case<'_>, theta: f64) -> Answer {
     let surest = case.rows.iter().map(|row| row.doubt(1.0)).fold(f64::INFINITY, f64::min);
     Ok(positions(passing(case, theta.min(1.0 - surest - 1e-5), |row| row.doubt(1.0))?))
@@ -306,7 +348,100 @@ fn with_threshold(mut policy: Policy<'static>, change: fn(&mut Threshold)) -> Po
     policy
 }
 
-const RULES: [Rule; 27] = [
+fn with_sizes(mut policy: Policy<'static>, sizes: Sizes<'static>) -> Policy<'static> {
+    policy.schedule.sizes = sizes;
+    policy
+}
+
+/// What bounded sizes leave masked is drawn at the end.
+fn bounded(mut policy: Policy<'static>, least: u32, most: u32) -> Policy<'static> {
+    (policy.schedule.least, policy.schedule.most) = (least, most);
+    policy.stop.finish = Finish::Sample;
+    policy
+}
+
+const RULES: [Rule; 39] = [
+    (
+        "sizes of chatllm.cpp",
+        |steps| with_sizes(Policy::llada(steps), Sizes::EvenReversed),
+        |c| best(c, even_reversed(c), |row| row.doubt(1.0)),
+    ),
+    (
+        "sizes of dllm",
+        |steps| {
+            let mut policy = with_sizes(Policy::llada(steps), Sizes::Expected);
+            policy.schedule.noise = Noise::MaskgitCosine;
+            policy
+        },
+        |c| best(c, dllm(c)?, |row| row.doubt(1.0)),
+    ),
+    (
+        "sizes of P2",
+        |steps| with_sizes(Policy::dream_entropy(steps), Sizes::Kappa),
+        |c| best(c, linear_kappa(c), |row| row.entropy(1.0)),
+    ),
+    (
+        "fixed sizes",
+        |steps| with_sizes(Policy::llada(steps), Sizes::Fixed(3)),
+        |c| best(c, fixed(c, 3), |row| row.doubt(1.0)),
+    ),
+    (
+        "fixed sizes without steps",
+        |_| with_sizes(Policy::llada(0), Sizes::Fixed(3)),
+        |c| best(c, 3, |row| row.doubt(1.0)),
+    ),
+    (
+        "fixed sizes without steps, filled up",
+        |_| with_sizes(Policy::sdar_dynamic(0.85, 0), Sizes::Fixed(4)),
+        |c| sdar_dynamic(c, 0.85, 4),
+    ),
+    (
+        "diffusers",
+        |steps| {
+            let policy = with_sizes(Policy::sdar_dynamic(0.8, steps), Sizes::Kappa);
+            with_threshold(policy, |threshold| threshold.strict = true)
+        },
+        |c| sdar_dynamic(c, 0.8, linear_kappa(c)),
+    ),
+    (
+        "Fast-dLLM's Dream",
+        |steps| {
+            let mut policy = with_sizes(Policy::fast_dllm(0.6), Sizes::Kappa);
+            (policy.schedule.steps, policy.stop.finish) = (steps, Finish::Sample);
+            with_threshold(policy, |threshold| threshold.within_size = true)
+        },
+        |c| fast_dllm_dream(c, 0.6),
+    ),
+    (
+        "llada, bounded",
+        |steps| bounded(Policy::llada(steps), 2, 3),
+        |c| best(c, even(c).clamp(2, 3), |row| row.doubt(1.0)),
+    ),
+    (
+        "local_leap, bounded",
+        |steps| bounded(Policy::local_leap(steps), 2, 3),
+        |c| local_leap(c, even(c).clamp(2, 3)),
+    ),
+    (
+        "sdar_dynamic, bounded",
+        |steps| bounded(Policy::sdar_dynamic(0.85, steps), 2, 4),
+        // More may pass than the bound.
+        |c| sdar_dynamic(c, 0.85, even(c).clamp(2, 4)),
+    ),
+    (
+        "sdar_dynamic, bounded twice",
+        |steps| {
+            let policy = bounded(Policy::sdar_dynamic(0.3, steps), 5, 0);
+            with_threshold(policy, |threshold| threshold.most = 3)
+        },
+        |c| {
+            let size = even(c).max(5);
+            let chosen = sdar_dynamic(c, 0.3, size)?;
+            let kept: Vec<_> =
+                c.rows.iter().filter(|row| chosen.contains(&row.at)).cloned().collect();
+            best(&Case { rows: &kept, ..*c }, 3, |row| row.doubt(1.0))
+        },
+    ),
     ("llada", Policy::llada, |c| best(c, even(c), |row| row.doubt(1.0))),
     ("dream", Policy::dream, |c| best(c, dream(c), |row| row.doubt(1.0))),
     (
@@ -470,7 +605,7 @@ fn is_good(row: &[f32], excluded: Option<usize>) -> bool {
 #[test]
 fn every_rule_chooses_as_its_definition() {
     let (mut checked, mut unclear) = (BTreeMap::new(), 0u32);
-    for round in 0..450 {
+    for round in 0..650 {
         let mut random = Random::new(round);
         let vocab = random.pick(&[2usize, 3, 7, 16, 33, 100, 257, 700]);
         let policies: Vec<_> = (0..RULES.len())
@@ -659,6 +794,60 @@ fn sizes_are_those_of_the_projects() {
     assert_eq!(sizes(Policy::dream(5), 16), [3, 3, 3, 3, 4]);
     // 4·0.2490, 4·0.3316, 3·0.4960, and the rest.
     assert_eq!(sizes(Policy::dream(16), 4), [[0; 13].as_slice(), &[1, 1, 2]].concat());
+    // Ten masks, four steps: L mod K last, halves to the even number, a cosine, three at a time.
+    let with = |steps, size, noise| {
+        let mut policy = with_sizes(Policy::llada(steps), size);
+        policy.schedule.noise = noise;
+        policy
+    };
+    assert_eq!(sizes(with(4, Sizes::EvenReversed, Noise::Linear), 10), [2, 2, 3, 3]);
+    assert_eq!(sizes(with(4, Sizes::Expected, Noise::Linear), 10), [2, 3, 2, 3]);
+    assert_eq!(sizes(with(4, Sizes::Kappa, Noise::Linear), 10), [3, 2, 3, 2]);
+    // 10·cos(π/8·k) is 9.2, 7.1, 3.8.
+    assert_eq!(sizes(with(4, Sizes::Kappa, Noise::MaskgitCosine), 10), [1, 2, 4, 3]);
+    assert_eq!(sizes(with(0, Sizes::Fixed(3), Noise::Linear), 10), [3, 3, 3, 1]);
+    assert_eq!(sizes(with(2, Sizes::Fixed(3), Noise::Linear), 10), [3, 7]);
+    // What a bound leaves is drawn at the end.
+    assert_eq!(sizes(bounded(Policy::llada(3), 0, 2), 10), [2, 2, 2, 4]);
+    assert_eq!(sizes(bounded(Policy::dream(16), 1, 0), 4), [1, 1, 1, 1]);
+}
+
+/// dllm drops steps of size 0, for its network does not look at the time. Here they cost no call of it.
+#[test]
+fn a_step_of_no_positions_needs_no_network() {
+    let within = |threshold: &mut Threshold| threshold.within_size = true;
+    let selects = [
+        Select::TopK,
+        Policy::local_leap(8).select,
+        Select::Sequential,
+        Select::RandomOrder,
+        Select::FirstHitting,
+        Select::PredrawnFirstHitting,
+        with_threshold(Policy::fast_dllm(0.0), within).select,
+    ];
+    for (select, is_empty) in selects
+        .map(|select| (select, true))
+        .into_iter()
+        // Others may pass.
+        .chain([(Policy::sdar_dynamic(0.9, 8).select, false)])
+    {
+        // 3/8 of a position.
+        let policies = [with_sizes(with_select(Policy::llada(8), select), Sizes::Expected)];
+        let mut tokens = [MASK; 3];
+        let mut segments = [Segment { end: 3, ..Segment::default() }];
+        let mut canvas =
+            Canvas::new(&mut tokens, MASK, &mut segments, &policies).expect("a canvas");
+        let mut sampler = Sampler::builder(3, 1).build().expect("a sampler");
+        let mut plan = Plan::with_capacity(3, 1);
+        sampler.plan(&canvas, &mut plan).expect("a plan");
+        assert_eq!((plan.rows().is_empty(), plan.active()), (is_empty, 1), "{select:?}");
+        if is_empty {
+            let none = Logits::f32(&[], 0, 5).expect("a view");
+            let report = sampler.step_planned(&mut canvas, &plan, &none).expect("a step");
+            assert_eq!(report.revealed, 0);
+            assert_eq!((tokens, segments[0].step), ([MASK; 3], 1), "{select:?}");
+        }
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use super::{
 };
 use demask::policy::{Doubt, DoubtOf, Edit, Replan, ScoreOf, Stable};
 use demask::{
-    Canvas, Constraints, Draw, Key, Logits, LogitsData, Plan, Policy, PositionKind, PositionState,
-    RowState, Sampler, Segment, Select, Sizes, StepReport, Update, bf16,
+    Canvas, Constraints, Draw, Key, Logits, LogitsData, Noise, Plan, Policy, PositionKind,
+    PositionState, RowState, Sampler, Segment, Select, Sizes, StepReport, Update, bf16,
 };
 use std::collections::BTreeMap;
 
@@ -149,13 +149,22 @@ fn llada21(scene: &Scene) -> Outcomes {
 /// P2: ⌊N(1 − k/K)⌋ lowest of all are masked after step k.
 fn p2(scene: &Scene, eta: f64) -> Outcomes {
     let (done, steps, open) = (scene.segment.step + 1, scene.steps, scene.open);
-    let mask_count = if done >= steps {
-        0
-    } else {
-        // No step is empty as long as that can be.
-        let earlier = open.saturating_sub(done);
-        (open * (steps - done) / steps).min(earlier).max(earlier.min(steps - done))
-    };
+    p2_masking(scene, eta, if done >= steps { 0 } else { open * (steps - done) / steps })
+}
+
+/// The same with a sine as κ, and steps that may be empty.
+fn p2_sine(scene: &Scene) -> Outcomes {
+    let done = f64::from(scene.segment.step + 1) / f64::from(scene.steps);
+    let kappa = (done * core::f64::consts::FRAC_PI_2).sin();
+    let masked = f64::from(scene.open) * (1.0 - kappa);
+    // sin(π/6) is 1/2.
+    let whole =
+        if (masked - masked.round()).abs() < 1e-9 { masked.round() } else { masked.floor() };
+    p2_masking(scene, 1.0, whole as u32)
+}
+
+fn p2_masking(scene: &Scene, eta: f64, mask_count: u32) -> Outcomes {
+    let open = scene.open;
     let mut ranked: Vec<(f64, u32, bool)> = Vec::new();
     for (rows, committed) in [(&scene.masked, false), (&scene.committed, true)] {
         for row in rows {
@@ -303,7 +312,16 @@ fn least_moved(scene: &Scene) -> Outcomes {
     Ok(written(best(&scene.case(), even(&scene.case()), |row| last(moved(row)))?))
 }
 
-pub(super) const RULES: [Rule; 9] = [
+pub(super) const RULES: [Rule; 10] = [
+    (
+        "p2, a sine",
+        |steps| {
+            let mut policy = Policy::p2(1.0, steps);
+            policy.schedule.noise = Noise::Cosine;
+            policy
+        },
+        p2_sine,
+    ),
     ("hierarchy_remask", |_| Policy::hierarchy_remask(0.4, 0.9), hierarchy_remask),
     ("wino", |_| Policy::wino(), wino),
     ("llada21", |_| Policy::llada21(0.6, 0.5), llada21),
@@ -695,7 +713,7 @@ fn edits_end_when_nothing_changes() {
     assert_eq!(tokens, [1; 4]);
     // A network that never rests is stopped.
     let restless =
-        |step: usize, _: u32| if step % 2 == 0 { vec![9.0, 0.0] } else { vec![0.0, 9.0] };
+        |step: usize, _: u32| if step.is_multiple_of(2) { vec![9.0, 0.0] } else { vec![0.0, 9.0] };
     assert_eq!(decode(policy, &[], 4, restless).0.len(), 17);
 }
 

@@ -5,3 +5,8 @@
 pub(super) fn size(left: u32, steps_left: u32) -> u32 {
     left.div_ceil(steps_left)
 }
+
+/// The same, the larger ones last.
+pub(super) fn size_reversed(left: u32, steps_left: u32) -> u32 {
+    left / steps_left
+}

@@ -106,7 +106,7 @@ fn square_root(rounding: Rounding, masks: u32, done: u32, steps: u32) -> u32 {
 }
 
 /// `value` rounded; a value within 1e-9 of an integer is that integer, as cos(π/3) is 1/2.
-fn near(value: f64, rounding: Rounding) -> u32 {
+pub(super) fn near(value: f64, rounding: Rounding) -> u32 {
     let nearest = value.round();
     let rounded = if (value - nearest).abs() < 1e-9 {
         nearest

@@ -19,7 +19,8 @@ pub struct Overshoot {
 }
 
 impl Overshoot {
-    /// Of a rule for `masks` masks in `steps` steps, exactly (up to rounding).
+    /// Of a rule for `masks` masks in `steps` steps, exactly (up to rounding). Expected, binomial and κ
+    /// sizes are those of [`Noise::Linear`](crate::Noise::Linear) from time 1 to 0.
     ///
     /// # Errors
     /// No masks, no steps, or what [`Sizes::check`] refuses.
@@ -30,7 +31,20 @@ impl Overshoot {
             Sizes::Markov(table) => table.overshoot(masks, steps, false),
             Sizes::MarkovReversed(table) => table.overshoot(masks, steps, true),
             Sizes::Systematic(table) => table.overshoot(),
-            Sizes::Even | Sizes::Mask(..) | Sizes::TimeRatio { .. } | Sizes::List(_) => {
+            // Uniformly random positions make these the sizes of Bernoulli selection.
+            Sizes::Binomial => {
+                let times: Vec<f64> =
+                    (1..=steps).map(|step| f64::from(step) / f64::from(steps)).collect();
+                return Self::bernoulli(masks, &times);
+            }
+            Sizes::Even
+            | Sizes::EvenReversed
+            | Sizes::Fixed(_)
+            | Sizes::TimeRatio { .. }
+            | Sizes::Expected
+            | Sizes::Kappa
+            | Sizes::Mask(..)
+            | Sizes::List(_) => {
                 let mut values = vec![0.0; masks as usize];
                 let mut left = masks;
                 for step in 0..steps {
