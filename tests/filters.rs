@@ -4,7 +4,7 @@
 mod rows;
 
 use demask::draw::{law, oracle};
-use demask::policy::FilterOrder;
+use demask::policy::{FilterOrder, NucleusEdge};
 use demask::{
     AllowedTokens, Constraints, Draw, Level, Logits, LogitsData, RowState, Sampler, bf16, f16,
 };
@@ -38,8 +38,10 @@ fn every_filter() -> Vec<Draw> {
                     for filter_order in
                         [FilterOrder::AfterTemperature, FilterOrder::BeforeTemperature]
                     {
-                        let plain = Draw::at(temperature);
-                        all.push(Draw { top_k, top_p, min_p, filter_order, ..plain });
+                        let plain = Draw { top_k, top_p, min_p, ..Draw::at(temperature) };
+                        for nucleus_edge in [NucleusEdge::Keep, NucleusEdge::Drop] {
+                            all.push(Draw { filter_order, nucleus_edge, ..plain });
+                        }
                     }
                 }
             }
@@ -64,7 +66,7 @@ fn every_combination_leaves_what_a_sort_leaves() {
             }
         }
     }
-    assert!(compared > 20_000, "{compared} laws were compared");
+    assert!(compared > 45_000, "{compared} laws were compared");
 }
 
 #[test]
@@ -81,32 +83,36 @@ fn large_rows_leave_what_a_sort_leaves() {
             (0, 0.9, 0.0),
             (0, 0.5, 0.1),
         ] {
-            let draw = Draw { top_k, top_p, min_p, ..Draw::at(0.8) };
-            in_every_type(&row, 1, vocab, |logits, row| {
-                let ours = implied_by(logits, &draw, Some(17));
-                // The oracle looks at every pair: the law of what is kept, from the definition.
-                let law = oracle::probabilities(row, 0.8, Some(17)).expect("a good row");
-                let mut order: Vec<usize> = (0..vocab).filter(|&i| law[i] > 0.0).collect();
-                order.sort_by(|&i, &j| row[j].total_cmp(&row[i]).then(i.cmp(&j)));
-                order.truncate(if top_k == 0 { vocab } else { top_k as usize });
-                let total: f64 = order.iter().map(|&i| law[i]).sum();
-                let (mut sum, mut above, mut last, mut kept) = (0.0, 0.0, f32::NAN, vec![]);
-                for &i in &order {
-                    if row[i] != last {
-                        (above, last) = (sum, row[i]);
+            for nucleus_edge in [NucleusEdge::Keep, NucleusEdge::Drop] {
+                let draw = Draw { top_k, top_p, min_p, nucleus_edge, ..Draw::at(0.8) };
+                in_every_type(&row, 1, vocab, |logits, row| {
+                    let ours = implied_by(logits, &draw, Some(17));
+                    // The oracle looks at every pair: the law of what is kept, from the definition.
+                    let law = oracle::probabilities(row, 0.8, Some(17)).expect("a good row");
+                    let mut order: Vec<usize> = (0..vocab).filter(|&i| law[i] > 0.0).collect();
+                    order.sort_by(|&i, &j| row[j].total_cmp(&row[i]).then(i.cmp(&j)));
+                    order.truncate(if top_k == 0 { vocab } else { top_k as usize });
+                    let total: f64 = order.iter().map(|&i| law[i]).sum();
+                    let (mut sum, mut kept) = (0.0, vec![]);
+                    for equal in order.chunk_by(|&i, &j| row[i] == row[j]) {
+                        let before = sum;
+                        sum += equal.iter().map(|&i| law[i]).sum::<f64>();
+                        let inside = match nucleus_edge {
+                            NucleusEdge::Keep => before < f64::from(top_p) * total,
+                            _ => sum <= f64::from(top_p) * total || before == 0.0,
+                        };
+                        if !(inside || top_p == 1.0) {
+                            break;
+                        }
+                        let enough = |i: &usize| law[*i] >= f64::from(min_p) * law[order[0]];
+                        kept.extend(equal.iter().copied().filter(enough));
                     }
-                    let enough = above >= f64::from(top_p) * total && top_p < 1.0;
-                    if enough || law[i] < f64::from(min_p) * law[order[0]] {
-                        break;
-                    }
-                    kept.push(i);
-                    sum += law[i];
-                }
-                let mass: f64 = kept.iter().map(|&i| law[i]).sum();
-                let mut expected = vec![0.0; vocab];
-                kept.iter().for_each(|&i| expected[i] = law[i] / mass);
-                assert_close(&ours, &expected, &format!("V {vocab}, {draw:?}"));
-            });
+                    let mass: f64 = kept.iter().map(|&i| law[i]).sum();
+                    let mut expected = vec![0.0; vocab];
+                    kept.iter().for_each(|&i| expected[i] = law[i] / mass);
+                    assert_close(&ours, &expected, &format!("V {vocab}, {draw:?}"));
+                });
+            }
         }
     }
 }
@@ -122,8 +128,14 @@ fn draws_come_from_what_is_left() {
         for (top_k, top_p, min_p) in
             [(20, 1.0, 0.0), (0, 0.8, 0.0), (0, 1.0, 0.1), (40, 0.7, 0.05), (0, 0.3, 0.2)]
         {
-            for filter_order in [FilterOrder::AfterTemperature, FilterOrder::BeforeTemperature] {
-                let draw = Draw { top_k, top_p, min_p, filter_order, ..Draw::at(1.3) };
+            for (filter_order, nucleus_edge) in [
+                (FilterOrder::AfterTemperature, NucleusEdge::Keep),
+                (FilterOrder::BeforeTemperature, NucleusEdge::Keep),
+                (FilterOrder::AfterTemperature, NucleusEdge::Drop),
+                (FilterOrder::BeforeTemperature, NucleusEdge::Drop),
+            ] {
+                let draw =
+                    Draw { top_k, top_p, min_p, filter_order, nucleus_edge, ..Draw::at(1.3) };
                 let what = format!("V {vocab}, {draw:?}");
                 let law = implied(&row, &draw, None);
                 assert_drawn_from(&law, &counted(&row, &draw, draws, 5), &what);
@@ -150,6 +162,54 @@ fn the_token_at_an_exact_boundary_is_left_out() {
                 let left = implied(&row, &draw, None).iter().filter(|&&p| p > 0.0).count();
                 assert_eq!(left, kept as usize, "p = {top_p}, top-k {top_k}");
             }
+        }
+        // Where the crossing token is dropped, one that takes the sum to p exactly stays.
+        for (top_p, kept) in [(p.next_down(), kept - 1), (p, kept), (p.next_up(), kept)] {
+            for top_k in [0, 21] {
+                let nucleus_edge = NucleusEdge::Drop;
+                let draw = Draw { top_p, top_k, nucleus_edge, ..Draw::at(temperature) };
+                let left = implied(&row, &draw, None).iter().filter(|&&p| p > 0.0).count();
+                assert_eq!(left, (kept as usize).max(1), "p = {top_p}, top-k {top_k}, dropped");
+            }
+        }
+    }
+}
+
+#[test]
+fn equal_logits_are_kept_or_dropped_together() {
+    let never = f32::NEG_INFINITY;
+    let kept = |row: &[f32], top_p: f32, top_k: u32, nucleus_edge: NucleusEdge| {
+        let draw = Draw { top_p, top_k, nucleus_edge, ..Draw::at(1.0) };
+        let law = implied(row, &draw, None);
+        (0..row.len()).filter(|&i| law[i] > 0.0).collect::<Vec<_>>()
+    };
+    let (keep, drop) = (NucleusEdge::Keep, NucleusEdge::Drop);
+    for zeros in [0, 300, 5_000] {
+        // Two of one value with 4/9 each, two with 1/18; and many that cannot be drawn. Two zeros
+        // are one value.
+        let mut row = vec![never; zeros];
+        row.extend([0.0, -(8f32.ln()), -0.0, -(8f32.ln())]);
+        let at = |places: &[usize]| places.iter().map(|place| zeros + place).collect::<Vec<_>>();
+        for top_k in [0, 4] {
+            for (top_p, keeping, dropping) in [
+                (0.3, &[0, 2][..], &[0, 2][..]),
+                (0.5, &[0, 2], &[0, 2]),
+                (0.88, &[0, 2], &[0, 2]),
+                (0.9, &[0, 1, 2, 3], &[0, 2]),
+                (0.99, &[0, 1, 2, 3], &[0, 2]),
+                (1.0, &[0, 1, 2, 3], &[0, 1, 2, 3]),
+            ] {
+                assert_eq!(kept(&row, top_p, top_k, keep), at(keeping), "{zeros}, keep {top_p}");
+                assert_eq!(kept(&row, top_p, top_k, drop), at(dropping), "{zeros}, drop {top_p}");
+            }
+        }
+        // A tie that crosses p goes as one.
+        row.extend([-1.0, -1.0, -1.0]);
+        let (first, tie) = (at(&[0, 2]), at(&[0, 2, 4, 5, 6]));
+        for top_k in [0, 7] {
+            assert_eq!(kept(&row, 0.7, top_k, keep), tie, "{zeros}");
+            assert_eq!(kept(&row, 0.7, top_k, drop), first, "{zeros}");
+            assert_eq!(kept(&row, 0.94, top_k, drop), tie, "{zeros}");
         }
     }
 }
@@ -190,8 +250,11 @@ fn the_most_likely_token_always_stays() {
             Draw { min_p: 1.0, ..Draw::at(1e-3) },
             Draw { top_k: 5, top_p: 1e-8, min_p: 1.0, ..Draw::at(1.0) },
         ] {
-            let counts = counted(&row, &draw, 50, 1);
-            assert_eq!(counts[best], 50, "V {vocab}, {draw:?}");
+            for nucleus_edge in [NucleusEdge::Keep, NucleusEdge::Drop] {
+                let draw = Draw { nucleus_edge, ..draw };
+                let counts = counted(&row, &draw, 50, 1);
+                assert_eq!(counts[best], 50, "V {vocab}, {draw:?}");
+            }
         }
         // At p one step below 1 the whole of the mass is asked for, and every index is in range.
         let draw = Draw { top_p: 1.0f32.next_down(), ..Draw::at(1.0) };
@@ -227,6 +290,7 @@ fn draw_j_does_not_depend_on_how_many_are_asked_for() {
             Draw { top_k: 30, ..Draw::at(0.7) },
             Draw { top_p: 0.6, ..Draw::at(1.0) },
             Draw { top_p: 0.6, filter_order: FilterOrder::BeforeTemperature, ..Draw::at(2.0) },
+            Draw { top_p: 0.6, nucleus_edge: NucleusEdge::Drop, ..Draw::at(1.0) },
             Draw { min_p: 0.1, top_p: 0.9, ..Draw::at(1.0) },
         ] {
             let keys = keys(2, 9);

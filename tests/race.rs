@@ -7,7 +7,7 @@
 mod rows;
 
 use demask::draw::{law, oracle};
-use demask::policy::{DrawMethod, FilterOrder};
+use demask::policy::{DrawMethod, FilterOrder, NucleusEdge};
 use demask::{
     AllowedTokens, Constraints, Draw, Drawn, Error, Key, Level, Logits, LogitsData, RaceResult,
     RaceState, RowState, Sampler, bf16, f16,
@@ -162,7 +162,10 @@ fn every_filter() -> Vec<Draw> {
             (30, 0.9, 0.02),
         ] {
             for filter_order in [FilterOrder::AfterTemperature, FilterOrder::BeforeTemperature] {
-                all.push(Draw { top_k, top_p, min_p, filter_order, ..race(temperature) });
+                for nucleus_edge in [NucleusEdge::Keep, NucleusEdge::Drop] {
+                    let plain = Draw { top_k, top_p, min_p, ..race(temperature) };
+                    all.push(Draw { filter_order, nucleus_edge, ..plain });
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What is right, slowly and obviously, in f64. For tests and benchmarks.
 
 use super::RowStatistics;
-use crate::policy::{Draw, FilterOrder};
+use crate::policy::{Draw, FilterOrder, NucleusEdge};
 use crate::rng::{Key, Purpose, mix};
 use rand_xoshiro::Xoshiro128PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -59,12 +59,17 @@ pub fn filtered(row: &[f32], draw: &Draw, excluded: Option<u32>) -> Option<Vec<f
     }
     let total: f64 = order.iter().map(|&i| before[i]).sum();
     let kept = |i: &&usize| {
-        let larger = order.iter().filter(|&&j| row[j] > row[**i]).map(|&j| before[j]);
-        let above: f64 = larger.sum();
+        let mass_of = |counts: &dyn Fn(f32) -> bool| -> f64 {
+            order.iter().filter(|&&j| counts(row[j])).map(|&j| before[j]).sum()
+        };
+        let p = f64::from(draw.top_p) * total;
+        let in_nucleus = match draw.nucleus_edge {
+            NucleusEdge::Keep => mass_of(&|x| x > row[**i]) < p,
+            NucleusEdge::Drop => mass_of(&|x| x >= row[**i]) <= p || row[**i] == row[order[0]],
+        };
         let depth = f64::from(draw.min_p).ln() * at;
         let below = f64::from(row[**i]) - f64::from(row[order[0]]);
-        (above < f64::from(draw.top_p) * total || draw.top_p == 1.0)
-            && (below >= depth || depth.is_nan())
+        (in_nucleus || draw.top_p == 1.0) && (below >= depth || depth.is_nan())
     };
     let kept: Vec<usize> = order.iter().filter(kept).copied().collect();
     let sum: f64 = kept.iter().map(|&i| law[i]).sum();
