@@ -608,5 +608,5 @@ fn statistics_rule(
     let temperature = policy.cooled(score.temperature, segment.step);
     let temperature = Temperature::new(temperature).ok().filter(|_| reads_row)?;
     let compares = planned.reads_earlier && policy.compares_steps();
-    Some(StatisticsRule { temperature, compares })
+    Some(StatisticsRule { temperature, filtered: score.filtered, compares })
 }

@@ -307,7 +307,9 @@ fn given_tokens_and_divergences() {
             let against = Some(Logits::f32(other, 1, vocab).expect("a view"));
             for temperature in [0.5, 1.0, f32::INFINITY] {
                 for token in [3, 20] {
-                    let wanted = Statistics { temperature, given: &[token], against };
+                    let given = &[token];
+                    let plain = Statistics::default();
+                    let wanted = Statistics { temperature, given, against, ..plain };
                     let constraints = Constraints::excluding(Some(20));
                     let results = levels().map(|level| {
                         describe(level, &view, &Draw::at(0.0), &constraints, &wanted).1[0]

@@ -2,10 +2,10 @@
 
 use super::DrawRule;
 use super::element::Element;
-use super::envelope::{GROUP, MAX_GROUPS};
+use super::envelope::{Cells, GROUP, MAX_GROUPS};
 use super::masses::Masses;
 use super::race::Kept;
-use super::row::{Row, cell_size};
+use super::row::{Row, cell_size, part, store_part};
 use crate::lanes::math::weight;
 use crate::lanes::{Kernel, Lanes};
 use crate::policy::NucleusEdge;
@@ -408,5 +408,45 @@ impl<E: Element> Kernel for Nucleus<'_, E> {
             }
         }
         float(inside)
+    }
+}
+
+/// Writes a good row with −∞ in place of the logits that the filters of a rule do not leave.
+pub(super) struct Filtered<'a, E> {
+    pub(super) row: &'a Row<'a, E>,
+    pub(super) rule: &'a DrawRule,
+    pub(super) cells: &'a mut Cells,
+    pub(super) list: &'a mut List,
+    pub(super) out: &'a mut [f32],
+}
+
+impl<E: Element> Kernel for Filtered<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) {
+        let Self { row, rule, cells, list, out } = self;
+        let maxima = cells.maxima(row.vectors());
+        let (max, _) = row.maxima(s, maxima);
+        if (rule.top_k as usize) < row.logits.len() {
+            let count = list.filter(s, row, maxima, max, rule);
+            out.fill(f32::NEG_INFINITY);
+            for (place, &x) in list.values(count).iter().enumerate() {
+                out[list.token(place)] = x;
+            }
+            return;
+        }
+        let mut least = least_logit(rule, max);
+        if rule.top_p < 1.0 {
+            least = least.max(s.call(Nucleus { row, max, rule }));
+        }
+        let (least, never) = (s.splat(least), s.splat(f32::NEG_INFINITY));
+        for (out, x) in out.chunks_mut(16).zip(row.logits.chunks(16)) {
+            let x = part(s, x);
+            store_part(s, s.select(s.greater(least, x), never, x), out);
+        }
+        if let Some(x) = out.get_mut(row.excluded) {
+            *x = f32::NEG_INFINITY;
+        }
     }
 }

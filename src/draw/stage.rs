@@ -3,6 +3,7 @@
 
 use super::Batch;
 use super::element::Element;
+use super::row::store_part;
 use crate::lanes::Lanes;
 
 /// Whether the rows of a batch need a copy.
@@ -71,13 +72,7 @@ pub(super) fn write_part<L: Lanes, E: Element>(
             let bits = (u64::from(words[word]) | next) >> bit;
             x = s.select(s.mask(bits as u16), x, floor);
         }
-        if let Ok(whole) = <&mut [f32; 16]>::try_from(&mut *out) {
-            s.store(x, whole);
-        } else {
-            let mut padded = [0.0; 16];
-            s.store(x, &mut padded);
-            out.copy_from_slice(&padded[..out.len()]);
-        }
+        store_part(s, x, out);
     }
     for &(token, bias) in batch.constraints.bias {
         // A token that is out stays out, and a NaN stays one.

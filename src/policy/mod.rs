@@ -413,6 +413,10 @@ impl<'a> Policy<'a> {
         if self.select.is_by_score() {
             self.score.check(steps)?;
             self.select.check(&self.score, steps)?;
+            if self.score.filtered && self.select.stable().is_some() {
+                let expected = "0 where laws are compared with those of the step before";
+                return refuse("score.filtered", 1.0, expected);
+            }
         }
         if steps == 0 && (self.select.is_by_score() || self.select == Select::Sequential) {
             return Ok(());
