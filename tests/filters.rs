@@ -6,9 +6,13 @@ mod rows;
 use demask::draw::{law, oracle};
 use demask::policy::{FilterOrder, NucleusEdge};
 use demask::{
-    AllowedTokens, Constraints, Draw, Level, Logits, LogitsData, RowState, Sampler, bf16, f16,
+    AllowedTokens, Constraints, Draw, Level, Logits, LogitsData, RowBias, RowState, Sampler, bf16,
+    f16,
 };
-use rows::{assert_drawn_from, assert_exact, histogram, in_every_type, keys, stepped_row, words};
+use rows::{
+    add_row_biases, assert_drawn_from, assert_exact, histogram, in_every_type, keys, row_biases,
+    stepped_row, words,
+};
 
 /// The law that the kernel's arithmetic implies.
 fn implied_by(logits: &Logits<'_>, draw: &Draw, excluded: Option<u32>) -> Vec<f64> {
@@ -320,15 +324,20 @@ fn constraints_are_as_if_written_into_the_logits() {
         let words: Vec<u32> = (0..rows * width).map(|_| next() as u32 | 2).collect();
         let banned = [0, vocab as u32 - 1, 7, 7];
         let bias = [(1, 3.5), (5, -1.25), (5, -0.5), (vocab as u32 - 2, f32::NEG_INFINITY)];
+        let biases = row_biases(rows, vocab, 8);
         let constraints = Constraints {
             excluded: Some(3),
             banned: &banned,
             bias: &bias,
+            row_bias: Some(RowBias { offsets: &biases.0, entries: &biases.1 }),
             allowed: Some(AllowedTokens { words: &words, stride: width }),
         };
         let mut edited = data.clone();
-        for (k, row) in edited.chunks_mut(vocab).enumerate() {
+        for row in edited.chunks_mut(vocab) {
             bias.iter().for_each(|&(token, bias)| row[token as usize] += bias);
+        }
+        add_row_biases(&mut edited, vocab, &biases);
+        for (k, row) in edited.chunks_mut(vocab).enumerate() {
             for (token, x) in row.iter_mut().enumerate() {
                 let allowed = words[k * width + token / 32] >> (token % 32) & 1 == 1;
                 if !allowed || banned.contains(&(token as u32)) {
@@ -346,6 +355,22 @@ fn constraints_are_as_if_written_into_the_logits() {
                 let logits = Logits::f32(&data, rows, vocab).expect("a view");
                 let ours = sampler.draw(&logits, &draw, &constraints, &keys).expect("a draw");
                 assert_eq!(ours, by_hand, "V {vocab}, {level}, {draw:?}");
+
+                // Alone, and of rows in another order: they go with logical rows.
+                let turned: Vec<u32> = (0..rows as u32).rev().collect();
+                let view = |data| Logits::new(data, rows, vocab, vocab, Some(&turned));
+                let mut edited = data.clone();
+                edited.chunks_mut(vocab).enumerate().for_each(|(k, row)| {
+                    row.copy_from_slice(&data[(rows - 1 - k) * vocab..][..vocab]);
+                });
+                add_row_biases(&mut edited, vocab, &biases);
+                let logits = Logits::f32(&edited, rows, vocab).expect("a view");
+                let plain = Constraints::NONE;
+                let by_hand = sampler.draw(&logits, &draw, &plain, &keys).expect("a draw").to_vec();
+                let logits = view(LogitsData::F32(&data)).expect("a view");
+                let alone = Constraints { row_bias: constraints.row_bias, ..plain };
+                let ours = sampler.draw(&logits, &draw, &alone, &keys).expect("a draw");
+                assert_eq!(ours, by_hand, "V {vocab}, {level}, {draw:?}, row biases alone");
             }
         }
     }
@@ -379,6 +404,51 @@ fn guidance_combines_two_rows() {
     assert!(plain.guided(&unconditional, f32::NAN).is_err(), "no number");
 }
 
+/// Duo and UDLM guide laws, γ·ln p + (1 − γ)·ln q, token by token, and normalise the sum; LLaDA logits,
+/// g + (s + 1)·(z − g).
+#[test]
+fn guidance_of_laws_is_guidance_of_logits() {
+    for vocab in [9, 700] {
+        let data = stepped_row(vocab, 1.5, 1e-9, 21);
+        let mut guide = stepped_row(vocab, 1.5, 1e-9, 22);
+        // Far from each other: normalisers differ by e^30 and more.
+        guide.iter_mut().for_each(|g| *g += 40.0);
+        guide[3] = f32::NEG_INFINITY;
+        for gamma in [-0.5f32, 0.0, 0.3, 1.0, 1.75, 4.0] {
+            let g = f64::from(gamma);
+            let log_law = |row: &[f32]| -> Vec<f64> {
+                let weights = row.iter().map(|&z| f64::from(z).exp());
+                let log_sum = weights.sum::<f64>().ln();
+                row.iter().map(|&z| f64::from(z) - log_sum).collect()
+            };
+            let guided = |log_p: f64, log_q: f64| g * log_p + (1.0 - g) * log_q;
+            // A token that the guide bans has no logarithm there, and is out.
+            let weight = |(p, q): (&f64, &f64)| {
+                if *q == f64::NEG_INFINITY { 0.0 } else { guided(*p, *q).exp() }
+            };
+            let (p, q) = (log_law(&data), log_law(&guide));
+            let mut law: Vec<f64> = p.iter().zip(&q).map(weight).collect();
+            let sum: f64 = law.iter().sum();
+            law.iter_mut().for_each(|p| *p /= sum);
+            let z = Logits::f32(&data, 1, vocab).expect("a view");
+            let unconditional = Logits::f32(&guide, 1, vocab).expect("a view");
+            let logits = z.guided(&unconditional, gamma).expect("a guide that fits");
+            for draw in [Draw::at(1.0), Draw { top_k: 20, top_p: 0.9, ..Draw::at(1.0) }] {
+                let ours = implied_by(&logits, &draw, None);
+                let logs: Vec<f32> = law.iter().map(|p| p.ln() as f32).collect();
+                let kept = oracle::kept(&logs, &draw, None).expect("a good row");
+                let mass: f64 = kept.iter().map(|&i| law[i]).sum();
+                for i in 0..vocab {
+                    let exact = if kept.contains(&i) { law[i] / mass } else { 0.0 };
+                    // Guided logits of up to 100 are rounded to f32.
+                    let near = (ours[i] - exact).abs() <= 3e-5 * exact;
+                    assert!(near, "γ {gamma}, token {i}: {} for {exact}", ours[i]);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn wrong_parameters_are_named() {
     let data = [0.0; 40];
@@ -402,6 +472,28 @@ fn wrong_parameters_are_named() {
     refused(at, &Constraints { bias: &[(20, 1.0)], ..*none }, &["biased token", "20"]);
     refused(at, &Constraints { bias: &[(2, f32::NAN)], ..*none }, &["bias", "NaN"]);
     refused(at, &Constraints { bias: &[(2, f32::INFINITY)], ..*none }, &["bias", "inf"]);
+    let entries = [(2, 1.0), (19, -1.0)];
+    for (offsets, words) in [
+        (&[][..], &["offsets of row biases", "0", "2"][..]),
+        (&[0, 2], &["offsets of row biases", "2"]),
+        (&[0, 1, 2, 2], &["offsets of row biases", "4"]),
+        (&[1, 1, 2], &["first offset of row biases", "1"]),
+        (&[0, 2, 1], &["offset of row biases", "1", "2"]),
+        (&[0, 3, 2], &["offset of row biases", "2", "3"]),
+        (&[0, 1, 1], &["last offset of row biases", "1", "2"]),
+        (&[0, 1, 3], &["last offset of row biases", "3", "2"]),
+    ] {
+        let row_bias = Some(RowBias { offsets, entries: &entries });
+        refused(at, &Constraints { row_bias, ..*none }, words);
+    }
+    for (entry, words) in [
+        ((20, 1.0), &["biased token", "20"][..]),
+        ((2, f32::NAN), &["bias", "NaN"]),
+        ((2, f32::INFINITY), &["bias", "inf"]),
+    ] {
+        let row_bias = Some(RowBias { offsets: &[0, 0, 1], entries: &[entry] });
+        refused(at, &Constraints { row_bias, ..*none }, words);
+    }
     let allowed = Some(AllowedTokens { words: &[], stride: 0 });
     refused(at, &Constraints { allowed, ..*none }, &["allowed tokens", "2", "0"]);
     // Nothing is left: the row is bad, and no error.

@@ -9,11 +9,8 @@ use crate::lanes::Lanes;
 /// Whether the rows of a batch need a copy.
 #[inline(always)]
 pub(super) fn needed(batch: &Batch<'_>) -> bool {
-    let constraints = batch.constraints;
     batch.logits.guide().is_some()
-        || constraints.allowed.is_some()
-        || !constraints.banned.is_empty()
-        || !constraints.bias.is_empty()
+        || batch.constraints.change_logits()
         || batch.against.is_some_and(|rows| rows.guide().is_some())
 }
 
@@ -74,7 +71,7 @@ pub(super) fn write_part<L: Lanes, E: Element>(
         }
         store_part(s, x, out);
     }
-    for &(token, bias) in batch.constraints.bias {
+    for &(token, bias) in batch.constraints.biases_of(row).into_iter().flatten() {
         // A token that is out stays out, and a NaN stays one.
         if let Some(x) = out.get_mut((token as usize).wrapping_sub(first))
             && *x != f32::NEG_INFINITY
