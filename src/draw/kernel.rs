@@ -233,7 +233,7 @@ impl<E: Element> Kernel for DrawRow<'_, E> {
         let (max, nan) = match &mut wanted {
             Some(Wanted { rule, sums, .. }) if !filtered(rule) => {
                 let (row, temperature, cells) = (&row, rule.temperature, &mut *cells);
-                s.call(Sweep { row, temperature, cells, sums: &mut **sums })
+                s.call(Sweep { row, temperature, cells, sums })
             }
             _ => row.maxima(s, cells.maxima(row.vectors())),
         };
