@@ -1172,3 +1172,13 @@ fn a_request_is_decoded_alike_in_every_batch() {
         }
     }
 }
+
+/// What was dropped at one step may be left at the next: such laws have no divergence.
+#[test]
+fn filtered_laws_are_not_compared_from_step_to_step() {
+    let mut policy = Policy::klass(4);
+    assert!(policy.check().is_ok());
+    policy.score.filtered = true;
+    let error = policy.check().expect_err("refused").to_string();
+    assert!(error.contains("score.filtered is 1"), "{error}");
+}
