@@ -411,7 +411,8 @@ impl<E: Element> Kernel for Nucleus<'_, E> {
     }
 }
 
-/// Writes a good row with −∞ in place of the logits that the filters of a rule do not leave.
+/// Writes a good row with −∞ in place of the logits that the filters of a rule do not leave; that of
+/// the excluded token does not matter.
 pub(super) struct Filtered<'a, E> {
     pub(super) row: &'a Row<'a, E>,
     pub(super) rule: &'a DrawRule,
@@ -444,9 +445,6 @@ impl<E: Element> Kernel for Filtered<'_, E> {
         for (out, x) in out.chunks_mut(16).zip(row.logits.chunks(16)) {
             let x = part(s, x);
             store_part(s, s.select(s.greater(least, x), never, x), out);
-        }
-        if let Some(x) = out.get_mut(row.excluded) {
-            *x = f32::NEG_INFINITY;
         }
     }
 }
