@@ -216,6 +216,10 @@
 // 0: what the prior adds is the score.
 #define DEMASK_SCORE_EXTERNAL 6
 
+// The divergence from the law of the step before, negative; -INFINITY in the first step. Needs the
+// earlier logits at every step of a segment but its first.
+#define DEMASK_SCORE_NEGATIVE_DIVERGENCE 7
+
 // Nothing more is revealed.
 #define DEMASK_FALLBACK_NONE 0
 

@@ -28,7 +28,8 @@ pub struct Score<'a> {
     /// tempered ones (Dream). At least 1e-30, +∞ included.
     pub temperature: f32,
     /// Whether that law is restricted to the tokens that the filters of the draw leave (Dream, SDAR,
-    /// llama.cpp). At temperature 0 of the draw, and so in a finish by argmax, there are none. See
+    /// llama.cpp). At temperature 0 of the draw, and so in a finish by argmax, there are none. Not
+    /// where laws are compared with those of the step before. See
     /// [`Statistics::filtered`](crate::Statistics::filtered) for what it costs.
     pub filtered: bool,
     /// τ ≥ 0: τ·G is added to every score, G a Gumbel variable of the position's own. The highest

@@ -404,6 +404,10 @@ impl<'a> Policy<'a> {
         if matches!(self.update, Update::Replan(_) | Update::Renoise { .. }) && steps == 0 {
             return refuse("schedule.steps", 0.0, "at least 1 for this update");
         }
+        if self.score.filtered && self.compares_steps() {
+            let expected = "0 where laws are compared with those of the step before";
+            return refuse("score.filtered", 1.0, expected);
+        }
         if self.select.is_first_hitting() {
             return Ok(());
         }
@@ -413,10 +417,6 @@ impl<'a> Policy<'a> {
         if self.select.is_by_score() {
             self.score.check(steps)?;
             self.select.check(&self.score, steps)?;
-            if self.score.filtered && self.select.stable().is_some() {
-                let expected = "0 where laws are compared with those of the step before";
-                return refuse("score.filtered", 1.0, expected);
-            }
         }
         if steps == 0 && (self.select.is_by_score() || self.select == Select::Sequential) {
             return Ok(());

@@ -1176,9 +1176,12 @@ fn a_request_is_decoded_alike_in_every_batch() {
 /// What was dropped at one step may be left at the next: such laws have no divergence.
 #[test]
 fn filtered_laws_are_not_compared_from_step_to_step() {
-    let mut policy = Policy::klass(4);
-    assert!(policy.check().is_ok());
-    policy.score.filtered = true;
-    let error = policy.check().expect_err("refused").to_string();
-    assert!(error.contains("score.filtered is 1"), "{error}");
+    let by_divergence = by_score(Policy::dream(4), ScoreOf::NegativeDivergence);
+    for mut policy in [Policy::klass(4), by_divergence] {
+        policy.score.filtered = false;
+        assert!(policy.check().is_ok());
+        policy.score.filtered = true;
+        let error = policy.check().expect_err("refused").to_string();
+        assert!(error.contains("score.filtered is 1"), "{error}");
+    }
 }
