@@ -25,7 +25,7 @@ fn check(row: &[f32], drawn: &Drawn, statistics: &RowStatistics) {
 }
 
 fn statistics(c: &mut Criterion) {
-    let wanted = Statistics { temperature: 1.0, given: &[], against: None };
+    let wanted = Statistics::default();
     for vocab in [4_096, 32_000, 126_464] {
         let rows = (1 << 19) / vocab;
         let logits = normal_logits(rows * vocab, 3.0);

@@ -46,10 +46,11 @@ int main(void) {
   static demask_key keys[POSITIONS];
   static const uint32_t banned[3] = {1, 2, 3};
   static const demask_token_bias bias[2] = {{250, 1.0f}, {7, -1.0f}};
-  static uint32_t allowed[(VOCAB + 31) / 32];
+  static uint32_t allowed[(VOCAB + 31) / 32], row_bias_offsets[POSITIONS / 3 + 1];
   static demask_row_statistics described[POSITIONS];
   static demask_top_token top[POSITIONS * 5];
   memset(allowed, 0x5F, sizeof allowed);
+  row_bias_offsets[POSITIONS / 3] = 2;
   demask_options options;
   demask_context *context = NULL;
   size_t size = sizeof(demask_policy);
@@ -131,6 +132,9 @@ int main(void) {
     constraints.bias = bias;
     constraints.n_bias = 2;
     constraints.allowed = allowed;
+    constraints.row_bias_offsets = row_bias_offsets;
+    constraints.row_bias = bias;
+    constraints.n_row_bias = 2;
     CHECK(demask_draw(context, &logits, &rule, &constraints, keys, POSITIONS / 3, 3, drawn,
                       states) == DEMASK_OK);
     demask_statistics statistics;

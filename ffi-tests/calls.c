@@ -310,7 +310,7 @@ static void draw_laws(void) {
     rule.filter_order = laws[i].filter_order;
     CHECK(demask_constraints_init(&constraints, sizeof constraints) == DEMASK_OK);
     CHECK(constraints.excluded == -1 && constraints.n_banned == 0 && constraints.n_bias == 0);
-    CHECK(constraints.allowed == NULL);
+    CHECK(constraints.allowed == NULL && constraints.row_bias_offsets == NULL);
     constraints.excluded = laws[i].excluded;
     constraints.banned = banned;
     constraints.n_banned = laws[i].bans ? 1 : 0;
@@ -705,6 +705,13 @@ static void constraints_and_priors(void) {
   CHECK(demask_constraints_init(&constraints, sizeof constraints) == DEMASK_OK);
   constraints.banned = banned;
   constraints.n_banned = 2;
+  /* Row by row, by position: the position in the middle may not get token 1 or 4. */
+  static const demask_token_bias row_bias[2] = {{1, -INFINITY}, {4, -INFINITY}};
+  uint32_t row_bias_offsets[POSITIONS + 1];
+  for (int i = 0; i <= POSITIONS; ++i) row_bias_offsets[i] = i > POSITIONS / 2 ? 2 : 0;
+  constraints.row_bias_offsets = row_bias_offsets;
+  constraints.row_bias = row_bias;
+  constraints.n_row_bias = 2;
   int32_t tokens[POSITIONS];
   for (int i = 0; i < POSITIONS; ++i) tokens[i] = MASK;
   demask_segment segment = {.begin = 0, .end = POSITIONS, .seed = 3};
@@ -735,7 +742,7 @@ static void constraints_and_priors(void) {
     CHECK(demask_step(context, &canvas, &logits, NULL) == DEMASK_OK);
     int best = -1;
     for (int v = 0; v < VOCAB; ++v) {
-      int out = v == 0 || v == 3 || v == MASK;
+      int out = v == 0 || v == 3 || v == MASK || (at == POSITIONS / 2 && (v == 1 || v == 4));
       if (!out && (best < 0 || data[at * VOCAB + v] > data[at * VOCAB + best])) best = v;
     }
     CHECK(tokens[at] == best);

@@ -2,6 +2,7 @@
  * draws a row, statistics, and a policy with filters. The tokens, and the bits of the statistics, are
  * printed; tests/c_abi.rs makes the same draws in Rust, and compares. */
 #include "check.h"
+#include <math.h>
 #include <demask.h>
 #include <string.h>
 
@@ -76,12 +77,19 @@ int main(void) {
   static demask_token_bias bias[VOCAB / 7 + 1];
   static demask_key keys[ROWS];
   static int32_t tokens[ROWS * MANY];
+  static uint32_t row_bias_offsets[ROWS + 1];
+  static demask_token_bias row_bias[2 * ROWS];
   uint32_t n_banned = 0, n_bias = 0;
   make_logits();
   for (uint32_t v = 0; v < VOCAB; v += 5) banned[n_banned++] = v;
   for (uint32_t v = 0; v < VOCAB; v += 7)
     bias[n_bias++] = (demask_token_bias){v, (float)(v % 16) / 4.0f - 1.0f};
   for (int i = 0; i < ROWS * WORDS; ++i) allowed[i] = next();
+  for (uint32_t i = 0; i < ROWS; ++i) {
+    row_bias[2 * i] = (demask_token_bias){11 * i, 6.0f};
+    row_bias[2 * i + 1] = (demask_token_bias){11 * i + 1, -INFINITY};
+    row_bias_offsets[i + 1] = 2 * i + 2;
+  }
   for (uint32_t i = 0; i < ROWS; ++i) keys[i] = (demask_key){2024, 7, 3, i};
 
   demask_options options;
@@ -137,22 +145,27 @@ int main(void) {
 
   demask_constraints none, constraints;
   CHECK(demask_constraints_init(&none, sizeof none) == DEMASK_OK);
-  const char *const constraint_names[] = {"excluded", "banned", "bias", "allowed", "allowed, shared",
-                                          "all constraints"};
-  for (int i = 0; i < 6; ++i) {
+  const char *const constraint_names[] = {"excluded",        "banned",   "bias",           "allowed",
+                                          "allowed, shared", "row bias", "all constraints"};
+  for (int i = 0; i < 7; ++i) {
     constraints = none;
-    if (i == 0 || i == 5) constraints.excluded = tokens[0];
-    if (i == 1 || i == 5) {
+    if (i == 0 || i == 6) constraints.excluded = tokens[0];
+    if (i == 1 || i == 6) {
       constraints.banned = banned;
       constraints.n_banned = n_banned;
     }
-    if (i == 2 || i == 5) {
+    if (i == 2 || i == 6) {
       constraints.bias = bias;
       constraints.n_bias = n_bias;
     }
-    if (i >= 3) {
+    if (i == 3 || i == 4 || i == 6) {
       constraints.allowed = allowed;
       constraints.allowed_stride = i == 4 ? 0 : WORDS;
+    }
+    if (i >= 5) {
+      constraints.row_bias_offsets = row_bias_offsets;
+      constraints.row_bias = row_bias;
+      constraints.n_row_bias = 2 * ROWS;
     }
     CHECK(demask_draw(context, &logits, &plain, &constraints, keys, ROWS, 1, tokens, NULL) ==
           DEMASK_OK);

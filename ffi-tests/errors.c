@@ -53,6 +53,8 @@ static struct world {
   uint32_t after_rule, more_after_rule;
   uint32_t banned[2], allowed[ROWS];
   demask_token_bias bias[2];
+  uint32_t row_bias_offsets[ROWS + 1];
+  demask_token_bias row_bias[2];
   demask_constraints constraints;
   uint64_t after_constraints;
   uint32_t given[ROWS];
@@ -157,6 +159,8 @@ static void reset(void) {
   w.banned[1] = 2;
   for (uint32_t i = 0; i < 2; ++i) w.bias[i] = (demask_token_bias){i, 0.5f};
   for (int i = 0; i < ROWS; ++i) w.allowed[i] = 0xFu;
+  for (int i = 0; i <= ROWS; ++i) w.row_bias_offsets[i] = i > 2 ? 2 : 0;
+  for (uint32_t i = 0; i < 2; ++i) w.row_bias[i] = (demask_token_bias){i, -0.5f};
   CHECK(demask_statistics_init(&w.statistics, sizeof w.statistics) == DEMASK_OK);
   for (uint32_t i = 0; i < ROWS; ++i) w.given[i] = i % VOCAB;
   w.statistics.given = w.given;
@@ -206,6 +210,9 @@ static void reset_constrained(void) {
   w.constraints.n_bias = 2;
   w.constraints.allowed = w.allowed;
   w.constraints.allowed_stride = 1;
+  w.constraints.row_bias_offsets = w.row_bias_offsets;
+  w.constraints.row_bias = w.row_bias;
+  w.constraints.n_row_bias = 2;
 }
 
 /* Breaks a good world by `mistake`, makes `call`, and wants `status` and nothing changed. */
@@ -682,7 +689,7 @@ static void cases_of_constraints(void) {
   CASE(reset, NOTHING, demask_constraints_init(NULL, size), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_constraints_init(ODD(demask_constraints, constraints), size),
        DEMASK_ERR_ALIGN);
-  CASE(reset, NOTHING, demask_constraints_init(constraints, size - 8), DEMASK_ERR_STRUCT);
+  CASE(reset, NOTHING, demask_constraints_init(constraints, 48), DEMASK_ERR_STRUCT);
   STRUCT_CASES(reset_constrained, constraints, draw());
   CASE(reset_constrained, constraints->banned = NULL, draw(), DEMASK_ERR_NULL);
   CASE(reset_constrained, constraints->banned = ODD(uint32_t, w.banned), draw(),
@@ -696,6 +703,25 @@ static void cases_of_constraints(void) {
   CASE(reset_constrained, w.bias[1].token = VOCAB, draw(), DEMASK_ERR_SHAPE);
   CASE(reset_constrained, w.bias[1].bias = NAN, draw(), DEMASK_ERR_ARGUMENT);
   CASE(reset_constrained, w.bias[1].bias = INFINITY, draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_constrained, constraints->row_bias_offsets = NULL, draw(), DEMASK_ERR_NULL);
+  CASE(reset_constrained, constraints->row_bias_offsets = ODD(uint32_t, w.row_bias_offsets),
+       draw(), DEMASK_ERR_ALIGN);
+  CASE(reset_constrained, constraints->row_bias = NULL, draw(), DEMASK_ERR_NULL);
+  CASE(reset_constrained, constraints->row_bias = ODD(demask_token_bias, w.row_bias), draw(),
+       DEMASK_ERR_ALIGN);
+  CASE(reset_constrained, constraints->n_row_bias = SIZE_MAX / 8, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset_constrained, constraints->n_row_bias = 1, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset_constrained, w.row_bias_offsets[0] = 1, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset_constrained, w.row_bias_offsets[2] = 3, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset_constrained, w.row_bias_offsets[ROWS] = 1, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset_constrained, w.row_bias[1].token = VOCAB, draw(), DEMASK_ERR_SHAPE);
+  CASE(reset_constrained, w.row_bias[1].bias = NAN, draw(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_constrained, w.row_bias[1].bias = INFINITY, draw(), DEMASK_ERR_ARGUMENT);
+  /* A caller whose struct ends before them has none. */
+  reset_constrained();
+  constraints->struct_size = 56;
+  w.row_bias_offsets[0] = 1;
+  CHECK(draw() == DEMASK_OK);
   CASE(reset_constrained, constraints->allowed = ODD(uint32_t, w.allowed), draw(),
        DEMASK_ERR_ALIGN);
   CASE(reset_constrained, constraints->allowed_stride = SIZE_MAX / 4, draw(), DEMASK_ERR_SHAPE);

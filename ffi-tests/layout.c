@@ -191,7 +191,7 @@ int main(void) {
   AT(demask_token_bias, token, 0);
   AT(demask_token_bias, bias, 4);
 
-  SIZE(demask_constraints, 56);
+  SIZE(demask_constraints, 80);
   AT(demask_constraints, struct_size, 0);
   AT(demask_constraints, excluded, 4);
   AT(demask_constraints, banned, 8);
@@ -200,6 +200,9 @@ int main(void) {
   AT(demask_constraints, n_bias, 32);
   AT(demask_constraints, allowed, 40);
   AT(demask_constraints, allowed_stride, 48);
+  AT(demask_constraints, row_bias_offsets, 56);
+  AT(demask_constraints, row_bias, 64);
+  AT(demask_constraints, n_row_bias, 72);
 
   SIZE(demask_row_statistics, 88);
   AT(demask_row_statistics, log_sum_exp, 0);

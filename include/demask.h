@@ -216,6 +216,10 @@
 // 0: what the prior adds is the score.
 #define DEMASK_SCORE_EXTERNAL 6
 
+// The divergence from the law of the step before, negative; -INFINITY in the first step. Needs the
+// earlier logits at every step of a segment but its first.
+#define DEMASK_SCORE_NEGATIVE_DIVERGENCE 7
+
 // Nothing more is revealed.
 #define DEMASK_FALLBACK_NONE 0
 
@@ -815,8 +819,8 @@ typedef struct demask_token_bias {
 
 // What is done to the logits of a call, once they are guided, before everything else: they are as
 // if it had been written into them, but the rows themselves are only read. The bias is added first,
-// then what is excluded, banned or not allowed becomes -INFINITY. The same for all rows but for the
-// allowed tokens.
+// then that of the row, then what is excluded, banned or not allowed becomes -INFINITY. The same for
+// all rows but for the biases of rows and the allowed tokens.
 //
 // Call demask_constraints_init first, then set fields: all zero excludes token 0. All but
 // `excluded` cost a pass over a copy of the row in the context's own memory.
@@ -841,6 +845,15 @@ typedef struct demask_constraints {
   // The distance of the rows of `allowed` in words, at least vocab / 32 rounded up; 0 for one row
   // of words that serves all rows of logits.
   size_t allowed_stride;
+  // NULL, the default, adds nothing row by row. Otherwise one number more than there are rows of
+  // logits, ascending from 0 to `n_row_bias`: what is added to the logits of row k alone are the
+  // entries of `row_bias` from `row_bias_offsets[k]` to before `row_bias_offsets[k + 1]`. Rows of a
+  // step are positions of the canvas, those of a planned step the rows of the plan.
+  const uint32_t *row_bias_offsets;
+  // The entries of all rows, as those of `bias`; -INFINITY bans a token.
+  const struct demask_token_bias *row_bias;
+  // How many of these entries there are; 0 by default.
+  size_t n_row_bias;
 } demask_constraints;
 
 // The tokens of a batch, and how each part of it is decoded. All memory is the caller's. A step

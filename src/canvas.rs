@@ -197,7 +197,7 @@ impl<'a> Canvas<'a> {
     }
 
     /// Lets steps draw under these constraints, beside that on the mask token: `excluded` must be none.
-    /// Rows of allowed tokens are those of the step's logits.
+    /// Rows of allowed tokens and of biases are those of the step's logits.
     ///
     /// # Errors
     /// An excluded token; here what can be told without logits, and the rest at the step.

@@ -130,7 +130,7 @@ mod threads;
 mod update;
 
 pub use canvas::{Canvas, PositionKind, PositionState, Segment};
-pub use constraints::{AllowedTokens, Constraints};
+pub use constraints::{AllowedTokens, Constraints, RowBias};
 pub use draw::{Drawn, RowState, RowStatistics, Statistics, TopToken};
 pub use draw::{RaceResult, RaceState};
 pub use error::Error;

@@ -115,6 +115,10 @@ impl<'a> Logits<'a> {
     /// With an index, logical row `k` is physical row `index[k]`, and there are `index.len()`
     /// logical rows; `rows` is then the number of physical rows in `data`.
     ///
+    /// Output layers are often padded to a round width, with logits that belong to no token. Take
+    /// that width for `stride` and the number of tokens for `vocab`: what lies beyond is not read,
+    /// and cannot be drawn.
+    ///
     /// # Errors
     /// `vocab` outside 1..=[`MAX_VOCAB`], `stride` below `vocab`, `data` too short for the last
     /// physical row, or an index entry that is not below `rows`.
@@ -141,7 +145,12 @@ impl<'a> Logits<'a> {
 
     /// The same rows under classifier-free guidance: g + `scale`·(z − g), where z are these logits
     /// (conditional) and g those of `guide` (unconditional), logical row by logical row, and −∞
-    /// where z or g is. LLaDA's `cfg_scale` is `scale` − 1. Costs a pass over a copy of the row.
+    /// where z or g is. Costs a pass over a copy of the row.
+    ///
+    /// LLaDA's `cfg_scale` s, of g + (s + 1)·(z − g), is `scale` = s + 1. Guidance of the laws,
+    /// γ·ln p + (1 − γ)·ln q with p = softmax(z) and q = softmax(g) (Schiff et al., arXiv 2412.10193,
+    /// UDLM; Duo), is `scale` = γ: ln p and z differ by a constant of the row, as do ln q and g, and
+    /// so do the sums, whose softmax is the same.
     ///
     /// # Errors
     /// Another number of rows, another vocabulary or another element type than these logits', a

@@ -24,9 +24,14 @@ use rand_xoshiro::rand_core::Rng;
 pub struct Score<'a> {
     /// The number itself.
     pub of: ScoreOf,
-    /// The temperature of the law that it is of, before any filter: 1 for raw logits (LLaDA), that of
-    /// the draw for tempered ones (Dream). At least 1e-30, +∞ included.
+    /// The temperature of the law that it is of: 1 for raw logits (LLaDA), that of the draw for
+    /// tempered ones (Dream). At least 1e-30, +∞ included.
     pub temperature: f32,
+    /// Whether that law is restricted to the tokens that the filters of the draw leave (Dream, SDAR,
+    /// llama.cpp). At temperature 0 of the draw, and so in a finish by argmax, there are none. Not
+    /// where laws are compared with those of the step before. See
+    /// [`Statistics::filtered`](crate::Statistics::filtered) for what it costs.
+    pub filtered: bool,
     /// τ ≥ 0: τ·G is added to every score, G a Gumbel variable of the position's own. The highest
     /// scores are then a draw without replacement, of positions with weights exp(score/τ) (Kool et
     /// al., arXiv 1903.06059). 0 adds nothing.
@@ -43,7 +48,8 @@ pub struct Score<'a> {
     pub last: &'a [i32],
 }
 
-/// What a score is. "The law" is softmax(z/T) at the temperature of the [`Score`].
+/// What a score is. "The law" is softmax(z/T) at the temperature of the [`Score`], filtered or not as
+/// that says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ScoreOf {
@@ -76,10 +82,18 @@ impl ScoreOf {
 }
 
 impl Score<'_> {
-    /// A score of the raw law, without noise.
+    /// A score of the raw law, unfiltered, without noise.
     #[must_use]
     pub const fn of(of: ScoreOf) -> Self {
-        Self { of, temperature: 1.0, gumbel: 0.0, gumbel_falls: false, priors: false, last: &[] }
+        Self {
+            of,
+            temperature: 1.0,
+            filtered: false,
+            gumbel: 0.0,
+            gumbel_falls: false,
+            priors: false,
+            last: &[],
+        }
     }
 
     /// Whether scores are compared by the odds that they stand for, ln(c/(1 − c)).

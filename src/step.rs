@@ -43,8 +43,8 @@ impl Sampler {
 
 impl Sampler {
     /// Makes the step that `plan` chose: draws a token for each of its rows that moves and writes it,
-    /// then advances every segment by one step. Logical row `k` of `logits` belongs to
-    /// `plan.rows()[k]`.
+    /// then advances every segment by one step. Logical row `k` of `logits`, and of constraints by row,
+    /// belongs to `plan.rows()[k]`.
     ///
     /// A bad row (NaN, +∞, or no finite logit) leaves its position masked. The clock of a
     /// first-hitting segment (its `log_masked`) then stands still, unless other rows of its step
@@ -75,7 +75,7 @@ impl Sampler {
     }
 
     /// Plans and makes a step in one call, for a client that has the logits of all positions:
-    /// logical row `i` of `logits` belongs to canvas position `i`.
+    /// logical row `i` of `logits`, and of constraints by row, belongs to canvas position `i`.
     ///
     /// # Errors
     /// Another number of logits rows than tokens, no earlier logits where the plan reads them,
@@ -613,5 +613,5 @@ fn statistics_rule(
     let temperature = policy.cooled(score.temperature, segment.step);
     let temperature = Temperature::new(temperature).ok().filter(|_| reads_row)?;
     let compares = planned.reads_earlier && policy.compares_steps();
-    Some(StatisticsRule { temperature, compares })
+    Some(StatisticsRule { temperature, filtered: score.filtered, compares })
 }

@@ -7,7 +7,7 @@ use demask::policy::FilterOrder;
 use demask::schedule::sizes::MarkovSizes;
 use demask::{
     AllowedTokens, Canvas, Constraints, Draw, Finish, Key, Logits, LogitsData, Noise, Plan, Policy,
-    RowOutputs, RowStatistics, Sampler, Segment, Select, Statistics, TimeGrid, TopToken,
+    RowBias, RowOutputs, RowStatistics, Sampler, Segment, Select, Statistics, TimeGrid, TopToken,
 };
 use std::fmt::Write as _;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn c_programs_pass_and_draw_the_same_tokens() {
     assert_eq!(from_rust.lines().count(), 5 * (15 + 14), "15 plain rules and 14 tables");
     assert_same("sizes", &from_rust);
     let from_rust = draws::report();
-    assert_eq!(from_rust.lines().count(), 52, "28 draws, and statistics of 24 rows");
+    assert_eq!(from_rust.lines().count(), 53, "29 draws, and statistics of 24 rows");
     assert_same("draws", &from_rust);
 }
 
@@ -203,9 +203,16 @@ mod draws {
         draw("bias", &logits, &plain, &Constraints { bias: &bias, ..none }, 1);
         draw("allowed", &logits, &plain, &Constraints { allowed: allowed(WORDS), ..none }, 1);
         let shared = Constraints { allowed: allowed(0), ..none };
-        let last = draw("allowed, shared", &logits, &plain, &shared, 1);
+        draw("allowed, shared", &logits, &plain, &shared, 1);
+        let offsets: Vec<u32> = (0..=ROWS as u32).map(|i| 2 * i).collect();
+        let entries: Vec<(u32, f32)> = (0..ROWS as u32)
+            .flat_map(|i| [(11 * i, 6.0), (11 * i + 1, f32::NEG_INFINITY)])
+            .collect();
+        let row_bias = Some(RowBias { offsets: &offsets, entries: &entries });
+        let last = draw("row bias", &logits, &plain, &Constraints { row_bias, ..none }, 1);
         excluded.excluded = Some(last as u32);
-        let all = Constraints { banned: &banned, bias: &bias, allowed: allowed(WORDS), ..excluded };
+        let (banned, bias) = (&banned, &bias);
+        let all = Constraints { banned, bias, row_bias, allowed: allowed(WORDS), ..excluded };
         draw("all constraints", &logits, &plain, &all, 1);
 
         let guide = Logits::f32(&guide, ROWS, VOCAB).expect("they fit");
@@ -214,7 +221,12 @@ mod draws {
         draw("everything, several draws", &logits, &filters[5].1, &all, MANY);
 
         let given: Vec<u32> = (0..ROWS as u32).map(|i| 40 * i).collect();
-        let wanted = Statistics { temperature: 1.25, given: &given, against: Some(guide) };
+        let wanted = Statistics {
+            temperature: 1.25,
+            given: &given,
+            against: Some(guide),
+            ..Statistics::default()
+        };
         let mut statistics = [RowStatistics::BAD; ROWS];
         let mut top = [TopToken::NONE; ROWS * TOP];
         let into = RowOutputs { statistics: &mut statistics, top: &mut top };

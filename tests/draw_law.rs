@@ -4,6 +4,7 @@
 mod rows;
 
 use demask::draw::{law, oracle};
+use demask::policy::NucleusEdge;
 use demask::{Constraints, Draw, Level, Logits, LogitsData};
 use rows::{
     assert_drawn_from, assert_exact, histogram, histogram_of_many, in_every_type, levels,
@@ -76,7 +77,8 @@ fn infinite_temperature_is_uniform_at_any_distance() {
         let view = Logits::f32(&row, 1, vocab).expect("a view");
         for level in levels() {
             let draw = Draw { top_k: vocab as u32 - 1, ..Draw::at(f32::INFINITY) };
-            for draw in [Draw::at(f32::INFINITY), draw, Draw { top_p: 0.9, ..draw }] {
+            let dropping = Draw { top_p: 0.6, nucleus_edge: NucleusEdge::Drop, ..draw };
+            for draw in [Draw::at(f32::INFINITY), draw, Draw { top_p: 0.9, ..draw }, dropping] {
                 let ours = law(level, &view, &draw, &Constraints::NONE).expect("a good row");
                 let exact = oracle::filtered(&row, &draw, None).expect("a good row");
                 assert_exact(&ours.probabilities, &exact, "far apart");

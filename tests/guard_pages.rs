@@ -8,7 +8,8 @@
 use demask::draw::largest;
 use demask::policy::FilterOrder;
 use demask::{
-    AllowedTokens, Constraints, Draw, Key, Level, Logits, LogitsData, RowState, Sampler, bf16, f16,
+    AllowedTokens, Constraints, Draw, Key, Level, Logits, LogitsData, RowOutputs, RowState,
+    RowStatistics, Sampler, Statistics, bf16, f16,
 };
 
 /// Readable memory of a whole number of pages between two pages that are not.
@@ -140,6 +141,14 @@ fn draw_at_both_ends<T: Pattern>(
                         let drawn = drawn.expect("a draw");
                         assert!(drawn.iter().all(|drawn| drawn.state == RowState::Drawn));
                     }
+                    let mut statistics = [RowStatistics::BAD];
+                    let into = RowOutputs { statistics: &mut statistics, top: &mut [] };
+                    let (wanted, key) =
+                        (Statistics { filtered: true, ..Statistics::default() }, [Key::default()]);
+                    sampler
+                        .draw_with_statistics(&logits, draw, constraints, &key, &wanted, into)
+                        .expect("a draw");
+                    assert!(statistics[0].probability > 0.0);
                 }
             }
         }

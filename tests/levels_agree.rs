@@ -4,7 +4,7 @@
 mod rows;
 
 use demask::draw::{largest, law};
-use demask::policy::{DrawMethod, FilterOrder};
+use demask::policy::{DrawMethod, FilterOrder, NucleusEdge};
 use demask::{
     Constraints, Draw, Drawn, Key, Level, Logits, LogitsData, RaceResult, Sampler, bf16, f16,
 };
@@ -112,7 +112,7 @@ fn nothing_is_left_in_a_sampler_by_other_rows(level: Level) {
 }
 
 /// Every filter alone, and some together.
-fn filters() -> [Draw; 12] {
+fn filters() -> [Draw; 15] {
     let plain = Draw::at(0.9);
     let race = Draw { method: DrawMethod::ExponentialRace, ..plain };
     [
@@ -124,9 +124,12 @@ fn filters() -> [Draw; 12] {
         Draw { min_p: 0.02, ..plain },
         Draw { top_k: 40, top_p: 0.95, min_p: 0.01, ..plain },
         Draw { top_p: 0.9, filter_order: FilterOrder::BeforeTemperature, ..plain },
+        Draw { top_p: 0.7, nucleus_edge: NucleusEdge::Drop, ..plain },
+        Draw { top_k: 40, top_p: 0.7, nucleus_edge: NucleusEdge::Drop, ..plain },
         race,
         Draw { top_k: 20, ..race },
         Draw { top_p: 0.7, ..race },
+        Draw { top_p: 0.7, nucleus_edge: NucleusEdge::Drop, ..race },
         Draw { top_k: 40, top_p: 0.95, min_p: 0.01, ..race },
     ]
 }

@@ -11,7 +11,8 @@ use demask::policy::{DrawMethod, FilterOrder, RemaskRate};
 use demask::schedule::sizes::{MarkovSizes, SizeList, SystematicSizes, Weight};
 use demask::{
     AllowedTokens, Canvas, Constraints, Draw, Finish, Key, Logits, LogitsData, Noise, Plan, Policy,
-    PositionKind, PositionState, Sampler, Segment, Select, Sizes, TimeGrid,
+    PositionKind, PositionState, RowBias, RowOutputs, RowStatistics, Sampler, Segment, Select,
+    Sizes, Statistics, TimeGrid,
 };
 use rows::{in_every_type, levels, stepped_row};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -62,13 +63,25 @@ fn draws_do_not_allocate() {
         Draw { top_k: 40, top_p: 0.95, min_p: 0.01, ..plain },
         Draw { top_p: 0.9, filter_order: FilterOrder::BeforeTemperature, ..plain },
     ];
+    let plain_law = Statistics::default();
+    let filtered_law = Statistics { filtered: true, ..plain_law };
+    let mut statistics = [RowStatistics::BAD; 9];
     for (rows, vocab) in [(9, 20), (7, 1_003), (3, 40_000usize)] {
         let words = vec![!8; vocab.div_ceil(32)];
         let allowed = Some(AllowedTokens { words: &words, stride: 0 });
+        let mut offsets = vec![1; rows + 1];
+        offsets[0] = 0;
+        let row_bias = Some(RowBias { offsets: &offsets, entries: &[(5, -2.0)] });
         let constraints = [
             Constraints::NONE,
             Constraints::excluding(Some(3)),
-            Constraints { banned: &[0, 9], bias: &[(2, 1.5)], allowed, excluded: Some(4) },
+            Constraints {
+                banned: &[0, 9],
+                bias: &[(2, 1.5)],
+                row_bias,
+                allowed,
+                excluded: Some(4),
+            },
         ];
         let keys = rows::keys(rows, 1);
         let data = stepped_row(rows * vocab, 2.0, 0.25, 1);
@@ -85,6 +98,21 @@ fn draws_do_not_allocate() {
                                 let drawn =
                                     sampler.draw_many(logits, draw, constraints, &keys, draws);
                                 assert_eq!(drawn.expect("a draw").len(), rows * draws);
+                            }
+                            for wanted in [plain_law, filtered_law] {
+                                let into = RowOutputs {
+                                    statistics: &mut statistics[..rows],
+                                    top: &mut [],
+                                };
+                                let drawn = sampler.draw_with_statistics(
+                                    logits,
+                                    draw,
+                                    constraints,
+                                    &keys,
+                                    &wanted,
+                                    into,
+                                );
+                                assert_eq!(drawn.expect("a draw").len(), rows);
                             }
                         }
                     }

@@ -7,12 +7,12 @@
 mod rows;
 
 use demask::draw::{law, oracle};
-use demask::policy::{DrawMethod, FilterOrder};
+use demask::policy::{DrawMethod, FilterOrder, NucleusEdge};
 use demask::{
     AllowedTokens, Constraints, Draw, Drawn, Error, Key, Level, Logits, LogitsData, RaceResult,
-    RaceState, RowState, Sampler, bf16, f16,
+    RaceState, RowBias, RowState, Sampler, bf16, f16,
 };
-use rows::{FALSE_POSITIVES, chi_square, words};
+use rows::{FALSE_POSITIVES, chi_square, row_biases, words};
 use statrs::distribution::{DiscreteCDF, Poisson};
 
 /// Sums of three uniforms, spread to standard deviation `sigma`, in steps of `step`.
@@ -162,7 +162,10 @@ fn every_filter() -> Vec<Draw> {
             (30, 0.9, 0.02),
         ] {
             for filter_order in [FilterOrder::AfterTemperature, FilterOrder::BeforeTemperature] {
-                all.push(Draw { top_k, top_p, min_p, filter_order, ..race(temperature) });
+                for nucleus_edge in [NucleusEdge::Keep, NucleusEdge::Drop] {
+                    let plain = Draw { top_k, top_p, min_p, ..race(temperature) };
+                    all.push(Draw { filter_order, nucleus_edge, ..plain });
+                }
             }
         }
     }
@@ -431,10 +434,12 @@ fn any_split_merges_to_the_whole_row() {
         let last = vocab as u32 - 1;
         let allowed = Some(AllowedTokens { words: &words, stride: vocab.div_ceil(32) });
         let bias = [(0, 2.5), (last, -1.0), (last / 2, 0.5)];
+        let biases = row_biases(rows, vocab, 3);
+        let row_bias = Some(RowBias { offsets: &biases.0, entries: &biases.1 });
         let constraints = [
             Constraints::NONE,
             Constraints::excluding(Some(last / 2)),
-            Constraints { excluded: Some(last), banned: &[0], bias: &bias, allowed },
+            Constraints { excluded: Some(last), banned: &[0], bias: &bias, row_bias, allowed },
         ];
         for data in [LogitsData::F32(&data), LogitsData::F16(&half), LogitsData::Bf16(&brain)] {
             for constraints in &constraints {

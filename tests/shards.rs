@@ -6,10 +6,10 @@ mod rows;
 use demask::draw::oracle;
 use demask::draw::shard::{NO_BLOCK, Shard, ShardMerge, ShardRecords, ShardToken};
 use demask::{
-    AllowedTokens, Constraints, Drawn, Error, Key, Level, Logits, LogitsData, RowState,
+    AllowedTokens, Constraints, Drawn, Error, Key, Level, Logits, LogitsData, RowBias, RowState,
     RowStatistics, Sampler, bf16, f16,
 };
-use rows::{assert_drawn_from, levels, normal_row, words};
+use rows::{add_row_biases, assert_drawn_from, levels, normal_row, row_biases, words};
 
 fn keys(rows: usize) -> Vec<Key> {
     (0..rows).map(|k| Key { seed: 5, stream: 3, step: 2, position: k as u32 }).collect()
@@ -296,17 +296,22 @@ fn constraints_count_tokens_in_the_whole_vocabulary() {
         let data = normal_row(rows * vocab, 2.0, 0.0, vocab as u64);
         let banned = [0, 7, vocab as u32 / 2, vocab as u32 - 1];
         let bias = [(3, 2.0), (vocab as u32 - 2, -1.5), (3, 0.25)];
+        let biases = row_biases(rows, vocab, vocab as u64);
         let width = vocab.div_ceil(32);
         let allowed: Vec<u32> = (0..rows * width).map(|_| (next() | next()) as u32).collect();
         let constraints = Constraints {
             excluded: Some(11),
             banned: &banned,
             bias: &bias,
+            row_bias: Some(RowBias { offsets: &biases.0, entries: &biases.1 }),
             allowed: Some(AllowedTokens { words: &allowed, stride: width }),
         };
         let mut changed = data.clone();
-        for (k, row) in changed.chunks_mut(vocab).enumerate() {
+        for row in changed.chunks_mut(vocab) {
             bias.iter().for_each(|&(id, by)| row[id as usize] += by);
+        }
+        add_row_biases(&mut changed, vocab, &biases);
+        for (k, row) in changed.chunks_mut(vocab).enumerate() {
             for id in 0..vocab {
                 let allowed = allowed[k * width + id / 32] >> (id % 32) & 1 == 1;
                 if !allowed || banned.contains(&(id as u32)) || id == 11 {

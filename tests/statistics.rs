@@ -4,12 +4,12 @@
 mod rows;
 
 use demask::draw::oracle;
-use demask::policy::DrawMethod;
+use demask::policy::{DrawMethod, FilterOrder, NucleusEdge};
 use demask::{
-    AllowedTokens, Constraints, Draw, Drawn, Level, Logits, LogitsData, RowOutputs, RowState,
-    RowStatistics, Sampler, Statistics, TopToken, bf16, f16,
+    AllowedTokens, Constraints, Draw, Drawn, Level, Logits, LogitsData, RowBias, RowOutputs,
+    RowState, RowStatistics, Sampler, Statistics, TopToken, bf16, f16,
 };
-use rows::{keys, levels};
+use rows::{add_row_biases, in_every_type, keys, levels, row_biases};
 
 /// Logits with ties, −∞ and a wide range, about `offset`.
 fn logits(len: usize, seed: u64, spread: f32, offset: f32) -> Vec<f32> {
@@ -307,7 +307,9 @@ fn given_tokens_and_divergences() {
             let against = Some(Logits::f32(other, 1, vocab).expect("a view"));
             for temperature in [0.5, 1.0, f32::INFINITY] {
                 for token in [3, 20] {
-                    let wanted = Statistics { temperature, given: &[token], against };
+                    let given = &[token];
+                    let plain = Statistics::default();
+                    let wanted = Statistics { temperature, given, against, ..plain };
                     let constraints = Constraints::excluding(Some(20));
                     let results = levels().map(|level| {
                         describe(level, &view, &Draw::at(0.0), &constraints, &wanted).1[0]
@@ -359,10 +361,13 @@ fn constraints_are_as_if_written_into_the_logits() {
         excluded: Some(4),
         banned: &[17, 2_000],
         bias: &[(100, 3.5), (101, f32::NEG_INFINITY)],
+        row_bias: Some(RowBias { offsets: &[0, 2], entries: &[(98, 2.0), (99, -1.0)] }),
         allowed: Some(AllowedTokens { words: &words, stride: 0 }),
     };
     let mut written = row.clone();
     written[100] += 3.5;
+    written[98] += 2.0;
+    written[99] -= 1.0;
     for (token, x) in written.iter_mut().enumerate() {
         let allowed = words[token / 32] >> (token % 32) & 1 == 1;
         if !allowed || [17, 2_000, 101].contains(&token) {
@@ -374,6 +379,148 @@ fn constraints_are_as_if_written_into_the_logits() {
         describe(Level::detect(), &view, &Draw::at(0.7), &constraints, &Statistics::default());
     let law = oracle::statistics(&written, 1.0, Some(4), drawn[0].token as usize);
     compare("constraints", &ours[0], &law.expect("a good row"));
+}
+
+/// Every filter alone and together, in both orders, with both edges and methods.
+fn filters() -> Vec<Draw> {
+    let mut all = Vec::new();
+    for (top_k, top_p, min_p) in [
+        (1, 1.0, 0.0),
+        (5, 1.0, 0.0),
+        (40, 0.8, 0.0),
+        (40, 0.9, 0.02),
+        (0, 0.9, 0.0),
+        (0, 0.4, 0.0),
+        (0, 1e-8, 0.0),
+        (0, 1.0, 0.05),
+        (0, 0.8, 0.1),
+        (u32::MAX, 0.95, 0.0),
+        (0, 1.0, 0.0),
+    ] {
+        for temperature in [0.0, 0.6, 1.7, f32::INFINITY] {
+            let draw = Draw { top_k, top_p, min_p, ..Draw::at(temperature) };
+            all.extend([
+                draw,
+                Draw { filter_order: FilterOrder::BeforeTemperature, ..draw },
+                Draw { nucleus_edge: NucleusEdge::Drop, ..draw },
+                Draw { method: DrawMethod::ExponentialRace, ..draw },
+            ]);
+        }
+    }
+    all
+}
+
+/// The statistics of the law that the filters leave, each against a row in which a sort has left
+/// what they leave; and the tokens without them.
+#[test]
+fn a_filtered_law_is_that_of_what_the_filters_leave() {
+    let (mut compared, mut narrowed, mut dropped) = (0, 0, 0);
+    for vocab in [1, 2, 7, 16, 17, 33, 130, 515, 3_000] {
+        for spread in [3.0, 25.0] {
+            let row = logits(vocab, vocab as u64 + 1, spread, 2.0);
+            let excluded = [None, Some(vocab as u32 / 3)][vocab % 2];
+            if !usable(&row, excluded) {
+                continue;
+            }
+            let given = [vocab as u32 / 2];
+            let constraints = Constraints::excluding(excluded);
+            for draw in filters() {
+                let view = Logits::f32(&row, 1, vocab).expect("a view");
+                let left = oracle::kept(&row, &draw, excluded).expect("a good row");
+                let mut filtered = vec![f32::NEG_INFINITY; vocab];
+                left.iter().for_each(|&token| filtered[token] = row[token]);
+                narrowed += u32::from(filtered != row);
+                let temperatures =
+                    if vocab > 1_000 { &[1.0][..] } else { &[0.5, 1.0, 30.0, f32::INFINITY] };
+                for &temperature in temperatures {
+                    let plain = Statistics { temperature, given: &given, ..Statistics::default() };
+                    let wanted = Statistics { filtered: true, ..plain };
+                    let run = |level, wanted| describe(level, &view, &draw, &constraints, wanted);
+                    let (drawn, ours) = run(Level::detect(), &wanted);
+                    for level in levels() {
+                        let other = run(level, &wanted);
+                        assert_eq!((&drawn, bits(&ours[0])), (&other.0, bits(&other.1[0])));
+                    }
+                    let (unfiltered, _) = run(Level::detect(), &plain);
+                    let name = format!("V {vocab}, T {temperature}, {draw:?}");
+                    assert_eq!(drawn, unfiltered, "{name}");
+                    let law = |token: usize| {
+                        oracle::statistics(&filtered, temperature.into(), excluded, token)
+                            .expect("a good row")
+                    };
+                    let token = drawn[0].token as usize;
+                    compare(&name, &ours[0], &law(token));
+                    let of_given = law(given[0] as usize).log_probability;
+                    let ours = ours[0].given_log_probability;
+                    assert!(near(ours, of_given), "{name}: {ours}, not {of_given}");
+                    dropped += u32::from(of_given == f64::NEG_INFINITY);
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(compared > 5_000 && narrowed > 1_000 && dropped > 1_000, "{compared}, {narrowed}");
+}
+
+/// Of changed rows, of rows of any type, among others, and of bad ones.
+#[test]
+fn filtered_laws_of_rows_that_are_not_as_they_stand() {
+    for vocab in [30, 600, 9_000] {
+        let rows = 6;
+        let mut data: Vec<f32> = logits(rows * vocab, 3, 9.0, 0.0);
+        let (offsets, entries) = row_biases(rows, vocab, 4);
+        data[3 * vocab + 5] = f32::NAN;
+        data[4 * vocab..5 * vocab].fill(f32::NEG_INFINITY);
+        let row_bias = Some(RowBias { offsets: &offsets, entries: &entries });
+        let constraints = Constraints { banned: &[4], row_bias, ..Constraints::NONE };
+        in_every_type(&data, rows, vocab, |view, exact| {
+            let guided = view.guided(view, 2.0).expect("a guide");
+            let mut written = exact.to_vec();
+            add_row_biases(&mut written, vocab, &(offsets.clone(), entries.clone()));
+            written.chunks_mut(vocab).for_each(|row| row[4] = f32::NEG_INFINITY);
+            for (view, draw) in [(view, 0.8), (&guided, 1.0), (view, 0.0)].map(|(view, t)| {
+                (view, Draw { top_k: 25, top_p: 0.85, min_p: 0.01, ..Draw::at(t) })
+            }) {
+                for draw in [draw, Draw { top_k: 0, ..draw }, Draw { top_k: 0, top_p: 1.0, ..draw }]
+                {
+                    let wanted = Statistics { filtered: true, ..Statistics::default() };
+                    let run = |level| describe(level, view, &draw, &constraints, &wanted);
+                    let (drawn, ours) = run(Level::detect());
+                    for level in levels() {
+                        let (_, others) = run(level);
+                        assert!(ours.iter().zip(&others).all(|(a, b)| bits(a) == bits(b)));
+                    }
+                    for (k, row) in written.chunks(vocab).enumerate() {
+                        let Some(left) = oracle::kept(row, &draw, None) else {
+                            assert_eq!(drawn[k].state, RowState::Bad);
+                            assert_eq!(bits(&ours[k]), bits(&RowStatistics::BAD));
+                            continue;
+                        };
+                        let mut filtered = vec![f32::NEG_INFINITY; vocab];
+                        left.iter().for_each(|&token| filtered[token] = row[token]);
+                        let token = drawn[k].token as usize;
+                        let law = oracle::statistics(&filtered, 1.0, None, token);
+                        compare(&format!("V {vocab}, {draw:?}"), &ours[k], &law.expect("a row"));
+                    }
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn the_largest_logits_are_those_before_the_filters() {
+    let row = [0.5, 3.0, 2.0, 1.0];
+    let view = Logits::f32(&row, 1, 4).expect("a view");
+    let (mut statistics, mut top) = ([RowStatistics::BAD], [TopToken::NONE; 3]);
+    let into = RowOutputs { statistics: &mut statistics, top: &mut top };
+    let wanted = Statistics { filtered: true, ..Statistics::default() };
+    let draw = Draw { top_k: 1, ..Draw::at(1.0) };
+    let mut sampler = Sampler::builder(1, 1).build().expect("a sampler");
+    let none = Constraints::NONE;
+    sampler.draw_with_statistics(&view, &draw, &none, &keys(1, 0), &wanted, into).expect("a draw");
+    assert_eq!((statistics[0].probability, statistics[0].margin), (1.0, 1.0));
+    assert_eq!(top.map(|top| top.token), [1, 2, 3]);
 }
 
 #[test]
@@ -469,4 +616,6 @@ fn wrong_arguments_are_named() {
     let against = Some(Logits::f32(&data, 1, 30).expect("a view"));
     let error = refused(&Statistics { against, ..plain }, 2, 0);
     assert!(error.contains("compared rows"), "{error}");
+    let error = refused(&Statistics { against: Some(view), filtered: true, ..plain }, 2, 0);
+    assert!(error.contains("statistics.filtered is 1"), "{error}");
 }

@@ -3,9 +3,9 @@
 mod rows;
 
 use demask::{
-    AllowedTokens, Canvas, Constraints, Key, Logits, Noise, Plan, Policy, Sampler, Segment,
+    AllowedTokens, Canvas, Constraints, Key, Logits, Noise, Plan, Policy, RowBias, Sampler, Segment,
 };
-use rows::normal_row;
+use rows::{normal_row, row_biases};
 
 const MASK: i32 = 3;
 const POSITIONS: usize = 40;
@@ -41,11 +41,15 @@ fn a_step_draws_what_a_draw_draws() {
         };
         let words: Vec<u32> = (0..POSITIONS * width).map(|_| word()).collect();
         let allowed = Some(AllowedTokens { words: &words, stride: width });
+        let (offsets, entries) = row_biases(POSITIONS, vocab, 12);
+        let of_row = |at: usize| &entries[offsets[at] as usize..offsets[at + 1] as usize];
+        let row_bias = Some(RowBias { offsets: &offsets, entries: &entries });
         for constraints in [
             Constraints { banned: &banned, ..Constraints::NONE },
             Constraints { bias: &bias, ..Constraints::NONE },
             Constraints { allowed, ..Constraints::NONE },
-            Constraints { banned: &[2, 5], bias: &bias, allowed, ..Constraints::NONE },
+            Constraints { row_bias, ..Constraints::NONE },
+            Constraints { banned: &[2, 5], bias: &bias, row_bias, allowed, ..Constraints::NONE },
         ] {
             for policy in policies() {
                 let key = |at: usize| Key { seed: 6, position: at as u32, ..Key::default() };
@@ -68,10 +72,12 @@ fn a_step_draws_what_a_draw_draws() {
                     let bit = words[at * width + token as usize / 32] >> (token % 32) & 1;
                     assert!(constraints.allowed.is_none() || bit == 1, "{token} is not allowed");
                     assert!(!constraints.banned.contains(&(token as u32)), "{token} is banned");
+                    let banned = of_row(at).contains(&(token as u32, f32::NEG_INFINITY));
+                    assert!(constraints.row_bias.is_none() || !banned, "{token} is banned there");
                 }
                 let full = tokens;
 
-                // By plan, allowed rows are those of the planned logits.
+                // By plan, rows of bits and biases are those of the planned logits.
                 let (mut tokens, mut segments) = ([MASK; POSITIONS], [start]);
                 let canvas =
                     Canvas::new(&mut tokens, MASK, &mut segments, &policies).expect("a canvas");
@@ -82,8 +88,15 @@ fn a_step_draws_what_a_draw_draws() {
                     rows().flat_map(|at| words[at * width..(at + 1) * width].to_vec()).collect();
                 let allowed =
                     constraints.allowed.map(|allowed| AllowedTokens { words: &planned, ..allowed });
+                let (mut starts, mut planned) = (vec![0], Vec::new());
+                for at in rows() {
+                    planned.extend_from_slice(of_row(at));
+                    starts.push(planned.len() as u32);
+                }
+                let row_bias =
+                    constraints.row_bias.map(|_| RowBias { offsets: &starts, entries: &planned });
                 let mut canvas = canvas
-                    .with_constraints(Constraints { allowed, ..constraints })
+                    .with_constraints(Constraints { allowed, row_bias, ..constraints })
                     .expect("constraints");
                 let index: Vec<u32> = plan.rows().to_vec();
                 let view = Logits::new(
@@ -140,11 +153,16 @@ fn constraints_that_do_not_fit_change_nothing() {
     let policies = [Policy::llada(2)];
     let words = [u32::MAX];
     let short = Some(AllowedTokens { words: &words, stride: 1 });
+    let entries = [(1, 1.0), (4, f32::INFINITY)];
+    let by_row = |offsets, entries| Some(RowBias { offsets, entries });
+    let (of_one, infinite) = (by_row(&[0, 2], &entries), by_row(&[0, 1, 2], &entries));
     for (constraints, name) in [
         (Constraints { banned: &[5], ..Constraints::NONE }, "banned token"),
         (Constraints { bias: &[(9, 1.0)], ..Constraints::NONE }, "biased token"),
         (Constraints { bias: &[(1, f32::NAN)], ..Constraints::NONE }, "bias"),
         (Constraints { allowed: short, ..Constraints::NONE }, "allowed"),
+        (Constraints { row_bias: of_one, ..Constraints::NONE }, "offsets of row biases"),
+        (Constraints { row_bias: infinite, ..Constraints::NONE }, "bias"),
     ] {
         let (mut tokens, mut segments) = ([MASK; 2], [Segment { end: 2, ..Segment::default() }]);
         let before = segments;
@@ -167,4 +185,30 @@ fn constraints_that_do_not_fit_change_nothing() {
         .expect_err("refused")
         .to_string();
     assert!(error.contains("excluded"), "{error}");
+}
+
+/// A penalty for what stands beside a position, of each position alone: no token twice in a row.
+#[test]
+fn a_row_bias_is_of_its_position() {
+    let (positions, vocab) = (12, 4);
+    let logits = [0.5f32, 0.4, 0.3, 0.2].repeat(positions);
+    let view = Logits::f32(&logits, positions, vocab).expect("a view");
+    let policies = [Policy::sdar_sequential(positions as u32)];
+    let (mut tokens, mut segments) =
+        (vec![-1; positions], [Segment { end: positions as u32, ..Segment::default() }]);
+    let mut sampler = Sampler::builder(positions, 1).build().expect("a sampler");
+    for step in 0..positions {
+        let entries: Vec<(u32, f32)> =
+            if step == 0 { vec![] } else { vec![(tokens[step - 1] as u32, f32::NEG_INFINITY)] };
+        let offsets: Vec<u32> =
+            (0..=positions).map(|at| if at > step { entries.len() as u32 } else { 0 }).collect();
+        let row_bias = Some(RowBias { offsets: &offsets, entries: &entries });
+        let mut canvas = Canvas::new(&mut tokens, -1, &mut segments, &policies)
+            .and_then(|canvas| {
+                canvas.with_constraints(Constraints { row_bias, ..Constraints::NONE })
+            })
+            .expect("a canvas");
+        assert_eq!(sampler.step(&mut canvas, &view).expect("a step").revealed, 1);
+    }
+    assert!(tokens.windows(2).all(|pair| pair[0] != pair[1] && pair[0] >= 0), "{tokens:?}");
 }

@@ -3,7 +3,7 @@
 use super::boundary;
 use super::pointer::{self, Plain, c_struct};
 use super::status::{DEMASK_ERR_SHAPE, Refusal, demask_status};
-use crate::constraints::{AllowedTokens, Constraints};
+use crate::constraints::{AllowedTokens, Constraints, RowBias};
 use core::mem::offset_of;
 
 /// What is added to the logits of a token. This struct never grows.
@@ -19,8 +19,8 @@ c_struct!(demask_token_bias: 8);
 
 /// What is done to the logits of a call, once they are guided, before everything else: they are as
 /// if it had been written into them, but the rows themselves are only read. The bias is added first,
-/// then what is excluded, banned or not allowed becomes -INFINITY. The same for all rows but for the
-/// allowed tokens.
+/// then that of the row, then what is excluded, banned or not allowed becomes -INFINITY. The same for
+/// all rows but for the biases of rows and the allowed tokens.
 ///
 /// Call demask_constraints_init first, then set fields: all zero excludes token 0. All but
 /// `excluded` cost a pass over a copy of the row in the context's own memory.
@@ -47,8 +47,17 @@ pub struct demask_constraints {
     /// The distance of the rows of `allowed` in words, at least vocab / 32 rounded up; 0 for one row
     /// of words that serves all rows of logits.
     pub allowed_stride: usize,
+    /// NULL, the default, adds nothing row by row. Otherwise one number more than there are rows of
+    /// logits, ascending from 0 to `n_row_bias`: what is added to the logits of row k alone are the
+    /// entries of `row_bias` from `row_bias_offsets[k]` to before `row_bias_offsets[k + 1]`. Rows of a
+    /// step are positions of the canvas, those of a planned step the rows of the plan.
+    pub row_bias_offsets: *const u32,
+    /// The entries of all rows, as those of `bias`; -INFINITY bans a token.
+    pub row_bias: *const demask_token_bias,
+    /// How many of these entries there are; 0 by default.
+    pub n_row_bias: usize,
 }
-c_struct!(demask_constraints: 56, grew from 56);
+c_struct!(demask_constraints: 80, grew from 56);
 
 /// A bias as the crate takes it, which has the layout of the struct above.
 type Bias = (u32, f32);
@@ -101,6 +110,17 @@ pub(super) unsafe fn read<'a>(
     let (banned, bias) = unsafe {
         (pointer::slice(banned, n_banned)?, pointer::slice(bias.cast::<Bias>(), n_bias)?)
     };
+    let demask_constraints { row_bias_offsets, row_bias, n_row_bias, .. } = constraints;
+    let row_bias = if row_bias_offsets.is_null() && n_row_bias == 0 {
+        None
+    } else {
+        let count = rows.checked_add(1).ok_or(Refusal(DEMASK_ERR_SHAPE))?;
+        // SAFETY: as above: a number for each row and one more.
+        let offsets = unsafe { pointer::slice(row_bias_offsets, count)? };
+        // SAFETY: as above.
+        let entries = unsafe { pointer::slice(row_bias.cast::<Bias>(), n_row_bias)? };
+        Some(RowBias { offsets, entries })
+    };
     let allowed = if allowed.is_null() {
         None
     } else {
@@ -114,5 +134,5 @@ pub(super) unsafe fn read<'a>(
         let words = unsafe { pointer::slice(allowed, length.ok_or(Refusal(DEMASK_ERR_SHAPE))?)? };
         Some(AllowedTokens { words, stride })
     };
-    Ok(Constraints { excluded: u32::try_from(excluded).ok(), banned, bias, allowed })
+    Ok(Constraints { excluded: u32::try_from(excluded).ok(), banned, bias, row_bias, allowed })
 }

@@ -663,6 +663,7 @@ impl demask_policy {
         Ok(Score {
             of: ScoreOf::from_number(self.score)?,
             temperature,
+            filtered: false,
             gumbel: self.score_gumbel,
             gumbel_falls: self.score_gumbel_falls == 1,
             priors: self.score_priors == 1,
@@ -800,7 +801,7 @@ impl demask_policy {
             selection;
         let change = Change::new(&policy.update);
         let settle = policy.stop.settle;
-        let Score { of, temperature, gumbel, gumbel_falls, priors, last } = policy.score;
+        let Score { of, temperature, gumbel, gumbel_falls, priors, last, .. } = policy.score;
         let ends = policy.stop.end_tokens;
         let none = core::ptr::null();
         let (grid, grid_fraction, grid_times) = match policy.schedule.grid {
@@ -1111,6 +1112,7 @@ mod tests {
         inclusive.score = Score {
             of,
             temperature: 0.5,
+            filtered: false,
             gumbel: 0.25,
             gumbel_falls: true,
             priors: true,
@@ -1154,6 +1156,7 @@ mod tests {
                 ];
                 for mut policy in presets {
                     policy.stop.finish = finish;
+                    policy.score.filtered = false;
                     policy.draw = Draw { top_k: 7, top_p: 0.5, min_p: 0.125, ..Draw::at(0.25) };
                     policy.draw.filter_order = FilterOrder::BeforeTemperature;
                     policy.schedule.end = 0.125;

@@ -59,13 +59,13 @@ impl demask_draw_rule {
     /// The draw of these numbers, its parameters not yet checked.
     pub(super) fn draw(&self) -> Result<Draw, Refusal> {
         Ok(Draw {
-            temperature: self.temperature,
             top_k: self.top_k,
             // So that a caller whose struct lacks the field filters nothing.
             top_p: if self.top_p == 0.0 { 1.0 } else { self.top_p },
             min_p: self.min_p,
             filter_order: FilterOrder::from_number(self.filter_order)?,
             method: DrawMethod::from_number(self.method)?,
+            ..Draw::at(self.temperature)
         })
     }
 

@@ -155,7 +155,7 @@ pub unsafe extern "C" fn demask_draw_statistics(
             let n_top = n_keys.checked_mul(n_top).ok_or(Refusal(DEMASK_ERR_SHAPE))?;
             let top = pointer::slice_out(top.cast::<TopToken>(), n_top)?;
 
-            let wanted = Statistics { temperature, given, against };
+            let wanted = Statistics { temperature, given, against, ..Statistics::default() };
             let into = || RowOutputs {
                 statistics: pointer::write_all(rows.unwrap_or_default(), RowStatistics::BAD),
                 top: pointer::write_all(top, TopToken::NONE),

@@ -1,13 +1,14 @@
 //! Filters without a sort: each is a threshold on the logit, found from the maxima of cells.
 
+use super::DrawRule;
 use super::element::Element;
-use super::envelope::{GROUP, MAX_GROUPS};
+use super::envelope::{Cells, GROUP, MAX_GROUPS};
 use super::masses::Masses;
 use super::race::Kept;
-use super::row::{Row, cell_size};
-use super::{DrawRule, Temperature};
+use super::row::{Row, cell_size, part, store_part};
 use crate::lanes::math::weight;
 use crate::lanes::{Kernel, Lanes};
+use crate::policy::NucleusEdge;
 use bytemuck::must_cast;
 
 /// The least logit that min-p leaves in a row: the smallest float that is at least max + depth.
@@ -85,7 +86,7 @@ impl List {
             *value = float(!((key >> 32) as u32));
         }
         if rule.top_p < 1.0 {
-            count = nucleus(s, &self.values[..count], rule.top_p, rule.filter_temperature);
+            count = nucleus(s, &self.values[..count], rule);
         }
         if rule.depth > f64::NEG_INFINITY {
             let least = least_logit(rule, max);
@@ -273,34 +274,40 @@ fn count_above<L: Lanes>(s: L, floats: &[[u32; 16]], bar: f32) -> usize {
     floats.iter().map(|x| above(x).count_ones() as usize).sum()
 }
 
-/// How many of these logits, the largest first, are kept by top-p: those for which all larger ones
-/// have less than `p` of the mass.
+/// How many of these logits, the largest first, are kept by a top-p that is below 1.
 #[inline(always)]
-fn nucleus<L: Lanes>(s: L, logits: &[f32], p: f64, temperature: Temperature) -> usize {
+fn nucleus<L: Lanes>(s: L, logits: &[f32], rule: &DrawRule) -> usize {
     let mut total = 0.0;
     for part in logits.chunks(16) {
-        total += weights_of(s, part, logits[0], temperature)[..part.len()].iter().sum::<f64>();
+        total += weights_of(s, part, logits[0], rule)[..part.len()].iter().sum::<f64>();
     }
-    let (mut sum, mut above, mut last) = (0.0, 0.0, f32::NAN);
+    let edge = rule.top_p * total;
+    // The place and the value of the equal logits under way, and the mass before them.
+    let (mut first, mut last, mut sum) = (0, logits[0], 0.0);
     for (begin, part) in logits.chunks(16).enumerate() {
-        let weights = weights_of(s, part, logits[0], temperature);
+        let weights = weights_of(s, part, logits[0], rule);
         for (i, &x) in part.iter().enumerate() {
             if x != last {
-                (above, last) = (sum, x);
-            }
-            if above >= p * total {
-                return 16 * begin + i;
+                match rule.nucleus_edge {
+                    NucleusEdge::Keep if sum >= edge => return 16 * begin + i,
+                    NucleusEdge::Drop if sum > edge && first > 0 => return first,
+                    _ => (first, last) = (16 * begin + i, x),
+                }
             }
             sum += weights[i];
         }
     }
-    logits.len()
+    match rule.nucleus_edge {
+        // All of the mass is more than top-p.
+        NucleusEdge::Drop if first > 0 => first,
+        _ => logits.len(),
+    }
 }
 
 /// The weights of up to 16 logits.
 #[inline(always)]
-fn weights_of<L: Lanes>(s: L, logits: &[f32], max: f32, temperature: Temperature) -> [f64; 16] {
-    let mut weights = [0.0; 16];
+fn weights_of<L: Lanes>(s: L, logits: &[f32], max: f32, rule: &DrawRule) -> [f64; 16] {
+    let (temperature, mut weights) = (rule.filter_temperature, [0.0; 16]);
     let reference = s.splat(temperature.reference(max));
     s.store(weight(s, s.load_some(logits), reference, temperature), &mut weights);
     weights.map(f64::from)
@@ -347,7 +354,7 @@ impl<E: Element> Kernel for Top<'_, E> {
     }
 }
 
-/// Whether top-p keeps logit `x`: whether all larger ones have less than p of the mass.
+/// Whether top-p keeps logit `x`, if it is not the largest one: it keeps that in any case.
 pub(super) struct InNucleus<'a, E> {
     pub(super) row: &'a Row<'a, E>,
     pub(super) x: f32,
@@ -362,10 +369,17 @@ impl<E: Element> Kernel for InNucleus<'_, E> {
     fn run<L: Lanes>(self, s: L) -> bool {
         let Self { row, x, max, rule } = self;
         let (temperature, lower) = (rule.filter_temperature, f32::NEG_INFINITY);
-        let &Row { logits, excluded, .. } = row;
-        let (total, above) =
-            Masses { row: logits, excluded, max, temperature, lower, above: x }.run(s);
-        above < rule.top_p * total
+        let &Row { logits: row, excluded, .. } = row;
+        let above = match rule.nucleus_edge {
+            NucleusEdge::Keep => x,
+            // With x itself.
+            NucleusEdge::Drop => x.next_down(),
+        };
+        let (total, mass) = Masses { row, excluded, max, temperature, lower, above }.run(s);
+        match rule.nucleus_edge {
+            NucleusEdge::Keep => mass < rule.top_p * total,
+            NucleusEdge::Drop => mass <= rule.top_p * total,
+        }
     }
 }
 
@@ -382,7 +396,8 @@ impl<E: Element> Kernel for Nucleus<'_, E> {
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) -> f32 {
         let Self { row, max, rule } = self;
-        // The mass above a logit falls as the logit grows, so it can be searched for.
+        // The mass above a logit, with it or without it, falls as the logit grows, so it can be
+        // searched for.
         let (mut out, mut inside) = (order(f32::NEG_INFINITY), order(max));
         while inside - out > 1 {
             let middle = out + (inside - out) / 2;
@@ -393,5 +408,43 @@ impl<E: Element> Kernel for Nucleus<'_, E> {
             }
         }
         float(inside)
+    }
+}
+
+/// Writes a good row with −∞ in place of the logits that the filters of a rule do not leave; that of
+/// the excluded token does not matter.
+pub(super) struct Filtered<'a, E> {
+    pub(super) row: &'a Row<'a, E>,
+    pub(super) rule: &'a DrawRule,
+    pub(super) cells: &'a mut Cells,
+    pub(super) list: &'a mut List,
+    pub(super) out: &'a mut [f32],
+}
+
+impl<E: Element> Kernel for Filtered<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) {
+        let Self { row, rule, cells, list, out } = self;
+        let maxima = cells.maxima(row.vectors());
+        let (max, _) = row.maxima(s, maxima);
+        if (rule.top_k as usize) < row.logits.len() {
+            let count = list.filter(s, row, maxima, max, rule);
+            out.fill(f32::NEG_INFINITY);
+            for (place, &x) in list.values(count).iter().enumerate() {
+                out[list.token(place)] = x;
+            }
+            return;
+        }
+        let mut least = least_logit(rule, max);
+        if rule.top_p < 1.0 {
+            least = least.max(s.call(Nucleus { row, max, rule }));
+        }
+        let (least, never) = (s.splat(least), s.splat(f32::NEG_INFINITY));
+        for (out, x) in out.chunks_mut(16).zip(row.logits.chunks(16)) {
+            let x = part(s, x);
+            store_part(s, s.select(s.greater(least, x), never, x), out);
+        }
     }
 }

@@ -26,12 +26,12 @@
 
 use super::element::Element;
 use super::envelope::{Cells, Envelope, Scratch};
-use super::filter::{InNucleus, List, Nucleus, Top, TopToken, least_logit};
+use super::filter::{Filtered, InNucleus, List, Nucleus, Top, TopToken, least_logit};
 use super::mixture::Mix;
 use super::proposals::{Accepted, Target};
 use super::race::{DrawRaces, Kept};
 use super::row::Row;
-use super::statistics::{Compare, GroupSums, StatisticsRule, Summary, Sweep};
+use super::statistics::{Compare, Describe, GroupSums, StatisticsRule, Summary, Sweep};
 use super::{Batch, DrawRule, Drawn, Outputs, RowStatistics};
 use super::{short, stage};
 use crate::lanes::{Kernel, Lanes, Level, run};
@@ -152,12 +152,18 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
             }
             let mut described = RowStatistics::BAD;
             let rule_of_statistics = batch.statistics(k);
+            // What is filtered is not compared.
+            let (left, compared): (&mut [f32], &mut [f32]) = match rule_of_statistics {
+                Some(rule) if rule.filtered => (&mut compared[..vocab], &mut []),
+                _ => (&mut [], &mut *compared),
+            };
             let wanted = rule_of_statistics.map(|rule| Wanted {
                 rule,
                 given: batch.given(k),
                 out: statistics.is_some().then_some(&mut described),
                 top: &mut top[i * width..(i + 1) * width],
                 sums: &mut *sums,
+                left,
             });
             // What the row is compared with, as it stands in memory.
             let compares = rule_of_statistics.is_some_and(|rule| rule.compares);
@@ -194,6 +200,8 @@ pub(super) struct Wanted<'a> {
     pub(super) out: Option<&'a mut RowStatistics>,
     pub(super) top: &'a mut [TopToken],
     pub(super) sums: &'a mut GroupSums,
+    /// Room for what the filters leave of the row, if that is what is described.
+    pub(super) left: &'a mut [f32],
 }
 
 /// Draws as many tokens of a row as `drawn` holds, and describes it if that is wanted.
@@ -214,19 +222,26 @@ impl<E: Element> Kernel for DrawRow<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let Self { row, other, rule, key, cells, list, wanted, drawn } = self;
-        let Some(Wanted { rule: &StatisticsRule { temperature, .. }, given, out, top, sums }) =
-            wanted
-        else {
-            if rule.is_race() && rule.is_unfiltered(row.logits.len()) {
-                let (row, kept, max) = (&row, Kept::ALL, f32::INFINITY);
-                return s.call(DrawRaces { row, rule, top_p: 1.0, max, kept, key, out: drawn });
+        let Self { row, other, rule, key, cells, list, mut wanted, drawn } = self;
+        let vocab = row.logits.len();
+        if wanted.is_none() && rule.is_race() && rule.is_unfiltered(vocab) {
+            let (row, kept, max) = (&row, Kept::ALL, f32::INFINITY);
+            return s.call(DrawRaces { row, rule, top_p: 1.0, max, kept, key, out: drawn });
+        }
+        // Whether it is not this row that is described, but what is left of it.
+        let filtered = |rule_of: &StatisticsRule| rule_of.filtered && rule.is_filtered(vocab);
+        let (max, nan) = match &mut wanted {
+            Some(Wanted { rule, sums, .. }) if !filtered(rule) => {
+                let (row, temperature, cells) = (&row, rule.temperature, &mut *cells);
+                s.call(Sweep { row, temperature, cells, sums })
             }
-            let (max, nan) = row.maxima(s, cells.maxima(row.vectors()));
+            _ => row.maxima(s, cells.maxima(row.vectors())),
+        };
+        let Some(Wanted { rule: rule_of_statistics, given, out, top, sums, left }) = wanted else {
             return s.call(Choose { row: &row, max, nan, rule, key, cells, list, drawn });
         };
-        let sweep = Sweep { row: &row, temperature, cells: &mut *cells, sums: &mut *sums };
-        let (max, nan) = s.call(sweep);
+        let (temperature, filtered) =
+            (rule_of_statistics.temperature, filtered(rule_of_statistics));
         let bad = nan || !max.is_finite();
         let maxima = cells.maxima(row.vectors());
         if bad {
@@ -234,7 +249,8 @@ impl<E: Element> Kernel for DrawRow<'_, E> {
         } else if !top.is_empty() {
             s.call(Top { row: &row, maxima, max, list: &mut *list, out: top });
         }
-        let argmax = (!bad && out.is_some()).then(|| row.first_of_value(max, maxima));
+        let summed = !bad && !filtered && out.is_some();
+        let argmax = summed.then(|| row.first_of_value(max, maxima));
         let maxima = cells.maxima(row.vectors());
         let summary =
             argmax.map(|argmax| Summary::new(&row, (max, argmax), maxima, sums, temperature));
@@ -242,11 +258,19 @@ impl<E: Element> Kernel for DrawRow<'_, E> {
             Some(argmax) if rule.temperature.greedy => drawn.fill(Drawn::token(argmax)),
             _ => {
                 let (row, cells, drawn) = (&row, &mut *cells, &mut *drawn);
+                let list = &mut *list;
                 s.call(Choose { row, max, nan, rule, key, cells, list, drawn });
             }
         }
         let Some(out) = out else { return };
         *out = RowStatistics::BAD;
+        if filtered && !bad {
+            let (cells, token) = (&mut *cells, drawn[0].token as usize);
+            s.call(Filtered { row: &row, rule, cells: &mut *cells, list, out: &mut *left });
+            let row = Row::new(&*left, row.excluded);
+            *out = s.call(Describe { row, temperature, cells, sums, token, given });
+            return;
+        }
         if let Some(summary) = summary {
             *out = summary.describe(s, &row, sums, drawn[0].token as usize, given);
             if let Some(other) = other {

@@ -12,7 +12,7 @@ use super::element::Element;
 use super::envelope::{Cells, Scratch};
 use super::kernel::{Elements, run_batch};
 use super::masses::{Masses, RUN};
-use super::row::{Row, part};
+use super::row::{Row, part, store_part};
 use super::stage;
 use crate::lanes::math::{log, weight};
 use crate::lanes::{Kernel, Lanes, Level, run};
@@ -174,13 +174,7 @@ impl Kernel for Combine<'_> {
                     let positive = s.greater(sum, least);
                     *mass = s.select(positive, sum, zero);
                     let logit = s.select(positive, log(s, s.select(positive, sum, one)), never);
-                    if let Some(out) = out.first_chunk_mut::<16>() {
-                        s.store(logit, out);
-                    } else {
-                        let mut padded = [0.0; 16];
-                        s.store(logit, &mut padded);
-                        out.copy_from_slice(&padded[..out.len()]);
-                    }
+                    store_part(s, logit, out);
                 }
                 lanes = s.add(lanes, tree(s, masses));
             }

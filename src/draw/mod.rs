@@ -32,7 +32,7 @@ use crate::constraints::Constraints;
 use crate::error::Error;
 use crate::lanes::Lanes;
 use crate::logits::Logits;
-use crate::policy::{Draw, DrawMethod, FilterOrder};
+use crate::policy::{Draw, DrawMethod, FilterOrder, NucleusEdge};
 use crate::rng::Key;
 use crate::threads::Split;
 
@@ -277,6 +277,7 @@ pub(crate) struct DrawRule {
     pub(crate) top_k: u32,
     /// 1 if all are kept.
     pub(crate) top_p: f64,
+    pub(crate) nucleus_edge: NucleusEdge,
     /// ln of min-p times its temperature: how far below the maximum a logit may be. −∞ if all are
     /// kept.
     pub(crate) depth: f64,
@@ -290,6 +291,7 @@ impl DrawRule {
         filter_temperature: Temperature::GREEDY,
         top_k: u32::MAX,
         top_p: 1.0,
+        nucleus_edge: NucleusEdge::Keep,
         depth: f64::NEG_INFINITY,
         method: DrawMethod::Rejection,
     };
@@ -308,10 +310,13 @@ impl DrawRule {
     /// Whether all tokens of a row of `vocab` tokens are drawn from.
     #[inline(always)]
     fn is_unfiltered(&self, vocab: usize) -> bool {
-        !self.temperature.greedy
-            && self.top_k as usize >= vocab
-            && self.top_p == 1.0
-            && self.depth == f64::NEG_INFINITY
+        !self.temperature.greedy && !self.is_filtered(vocab)
+    }
+
+    /// Whether some filter is on, for a row of `vocab` tokens. At temperature 0 none is.
+    #[inline(always)]
+    fn is_filtered(&self, vocab: usize) -> bool {
+        (self.top_k as usize) < vocab || self.top_p < 1.0 || self.depth > f64::NEG_INFINITY
     }
 
     pub(crate) fn new(draw: &Draw) -> Result<Self, Error> {
@@ -343,6 +348,7 @@ impl DrawRule {
             filter_temperature: Temperature::new(filter_at)?,
             top_k: if draw.top_k == 0 { u32::MAX } else { draw.top_k },
             top_p: draw.top_p.into(),
+            nucleus_edge: draw.nucleus_edge,
             depth: if depth.is_nan() { f64::NEG_INFINITY } else { depth },
             method: draw.method,
         })

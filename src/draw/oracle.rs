@@ -1,7 +1,7 @@
 //! What is right, slowly and obviously, in f64. For tests and benchmarks.
 
 use super::RowStatistics;
-use crate::policy::{Draw, FilterOrder};
+use crate::policy::{Draw, FilterOrder, NucleusEdge};
 use crate::rng::{Key, Purpose, mix};
 use rand_xoshiro::Xoshiro128PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -38,40 +38,53 @@ pub fn probabilities(row: &[f32], temperature: f64, excluded: Option<u32>) -> Op
     Some(law)
 }
 
-/// The law that a row is drawn from with the temperature and the filters of `draw`, by a sort;
-/// `None` as for [`probabilities`].
+/// The law that a row is drawn from with the temperature and the filters of `draw`; `None` as for
+/// [`probabilities`].
 #[must_use]
 pub fn filtered(row: &[f32], draw: &Draw, excluded: Option<u32>) -> Option<Vec<f64>> {
-    let temperature = f64::from(draw.temperature);
-    let mut law = probabilities(row, temperature, excluded)?;
-    if temperature == 0.0 {
-        return Some(law);
-    }
-    let at = match draw.filter_order {
-        FilterOrder::AfterTemperature => temperature,
-        FilterOrder::BeforeTemperature => 1.0,
-    };
-    let before = probabilities(row, at, excluded)?;
-    let mut order: Vec<usize> = (0..row.len()).filter(|&i| before[i] > 0.0).collect();
-    order.sort_by(|&i, &j| (row[j] + 0.0).total_cmp(&(row[i] + 0.0)).then(i.cmp(&j)));
-    if draw.top_k > 0 {
-        order.truncate(draw.top_k as usize);
-    }
-    let total: f64 = order.iter().map(|&i| before[i]).sum();
-    let kept = |i: &&usize| {
-        let larger = order.iter().filter(|&&j| row[j] > row[**i]).map(|&j| before[j]);
-        let above: f64 = larger.sum();
-        let depth = f64::from(draw.min_p).ln() * at;
-        let below = f64::from(row[**i]) - f64::from(row[order[0]]);
-        (above < f64::from(draw.top_p) * total || draw.top_p == 1.0)
-            && (below >= depth || depth.is_nan())
-    };
-    let kept: Vec<usize> = order.iter().filter(kept).copied().collect();
+    let mut law = probabilities(row, draw.temperature.into(), excluded)?;
+    let kept = kept(row, draw, excluded)?;
     let sum: f64 = kept.iter().map(|&i| law[i]).sum();
     for (i, p) in law.iter_mut().enumerate() {
         *p = if kept.contains(&i) { *p / sum } else { 0.0 };
     }
     Some(law)
+}
+
+/// The tokens that the filters of `draw` leave of those that can be drawn, by a sort: the largest
+/// logits first. At temperature 0 all. `None` as for [`probabilities`].
+#[must_use]
+pub fn kept(row: &[f32], draw: &Draw, excluded: Option<u32>) -> Option<Vec<usize>> {
+    let temperature = f64::from(draw.temperature);
+    let at = match draw.filter_order {
+        FilterOrder::AfterTemperature => temperature,
+        FilterOrder::BeforeTemperature => 1.0,
+    };
+    let before = probabilities(row, at, excluded)?;
+    let is_out = |i: usize| row[i] == f32::NEG_INFINITY || excluded == Some(i as u32);
+    let mut order: Vec<usize> = (0..row.len()).filter(|&i| !is_out(i)).collect();
+    order.sort_by(|&i, &j| (row[j] + 0.0).total_cmp(&(row[i] + 0.0)).then(i.cmp(&j)));
+    if temperature == 0.0 {
+        return Some(order);
+    }
+    if draw.top_k > 0 {
+        order.truncate(draw.top_k as usize);
+    }
+    let total: f64 = order.iter().map(|&i| before[i]).sum();
+    let kept = |i: &&usize| {
+        let mass_of = |counts: &dyn Fn(f32) -> bool| -> f64 {
+            order.iter().filter(|&&j| counts(row[j])).map(|&j| before[j]).sum()
+        };
+        let p = f64::from(draw.top_p) * total;
+        let in_nucleus = match draw.nucleus_edge {
+            NucleusEdge::Keep => mass_of(&|x| x > row[**i]) < p,
+            NucleusEdge::Drop => mass_of(&|x| x >= row[**i]) <= p || row[**i] == row[order[0]],
+        };
+        let depth = f64::from(draw.min_p).ln() * at;
+        let below = f64::from(row[**i]) - f64::from(row[order[0]]);
+        (in_nucleus || draw.top_p == 1.0) && (below >= depth || depth.is_nan())
+    };
+    Some(order.iter().filter(kept).copied().collect())
 }
 
 /// The masses (`a`·p + `b`·q)₊ of the tokens, where p is the law softmax(z) of `latest` and q that of

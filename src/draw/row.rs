@@ -230,6 +230,18 @@ pub(super) fn part<L: Lanes, E: Element>(s: L, x: &[E]) -> L::F {
     }
 }
 
+/// Writes the first elements of a vector, up to 16.
+#[inline(always)]
+pub(super) fn store_part<L: Lanes>(s: L, x: L::F, out: &mut [f32]) {
+    if let Some(whole) = out.first_chunk_mut() {
+        s.store(x, whole);
+    } else {
+        let mut padded = [0.0; 16];
+        s.store(x, &mut padded);
+        out.copy_from_slice(&padded[..out.len()]);
+    }
+}
+
 /// The largest element of a row by the plainest vector loop: the bare sweep that benchmarks
 /// compare a draw with.
 #[doc(hidden)]

@@ -3,16 +3,14 @@
 
 use super::Batch;
 use super::element::Element;
+use super::row::store_part;
 use crate::lanes::Lanes;
 
 /// Whether the rows of a batch need a copy.
 #[inline(always)]
 pub(super) fn needed(batch: &Batch<'_>) -> bool {
-    let constraints = batch.constraints;
     batch.logits.guide().is_some()
-        || constraints.allowed.is_some()
-        || !constraints.banned.is_empty()
-        || !constraints.bias.is_empty()
+        || batch.constraints.change_logits()
         || batch.against.is_some_and(|rows| rows.guide().is_some())
 }
 
@@ -71,15 +69,9 @@ pub(super) fn write_part<L: Lanes, E: Element>(
             let bits = (u64::from(words[word]) | next) >> bit;
             x = s.select(s.mask(bits as u16), x, floor);
         }
-        if let Ok(whole) = <&mut [f32; 16]>::try_from(&mut *out) {
-            s.store(x, whole);
-        } else {
-            let mut padded = [0.0; 16];
-            s.store(x, &mut padded);
-            out.copy_from_slice(&padded[..out.len()]);
-        }
+        store_part(s, x, out);
     }
-    for &(token, bias) in batch.constraints.bias {
+    for &(token, bias) in batch.constraints.biases_of(row).into_iter().flatten() {
         // A token that is out stays out, and a NaN stays one.
         if let Some(x) = out.get_mut((token as usize).wrapping_sub(first))
             && *x != f32::NEG_INFINITY

@@ -19,7 +19,8 @@ use crate::logits::Logits;
 use core::ops::Range;
 
 /// Statistics of a row's law p = softmax(z/T), at a temperature of its own: of all tokens that the
-/// constraints leave, before any filter. Natural logarithms, nats.
+/// constraints leave, before any filter unless [`Statistics::filtered`] says otherwise. Natural
+/// logarithms, nats.
 ///
 /// Relative errors are below 2e-6 (absolute, where a value is below 1). The same bits at every
 /// level, on any number of threads, in any batch. All numbers of a bad row are NaN, its token −1.
@@ -81,18 +82,27 @@ pub struct Statistics<'a> {
     /// The temperature of the law that they are of, which may differ from that of the draw: at
     /// least 1e-30, +∞ included.
     pub temperature: f32,
+    /// Whether that law is restricted to the tokens that the filters of the draw leave, whatever
+    /// temperature these look at: the confidence of Dream, SDAR and llama.cpp. A token that is given
+    /// and dropped has log-probability −∞. The largest logits of a row are listed all the same.
+    ///
+    /// At temperature 0 of the draw no filter is on, and the law is that of all tokens. Costs a
+    /// second sweep of the rows that are filtered, over a copy, and the filters once more; top-p by
+    /// itself some thirty passes.
+    pub filtered: bool,
     /// A token for each row, whose probability is wanted as well: below the vocabulary. Empty for
     /// none.
     pub given: &'a [u32],
     /// Rows to compare with, logical row by logical row, for the divergence: as many as the logits
-    /// and of the same vocabulary and type. The constraints are applied to them as well.
+    /// and of the same vocabulary and type. The constraints are applied to them as well. Not for a
+    /// filtered law.
     pub against: Option<Logits<'a>>,
 }
 
 impl Default for Statistics<'_> {
     /// Of the law at temperature 1, and nothing else.
     fn default() -> Self {
-        Self { temperature: 1.0, given: &[], against: None }
+        Self { temperature: 1.0, filtered: false, given: &[], against: None }
     }
 }
 
@@ -100,6 +110,8 @@ impl Default for Statistics<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StatisticsRule {
     pub(crate) temperature: Temperature,
+    /// Whether the law is that of the tokens that the filters of the draw leave.
+    pub(crate) filtered: bool,
     /// Whether rows are compared with others.
     pub(crate) compares: bool,
 }
@@ -107,7 +119,7 @@ pub(crate) struct StatisticsRule {
 impl StatisticsRule {
     /// Checks what is wanted of these logits.
     pub(crate) fn new(wanted: &Statistics<'_>, logits: &Logits<'_>) -> Result<Self, Error> {
-        let Statistics { temperature, given, ref against } = *wanted;
+        let Statistics { temperature, filtered, given, ref against } = *wanted;
         if temperature == 0.0 {
             let (name, expected) = ("statistics.temperature", "at least 1e-30");
             return Err(Error::Argument { name, value: 0.0, expected });
@@ -122,8 +134,12 @@ impl StatisticsRule {
         if let Some(against) = against {
             logits.check_alike(against, "compared rows", "compared vocab", "compared bits")?;
             shape(against.guide().is_none(), "guides of compared rows", 1, "exactly", 0)?;
+            if filtered {
+                let (name, expected) = ("statistics.filtered", "0 with rows to compare with");
+                return Err(Error::Argument { name, value: 1.0, expected });
+            }
         }
-        Ok(Self { temperature, compares: against.is_some() })
+        Ok(Self { temperature, filtered, compares: against.is_some() })
     }
 }
 
@@ -477,6 +493,30 @@ impl Summary {
             max: max + 0.0,
             argmax: argmax as i32,
         }
+    }
+}
+
+/// The statistics of a good row for one of its tokens.
+pub(super) struct Describe<'a> {
+    pub(super) row: Row<'a, f32>,
+    pub(super) temperature: Temperature,
+    pub(super) cells: &'a mut Cells,
+    pub(super) sums: &'a mut GroupSums,
+    pub(super) token: usize,
+    pub(super) given: Option<usize>,
+}
+
+impl Kernel for Describe<'_> {
+    type Output = RowStatistics;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) -> RowStatistics {
+        let Self { row, temperature, cells, sums, token, given } = self;
+        let sweep = Sweep { row: &row, temperature, cells: &mut *cells, sums: &mut *sums };
+        let (max, _) = s.call(sweep);
+        let maxima = cells.maxima(row.vectors());
+        let largest = (max, row.first_of_value(max, maxima));
+        Summary::new(&row, largest, maxima, sums, temperature).describe(s, &row, sums, token, given)
     }
 }
 

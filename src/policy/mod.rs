@@ -62,14 +62,17 @@ pub struct Draw {
     pub temperature: f32,
     /// Keeps the so many largest logits, exactly (ties: the lowest ids); 0 keeps all.
     pub top_k: u32,
-    /// Keeps a token if the tokens with larger logits have less than this much probability
-    /// together, so that equal logits are kept or dropped together. Above 0; 1 keeps all.
+    /// Keeps the most likely tokens, up to this much probability together; `nucleus_edge` says
+    /// whether the one that crosses it stays. Equal logits are kept or dropped together. Above 0;
+    /// 1 keeps all.
     pub top_p: f32,
     /// Keeps the tokens that are at least this times as likely as the most likely one. 0, which
     /// keeps all, to 1.
     pub min_p: f32,
     /// Which probabilities top-p and min-p look at.
     pub filter_order: FilterOrder,
+    /// What top-p does with the token that crosses it.
+    pub nucleus_edge: NucleusEdge,
     /// Where the randomness enters.
     pub method: DrawMethod,
 }
@@ -83,6 +86,23 @@ pub enum FilterOrder {
     AfterTemperature,
     /// Those at temperature 1; the temperature acts on what is left (llama.cpp).
     BeforeTemperature,
+}
+
+/// What top-p = p does with the token whose probability takes the sum, from the most likely token
+/// on, across p. Equal logits are one in this, by all of their probability: they are kept or dropped
+/// together. The largest logit always stays, and with it all that equal it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NucleusEdge {
+    /// It stays: a token is kept if those with larger logits have less than p (Holtzman et al.,
+    /// arXiv 1904.09751; Hugging Face, Dream). What is kept has at least p.
+    #[default]
+    Keep,
+    /// It is dropped: a token is kept if it and those with equal or larger logits have at most p
+    /// (BD3-LM, ReMDM). What is kept has at most p, unless it is the largest logit alone.
+    ///
+    /// Theirs cuts through equal logits, in the order that a sort left them in.
+    Drop,
 }
 
 /// Where the randomness of a draw enters. The law is the same, the tokens are not. At temperature 0
@@ -119,6 +139,7 @@ impl Draw {
             top_p: 1.0,
             min_p: 0.0,
             filter_order: FilterOrder::AfterTemperature,
+            nucleus_edge: NucleusEdge::Keep,
             method: DrawMethod::Rejection,
         }
     }
@@ -436,6 +457,10 @@ impl<'a> Policy<'a> {
         }
         if matches!(self.update, Update::Replan(_) | Update::Renoise { .. }) && steps == 0 {
             return refuse("schedule.steps", 0.0, "at least 1 for this update");
+        }
+        if self.score.filtered && self.compares_steps() {
+            let expected = "0 where laws are compared with those of the step before";
+            return refuse("score.filtered", 1.0, expected);
         }
         let Schedule { least, most, .. } = self.schedule;
         if matches!(self.update, Update::Replan(_)) && (least, most) != (0, 0) {

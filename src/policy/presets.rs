@@ -54,12 +54,15 @@ impl<'a> Policy<'a> {
     /// need no network; the last takes what is left.
     ///
     /// Temperature 0. For others set `score.temperature` to that of the draw as well: Dream's
-    /// confidences are those of the tempered law, before filters here. `alg_temp` is
+    /// confidences are those of the tempered and filtered law. (Theirs filters by top-p before top-k,
+    /// and at temperature 0 too, where the law is that of temperature 1.) `alg_temp` is
     /// [`Score::gumbel`]. Theirs takes one n for all requests of a batch, its mean; here each has its
     /// own.
     #[must_use]
     pub const fn dream(steps: u32) -> Self {
-        Self::llada(steps).with_sizes(Sizes::TimeRatio { end: DREAM_END })
+        let mut policy = Self::llada(steps).with_sizes(Sizes::TimeRatio { end: DREAM_END });
+        policy.score.filtered = true;
+        policy
     }
 
     /// Dream's `topk_margin`: as [`dream`](Self::dream), by the difference of the two largest
@@ -67,7 +70,7 @@ impl<'a> Policy<'a> {
     #[must_use]
     pub const fn dream_margin(steps: u32) -> Self {
         let mut policy = Self::dream(steps);
-        policy.score = Score::of(ScoreOf::Margin);
+        policy.score.of = ScoreOf::Margin;
         policy
     }
 
@@ -77,7 +80,7 @@ impl<'a> Policy<'a> {
     #[must_use]
     pub const fn dream_entropy(steps: u32) -> Self {
         let mut policy = Self::dream(steps);
-        policy.score = Score::of(ScoreOf::NegativeEntropy);
+        policy.score.of = ScoreOf::NegativeEntropy;
         policy
     }
 
@@ -133,12 +136,13 @@ impl<'a> Policy<'a> {
         Self::confident(ScoreOf::Probability, Select::Threshold(threshold))
     }
 
-    /// SDAR's static rule, also LMDeploy's: the highest probabilities of the tempered law, in even
-    /// sizes; temperature 1.
+    /// SDAR's static rule, also LMDeploy's: the highest probabilities of the tempered and filtered law,
+    /// in even sizes; temperature 1. For others set `score.temperature` to that of the draw as well.
     #[must_use]
     pub const fn sdar(steps: u32) -> Self {
         let mut policy = Self::llada(steps);
         policy.draw = Draw::at(1.0);
+        policy.score.filtered = true;
         policy
     }
 
@@ -291,7 +295,8 @@ impl<'a> Policy<'a> {
 
     /// ReMDM: ancestral sampling in `steps` steps, of which each remasks committed positions (Wang et al.,
     /// arXiv 2503.00307). Theirs are `Cap(0.008)` and `Rescale(0.015)` in 1,024 steps, tokens by top-p
-    /// 0.9. The canvas needs position kinds.
+    /// 0.9 without the crossing one ([`NucleusEdge::Drop`](super::NucleusEdge::Drop)). The canvas needs
+    /// position kinds.
     ///
     /// For their `loop` see [`remdm_loop`](Self::remdm_loop).
     #[must_use]
@@ -313,7 +318,8 @@ impl<'a> Policy<'a> {
     }
 
     /// ReMDM-conf: as [`remdm`](Self::remdm), the whole of σ_max shared by confidence, those that were
-    /// revealed with low probabilities first. The canvas needs position states as well.
+    /// revealed with low probabilities first. Theirs are probabilities of the law after top-p: set
+    /// `score.filtered` for these. The canvas needs position states as well.
     #[must_use]
     pub const fn remdm_confident(steps: u32) -> Self {
         let mut remask = Remask::at(RemaskRate::Rescale(1.0));

@@ -16,6 +16,30 @@ pub(crate) fn levels() -> impl Iterator<Item = Level> {
     Level::ALL.into_iter().filter(|level| level.is_available())
 }
 
+/// A sparse bias of each row, its entries in any order and some of them bans: the offsets and the
+/// entries. Some rows have none.
+pub(crate) fn row_biases(rows: usize, vocab: usize, seed: u64) -> (Vec<u32>, Vec<(u32, f32)>) {
+    let mut next = words(seed);
+    let (mut offsets, mut entries) = (vec![0], Vec::new());
+    for _ in 0..rows {
+        for _ in 0..next() % 6 {
+            let by = [-1.5, 0.25, 3.0, f32::NEG_INFINITY][next() as usize % 4];
+            entries.push(((next() % vocab as u64) as u32, by));
+        }
+        offsets.push(entries.len() as u32);
+    }
+    (offsets, entries)
+}
+
+/// Adds them to the rows.
+pub(crate) fn add_row_biases(data: &mut [f32], vocab: usize, biases: &(Vec<u32>, Vec<(u32, f32)>)) {
+    for (row, ends) in data.chunks_mut(vocab).zip(biases.0.windows(2)) {
+        for &(token, by) in &biases.1[ends[0] as usize..ends[1] as usize] {
+            row[token as usize] += by;
+        }
+    }
+}
+
 /// Random words (SplitMix64).
 pub(crate) fn words(mut state: u64) -> impl FnMut() -> u64 {
     move || {
