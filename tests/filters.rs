@@ -181,6 +181,32 @@ fn the_token_at_an_exact_boundary_is_left_out() {
     }
 }
 
+/// At infinite temperature all of 16 tokens have 1/16 exactly, in the order of their logits; also after
+/// a top-k that leaves them all.
+#[test]
+fn a_boundary_is_exact_after_top_k_too() {
+    let mut row: Vec<f32> = (0..16).map(|i| (i * 7 % 16) as f32).collect();
+    row.push(f32::NEG_INFINITY);
+    for crossing in 1..16 {
+        let p = crossing as f32 / 16.0;
+        let (keep, drop) = (NucleusEdge::Keep, NucleusEdge::Drop);
+        for (top_p, nucleus_edge, kept) in [
+            (p.next_down(), keep, crossing),
+            (p, keep, crossing),
+            (p.next_up(), keep, crossing + 1),
+            (p.next_down(), drop, (crossing - 1).max(1)),
+            (p, drop, crossing),
+            (p.next_up(), drop, crossing),
+        ] {
+            for top_k in [0, 16] {
+                let draw = Draw { top_p, top_k, nucleus_edge, ..Draw::at(f32::INFINITY) };
+                let left = implied(&row, &draw, None).iter().filter(|&&p| p > 0.0).count();
+                assert_eq!(left, kept, "{draw:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn equal_logits_are_kept_or_dropped_together() {
     let never = f32::NEG_INFINITY;
