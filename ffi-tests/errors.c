@@ -362,7 +362,7 @@ static void cases_of_policies(void) {
   CASE(reset, first->select = DEMASK_SELECT_STABLE + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->update = 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
   CASE(reset, first->noise = DEMASK_NOISE_TABLE + 1, demask_policy_check(first), DEMASK_ERR_ARGUMENT);
-  CASE(reset, first->sizes = DEMASK_SIZES_TIME_RATIO + 1, demask_policy_check(first),
+  CASE(reset, first->sizes = DEMASK_SIZES_KAPPA + 1, demask_policy_check(first),
        DEMASK_ERR_ARGUMENT);
   CASE(reset, first->sizes = DEMASK_SIZES_TABLE, demask_policy_check(first), DEMASK_ERR_NULL);
   CASE(reset, first->transition = DEMASK_TRANSITION_TRAPEZOIDAL_REJECT + 1,

@@ -18,7 +18,7 @@ int main(void) {
   AT(demask_options, max_policies, 20);
   AT(demask_options, max_vocab, 24);
 
-  SIZE(demask_draw_rule, 28);
+  SIZE(demask_draw_rule, 32);
   AT(demask_draw_rule, struct_size, 0);
   AT(demask_draw_rule, temperature, 4);
   AT(demask_draw_rule, top_k, 8);
@@ -26,8 +26,9 @@ int main(void) {
   AT(demask_draw_rule, min_p, 16);
   AT(demask_draw_rule, filter_order, 20);
   AT(demask_draw_rule, method, 24);
+  AT(demask_draw_rule, nucleus_edge, 28);
 
-  SIZE(demask_policy, 368);
+  SIZE(demask_policy, 392);
   AT(demask_policy, struct_size, 0);
   AT(demask_policy, select, 4);
   AT(demask_policy, update, 8);
@@ -94,6 +95,12 @@ int main(void) {
   AT(demask_policy, settle_steps, 352);
   AT(demask_policy, cooling, 356);
   AT(demask_policy, settle_entropy, 360);
+  AT(demask_policy, sizes_least, 368);
+  AT(demask_policy, sizes_most, 372);
+  AT(demask_policy, within_size, 376);
+  AT(demask_policy, nucleus_edge, 380);
+  AT(demask_policy, score_filtered, 384);
+  AT(demask_policy, reserved_5, 388);
 
   SIZE(demask_noise, 40);
   AT(demask_noise, struct_size, 0);
@@ -222,7 +229,7 @@ int main(void) {
   AT(demask_top_token, token, 0);
   AT(demask_top_token, logit, 4);
 
-  SIZE(demask_statistics, 48);
+  SIZE(demask_statistics, 56);
   AT(demask_statistics, struct_size, 0);
   AT(demask_statistics, temperature, 4);
   AT(demask_statistics, given, 8);
@@ -230,6 +237,8 @@ int main(void) {
   AT(demask_statistics, rows, 24);
   AT(demask_statistics, top, 32);
   AT(demask_statistics, n_top, 40);
+  AT(demask_statistics, filtered, 48);
+  AT(demask_statistics, reserved, 52);
 
   SIZE(demask_key, 24);
   AT(demask_key, seed, 0);

@@ -11,7 +11,7 @@ use super::status::{
     DEMASK_ERR_ARGUMENT, DEMASK_ERR_NULL, DEMASK_ERR_STRUCT, Refusal, demask_status,
 };
 use crate::policy::{Policy, Schedule, Score, ScoreOf, Settle, Stop};
-use crate::schedule::{Grid, MultiJump, Noise, Sizes, Transition};
+use crate::schedule::{Grid, MultiJump, Noise, Transition};
 use crate::select::{Fallback, Neighbours, Select, Stable, Threshold};
 use crate::stop::Finish;
 use crate::update::{Doubt, DoubtOf, Edit, Remask, RemaskRate, Replan, Update};
@@ -39,7 +39,7 @@ pub const DEMASK_SELECT_SEQUENTIAL: u32 = 6;
 pub const DEMASK_SELECT_TOP_K: u32 = 7;
 /// Every score that reaches `threshold`, or exceeds it if `strict` is 1. It goes linearly to
 /// threshold_2 at the last step, if there is a number of steps. If too few pass: `fallback`.
-/// At most `most` positions a step, if that is not 0, and at most the fraction most_share of those that
+/// At most the size of the step if within_size is 1; at most `most` positions a step, if that is not 0, and at most the fraction most_share of those that
 /// are masked, if that is not 0, but share_least of them.
 pub const DEMASK_SELECT_THRESHOLD: u32 = 8;
 /// The highest score, and the r-th highest, r from 2, while (r + 1)(1 - score) is at most
@@ -167,7 +167,7 @@ pub const DEMASK_DECODER_KLASS: u32 = 18;
 pub const DEMASK_DECODER_WINO: u32 = 19;
 /// LLaDA2.1: LLADA2 and EDIT above 0.9 for 16 extra steps.
 pub const DEMASK_DECODER_LLADA21: u32 = 20;
-/// P2 with eta 1: REPLAN, TOP_K of LOG_PROBABILITY, linear mask sizes rounded down, temperature 1.
+/// P2 with eta 1: REPLAN, TOP_K of LOG_PROBABILITY, sizes KAPPA, temperature 1.
 pub const DEMASK_DECODER_P2: u32 = 21;
 /// DiffusionGemma: RENOISE, ENTROPY_BOUND 0.1 of NEGATIVE_ENTROPY, temperatures from 0.8 towards 0.4,
 /// settled after 1 step with a mean entropy below 0.005.
@@ -196,7 +196,8 @@ pub const DEMASK_UPDATE_DOUBT: u32 = 2;
 pub const DEMASK_UPDATE_EDIT: u32 = 3;
 /// All masked and committed positions compete for the places that are unmasked, as many as the sizes
 /// say of all of them; scores of committed ones are multiplied by update_threshold. For TOP_K, with
-/// sizes of a mask function, a list or a systematic table (P2, Peng et al., arXiv 2502.03540).
+/// sizes KAPPA, of a mask function, a list or a systematic table, without bounds (P2, Peng et al., arXiv
+/// 2502.03540).
 pub const DEMASK_UPDATE_REPLAN: u32 = 4;
 /// There are no masks: all positions that are not fixed or inactive get a token in every step, those that
 /// are chosen their drawn one, the others one of the first noise_tokens tokens at random (0: of the
@@ -305,7 +306,7 @@ pub struct demask_policy {
     pub sizes_table: *const demask_sizes,
     /// Zero.
     pub sizes_reserved: usize,
-    /// The parameter of TIME_RATIO. Zero for the others.
+    /// The parameter of TIME_RATIO or FIXED. Zero for the others.
     pub sizes_parameter: f64,
     /// What orders positions, for the selections from TOP_K on: a DEMASK_SCORE_ number. Those that
     /// would round to 1 are told apart; ties: the lowest position. This and all that follows is not
@@ -388,8 +389,21 @@ pub struct demask_policy {
     pub cooling: f32,
     /// In nats, in the law of the score; INFINITY for any. Zero without settle_steps.
     pub settle_entropy: f64,
+    /// The least size of a step, and the largest; 0 is no bound. A size is never more than the masks
+    /// left. Zero for REPLAN.
+    pub sizes_least: u32,
+    /// See sizes_least.
+    pub sizes_most: u32,
+    /// 0 or 1, see THRESHOLD.
+    pub within_size: u32,
+    /// A DEMASK_NUCLEUS_ number.
+    pub nucleus_edge: u32,
+    /// 0 or 1: whether a score is of the law that the filters of the draw leave.
+    pub score_filtered: u32,
+    /// Zero.
+    pub reserved_5: u32,
 }
-c_struct!(demask_policy: 368, grew from 168);
+c_struct!(demask_policy: 392, grew from 168);
 
 numbered!(DoubtOf:
     DEMASK_DOUBT_STANDING = Standing,
@@ -427,6 +441,7 @@ struct Selection {
     radius: u32,
     most_share: f64,
     share_least: u32,
+    within_size: u32,
     stable_steps: u32,
 }
 
@@ -450,6 +465,7 @@ impl Selection {
                 most: threshold.most,
                 most_share: threshold.most_share,
                 share_least: threshold.share_least,
+                within_size: threshold.within_size.into(),
                 ..of(DEMASK_SELECT_THRESHOLD)
             },
             Select::Factor(factor) => Self { threshold: factor, ..of(DEMASK_SELECT_FACTOR) },
@@ -493,7 +509,9 @@ impl Selection {
             DEMASK_SELECT_THRESHOLD => {
                 let fallback = Fallback::from_number(self.fallback)?;
                 let (at, at_end, strict) = (threshold, threshold_2, is_strict);
-                let limits = Threshold { most, most_share, share_least, ..Threshold::at(at) };
+                let within_size = self.within_size == 1;
+                let limits =
+                    Threshold { most, most_share, share_least, within_size, ..Threshold::at(at) };
                 Select::Threshold(Threshold { at_end, strict, fallback, ..limits })
             }
             DEMASK_SELECT_FACTOR => Select::Factor(threshold),
@@ -585,7 +603,7 @@ impl demask_policy {
     /// The selection and its parameters.
     fn selection(&self) -> Selection {
         let &Self { select, threshold, threshold_2, strict, fallback, most, radius, .. } = self;
-        let &Self { share_least, stable_steps, .. } = self;
+        let &Self { share_least, within_size, stable_steps, .. } = self;
         let is_threshold = select == DEMASK_SELECT_THRESHOLD;
         let most_share = match self.most_share {
             0.0 if is_threshold => 1.0,
@@ -601,6 +619,7 @@ impl demask_policy {
             radius,
             most_share,
             share_least,
+            within_size,
             stable_steps,
         }
     }
@@ -650,7 +669,8 @@ impl demask_policy {
     /// # Safety
     /// The caller's promise for `last_tokens`, as long as the result is used.
     unsafe fn score<'a>(&self) -> Result<Score<'a>, Refusal> {
-        let unlisted = self.score_gumbel_falls > 1 || self.score_priors > 1;
+        let unlisted =
+            self.score_gumbel_falls > 1 || self.score_priors > 1 || self.score_filtered > 1;
         if unlisted || self.last_reserved != 0 {
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
         }
@@ -663,7 +683,7 @@ impl demask_policy {
         Ok(Score {
             of: ScoreOf::from_number(self.score)?,
             temperature,
-            filtered: false,
+            filtered: self.score_filtered == 1,
             gumbel: self.score_gumbel,
             gumbel_falls: self.score_gumbel_falls == 1,
             priors: self.score_priors == 1,
@@ -719,7 +739,8 @@ impl demask_policy {
     unsafe fn policy<'a>(&self) -> Result<Policy<'a>, Refusal> {
         let Self { temperature, top_k, top_p, min_p, filter_order, method, .. } = *self;
         let reserved = [self.grid_reserved, self.sizes_reserved] == [0; 2]
-            && [self.reserved, self.reserved_2, self.reserved_3, self.reserved_4] == [0; 4];
+            && [self.reserved, self.reserved_2, self.reserved_3, self.reserved_4] == [0; 4]
+            && self.reserved_5 == 0;
         if !reserved || self.extrapolate > 1 {
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
         }
@@ -731,6 +752,7 @@ impl demask_policy {
             min_p,
             filter_order,
             method,
+            nucleus_edge: self.nucleus_edge,
         };
         let noise = demask_noise {
             struct_size: size_of::<demask_noise>() as u32,
@@ -756,8 +778,8 @@ impl demask_policy {
                 steps: self.steps,
                 // SAFETY: the caller's promise.
                 sizes: unsafe { sizes::read(self.sizes, self.sizes_parameter, self.sizes_table)? },
-                least: 0,
-                most: 0,
+                least: self.sizes_least,
+                most: self.sizes_most,
                 transition: self.transition()?,
                 extrapolate: self.extrapolate == 1,
                 cooling: if self.cooling == 0.0 { 1.0 } else { self.cooling },
@@ -801,7 +823,7 @@ impl demask_policy {
             selection;
         let change = Change::new(&policy.update);
         let settle = policy.stop.settle;
-        let Score { of, temperature, gumbel, gumbel_falls, priors, last, .. } = policy.score;
+        let Score { of, temperature, filtered, gumbel, gumbel_falls, priors, last } = policy.score;
         let ends = policy.stop.end_tokens;
         let none = core::ptr::null();
         let (grid, grid_fraction, grid_times) = match policy.schedule.grid {
@@ -840,10 +862,7 @@ impl demask_policy {
             grid_reserved: 0,
             sizes_table: core::ptr::null(),
             sizes_reserved: 0,
-            sizes_parameter: match policy.schedule.sizes {
-                Sizes::TimeRatio { end } => end,
-                _ => 0.0,
-            },
+            sizes_parameter: sizes::parameter(policy.schedule.sizes),
             score: of.number(),
             score_temperature: temperature,
             score_gumbel: gumbel,
@@ -879,6 +898,12 @@ impl demask_policy {
             settle_steps: settle.map_or(0, |settle| settle.steps),
             cooling: policy.schedule.cooling,
             settle_entropy: settle.map_or(0.0, |settle| settle.mean_entropy),
+            sizes_least: policy.schedule.least,
+            sizes_most: policy.schedule.most,
+            within_size: selection.within_size,
+            nucleus_edge: rule.nucleus_edge,
+            score_filtered: filtered.into(),
+            reserved_5: 0,
         }
     }
 }
@@ -1096,8 +1121,8 @@ pub unsafe extern "C" fn demask_policy_grid_time(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Draw, FilterOrder};
-    use crate::schedule::TimeGrid;
+    use crate::policy::{Draw, FilterOrder, NucleusEdge};
+    use crate::schedule::{Sizes, TimeGrid};
 
     #[test]
     fn a_policy_survives_the_way_to_c_and_back() {
@@ -1109,10 +1134,16 @@ mod tests {
         let of = ScoreOf::Random;
         let settle = Some(Settle { steps: 3, mean_entropy: f64::INFINITY });
         inclusive.stop = Stop { end_tokens: &[3], fill: Some(4), settle, ..Stop::AT_LAST };
+        (inclusive.schedule.least, inclusive.schedule.most) = (2, 5);
+        inclusive.schedule.sizes = Sizes::Fixed(3);
+        let mut within = Policy::llada2(0.5);
+        if let Select::Threshold(threshold) = &mut within.select {
+            threshold.within_size = true;
+        }
         inclusive.score = Score {
             of,
             temperature: 0.5,
-            filtered: false,
+            filtered: true,
             gumbel: 0.25,
             gumbel_falls: true,
             priors: true,
@@ -1144,6 +1175,7 @@ mod tests {
                     Policy::dinfer(0.5),
                     Policy::prefix(0.5),
                     inclusive,
+                    within,
                     Policy::remdm(RemaskRate::Cap(0.25), 9),
                     Policy::remdm_confident(9),
                     Policy::hierarchy_remask(0.25, 0.5),
@@ -1156,9 +1188,9 @@ mod tests {
                 ];
                 for mut policy in presets {
                     policy.stop.finish = finish;
-                    policy.score.filtered = false;
                     policy.draw = Draw { top_k: 7, top_p: 0.5, min_p: 0.125, ..Draw::at(0.25) };
                     policy.draw.filter_order = FilterOrder::BeforeTemperature;
+                    policy.draw.nucleus_edge = NucleusEdge::Drop;
                     policy.schedule.end = 0.125;
                     let numbers = demask_policy::new(&policy, size);
                     // SAFETY: it has no table.
@@ -1175,7 +1207,7 @@ mod tests {
     #[test]
     fn a_number_that_is_not_listed_is_refused() {
         let good = demask_policy::new(&Policy::random_order(3), size_of::<demask_policy>());
-        let fields: [fn(&mut demask_policy) -> &mut u32; 29] = [
+        let fields: [fn(&mut demask_policy) -> &mut u32; 33] = [
             |p| &mut p.select,
             |p| &mut p.update,
             |p| &mut p.noise,
@@ -1205,10 +1237,15 @@ mod tests {
             |p| &mut p.reserved_4,
             |p| &mut p.extra_steps,
             |p| &mut p.noise_tokens,
+            |p| &mut p.within_size,
+            |p| &mut p.nucleus_edge,
+            |p| &mut p.score_filtered,
+            |p| &mut p.reserved_5,
         ];
         // Of the noise schedules, the grids and the sizes, the last one needs a table.
         let listed = [
             15, 7, 8, 8, 3, 2, 2, 1, 6, 2, 2, 1, 8, 2, 1, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1,
+            1, 2, 2, 1,
         ];
         for (field, listed) in fields.into_iter().zip(listed) {
             for number in [0, listed - 1, listed, u32::MAX] {

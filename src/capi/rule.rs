@@ -4,12 +4,18 @@ use super::boundary;
 use super::numbered::{Numbered, numbered};
 use super::pointer::{self, c_struct};
 use super::status::{Refusal, demask_status};
-use crate::policy::{Draw, DrawMethod, FilterOrder};
+use crate::policy::{Draw, DrawMethod, FilterOrder, NucleusEdge};
 
 /// top_p and min_p look at the probabilities at the drawing temperature.
 pub const DEMASK_FILTER_AFTER_TEMPERATURE: u32 = 0;
 /// They look at those at temperature 1; the temperature acts on what is left.
 pub const DEMASK_FILTER_BEFORE_TEMPERATURE: u32 = 1;
+
+/// top_p keeps a token if those with larger logits have less than top_p of the probability.
+pub const DEMASK_NUCLEUS_KEEP: u32 = 0;
+/// It keeps a token if it and those with equal or larger logits have at most that, and the largest
+/// logit always (BD3-LM, ReMDM).
+pub const DEMASK_NUCLEUS_DROP: u32 = 1;
 
 /// Rejection under the maxima of small cells: the fastest.
 pub const DEMASK_METHOD_REJECTION: u32 = 0;
@@ -47,12 +53,15 @@ pub struct demask_draw_rule {
     pub filter_order: u32,
     /// Where the randomness enters: a DEMASK_METHOD_ number.
     pub method: u32,
+    /// What happens to the logit at which top_p is crossed: a DEMASK_NUCLEUS_ number.
+    pub nucleus_edge: u32,
 }
-c_struct!(demask_draw_rule: 28, grew from 28);
+c_struct!(demask_draw_rule: 32, grew from 28);
 
 numbered!(FilterOrder:
     DEMASK_FILTER_AFTER_TEMPERATURE = AfterTemperature,
     DEMASK_FILTER_BEFORE_TEMPERATURE = BeforeTemperature);
+numbered!(NucleusEdge: DEMASK_NUCLEUS_KEEP = Keep, DEMASK_NUCLEUS_DROP = Drop);
 numbered!(DrawMethod: DEMASK_METHOD_REJECTION = Rejection, DEMASK_METHOD_RACE = ExponentialRace);
 
 impl demask_draw_rule {
@@ -65,7 +74,8 @@ impl demask_draw_rule {
             min_p: self.min_p,
             filter_order: FilterOrder::from_number(self.filter_order)?,
             method: DrawMethod::from_number(self.method)?,
-            ..Draw::at(self.temperature)
+            nucleus_edge: NucleusEdge::from_number(self.nucleus_edge)?,
+            temperature: self.temperature,
         })
     }
 
@@ -78,6 +88,7 @@ impl demask_draw_rule {
             min_p: draw.min_p,
             filter_order: draw.filter_order.number(),
             method: draw.method.number(),
+            nucleus_edge: draw.nucleus_edge.number(),
         }
     }
 }

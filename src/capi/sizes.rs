@@ -35,6 +35,19 @@ pub const DEMASK_SIZES_TABLE: u32 = 8;
 /// sizes_parameter (of demask_policy; 0 elsewhere) in equal steps, and the last one takes all (Dream,
 /// Ye et al., arXiv 2508.15487).
 pub const DEMASK_SIZES_TIME_RATIO: u32 = 9;
+/// Sizes that differ by at most one, the larger ones last.
+pub const DEMASK_SIZES_EVEN_REVERSED: u32 = 10;
+/// sizes_parameter positions at every step, an integer of at least 1, and all that are left at the last
+/// one; without a number of steps, as many steps as it takes.
+pub const DEMASK_SIZES_FIXED: u32 = 11;
+/// n P of the n masks left, rounded, in the step from time t to s, P = 1 - (1 - alpha(s))/(1 - alpha(t));
+/// the last step takes all (dllm).
+pub const DEMASK_SIZES_EXPECTED: u32 = 12;
+/// A binomial number of the n masks left, of that probability.
+pub const DEMASK_SIZES_BINOMIAL: u32 = 13;
+/// (1 - alpha(s)) L positions masked after the step to time s, rounded down (P2). For this and the last
+/// two noise and times are those of the policy; elsewhere linear, from 1 to 0 in equal steps.
+pub const DEMASK_SIZES_KAPPA: u32 = 14;
 /// Added to LINEAR to LOGARITHMIC: rounded up.
 pub const DEMASK_SIZES_ROUND_UP: u32 = 256;
 
@@ -77,8 +90,8 @@ impl demask_sizes {
     }
 }
 
-/// A rule by its DEMASK_SIZES_ number, its parameter, which is 0 for all but TIME_RATIO, and its table,
-/// which is NULL for all but TABLE.
+/// A rule by its DEMASK_SIZES_ number, its parameter, which is 0 for all but TIME_RATIO and FIXED, and its
+/// table, which is NULL for all but TABLE.
 ///
 /// # Safety
 /// The caller's promise for `table`, as long as the result lives.
@@ -87,7 +100,8 @@ pub(super) unsafe fn read<'a>(
     parameter: f64,
     table: *const demask_sizes,
 ) -> Result<Sizes<'a>, Refusal> {
-    if parameter != 0.0 && number != DEMASK_SIZES_TIME_RATIO {
+    let has_parameter = matches!(number, DEMASK_SIZES_TIME_RATIO | DEMASK_SIZES_FIXED);
+    if parameter != 0.0 && !has_parameter {
         return Err(Refusal(DEMASK_ERR_ARGUMENT));
     }
     if number == DEMASK_SIZES_TABLE {
@@ -98,11 +112,20 @@ pub(super) unsafe fn read<'a>(
     if !table.is_null() {
         return Err(refusal);
     }
-    if number == DEMASK_SIZES_EVEN {
-        return Ok(Sizes::Even);
-    }
-    if number == DEMASK_SIZES_TIME_RATIO {
-        return Ok(Sizes::TimeRatio { end: parameter });
+    match number {
+        DEMASK_SIZES_EVEN => return Ok(Sizes::Even),
+        DEMASK_SIZES_TIME_RATIO => return Ok(Sizes::TimeRatio { end: parameter }),
+        DEMASK_SIZES_EVEN_REVERSED => return Ok(Sizes::EvenReversed),
+        DEMASK_SIZES_FIXED => {
+            // `as` saturates; what it changes is no integer in the range.
+            let fixed = parameter as u32;
+            let exact = f64::from(fixed) == parameter;
+            return if exact { Ok(Sizes::Fixed(fixed)) } else { Err(refusal) };
+        }
+        DEMASK_SIZES_EXPECTED => return Ok(Sizes::Expected),
+        DEMASK_SIZES_BINOMIAL => return Ok(Sizes::Binomial),
+        DEMASK_SIZES_KAPPA => return Ok(Sizes::Kappa),
+        _ => {}
     }
     let function = (number & !DEMASK_SIZES_ROUND_UP).wrapping_sub(DEMASK_SIZES_LINEAR);
     let function = *MaskFunction::ALL.get(function as usize).ok_or(refusal)?;
@@ -130,15 +153,23 @@ pub(super) fn number(sizes: Sizes<'_>) -> u32 {
                 Rounding::Ceil => number + DEMASK_SIZES_ROUND_UP,
             }
         }
-        // No preset has these, and nothing in C makes them.
-        Sizes::EvenReversed
-        | Sizes::Fixed(_)
-        | Sizes::Expected
-        | Sizes::Binomial
-        | Sizes::Kappa => u32::MAX,
+        Sizes::EvenReversed => DEMASK_SIZES_EVEN_REVERSED,
+        Sizes::Fixed(_) => DEMASK_SIZES_FIXED,
+        Sizes::Expected => DEMASK_SIZES_EXPECTED,
+        Sizes::Binomial => DEMASK_SIZES_BINOMIAL,
+        Sizes::Kappa => DEMASK_SIZES_KAPPA,
         Sizes::List(_) | Sizes::Markov(_) | Sizes::MarkovReversed(_) | Sizes::Systematic(_) => {
             DEMASK_SIZES_TABLE
         }
+    }
+}
+
+/// The parameter of a rule.
+pub(super) fn parameter(sizes: Sizes<'_>) -> f64 {
+    match sizes {
+        Sizes::TimeRatio { end } => end,
+        Sizes::Fixed(size) => size.into(),
+        _ => 0.0,
     }
 }
 
@@ -528,14 +559,21 @@ mod tests {
                 assert_eq!(back(number(sizes)), Ok(sizes));
             }
         }
-        let ratio = Sizes::TimeRatio { end: 0.5 };
-        // SAFETY: without a table there is nothing to promise.
-        assert_eq!(unsafe { read(number(ratio), 0.5, null) }, Ok(ratio));
+        let plain = [Sizes::EvenReversed, Sizes::Expected, Sizes::Binomial, Sizes::Kappa];
+        for sizes in plain.into_iter().chain([Sizes::TimeRatio { end: 0.5 }, Sizes::Fixed(7)]) {
+            // SAFETY: without a table there is nothing to promise.
+            assert_eq!(unsafe { read(number(sizes), parameter(sizes), null) }, Ok(sizes));
+        }
+        for fixed in [0.5, -1.0, 1e10, f64::NAN] {
+            // SAFETY: the same.
+            let refused = unsafe { read(DEMASK_SIZES_FIXED, fixed, null) };
+            assert_eq!(refused, Err(Refusal(DEMASK_ERR_ARGUMENT)), "{fixed}");
+        }
         // SAFETY: the same.
         let refused = unsafe { read(DEMASK_SIZES_EVEN, 0.5, null) };
         assert_eq!(refused, Err(Refusal(DEMASK_ERR_ARGUMENT)));
         assert_eq!(back(DEMASK_SIZES_TABLE), Err(Refusal(DEMASK_ERR_NULL)));
-        for unlisted in [10, DEMASK_SIZES_ROUND_UP, DEMASK_SIZES_ROUND_UP + 8, 512, u32::MAX] {
+        for unlisted in [15, DEMASK_SIZES_ROUND_UP, DEMASK_SIZES_ROUND_UP + 8, 512, u32::MAX] {
             assert_eq!(back(unlisted), Err(Refusal(DEMASK_ERR_ARGUMENT)), "{unlisted}");
         }
     }

@@ -7,7 +7,7 @@ use super::draw::{demask_key, write_states, write_tokens};
 use super::logits::{self, demask_logits};
 use super::pointer::{self, Plain, c_struct, same_layout};
 use super::rule::demask_draw_rule;
-use super::status::{DEMASK_ERR_SHAPE, Refusal, demask_status};
+use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_SHAPE, Refusal, demask_status};
 use crate::draw::{RowStatistics, Statistics, TopToken};
 use crate::rng::Key;
 use crate::sampler::RowOutputs;
@@ -94,8 +94,13 @@ pub struct demask_statistics {
     pub top: *mut demask_top_token,
     /// How many of the largest logits are wanted; 0 by default. Not looked at without `top`.
     pub n_top: usize,
+    /// 0 or 1: whether they are of the law that the filters of the draw leave, restricted to the tokens
+    /// that these keep. Not together with `against`.
+    pub filtered: u32,
+    /// Zero.
+    pub reserved: u32,
 }
-c_struct!(demask_statistics: 48, grew from 48);
+c_struct!(demask_statistics: 56, grew from 48);
 
 /// Fills `out` with the defaults: temperature 1, and nowhere to write. `struct_size` is
 /// sizeof(demask_statistics).
@@ -146,8 +151,13 @@ pub unsafe extern "C" fn demask_draw_statistics(
             let tokens = pointer::slice_out(tokens, n_keys)?;
             let states = pointer::optional_slice_out(row_state, n_keys)?;
 
+            let statistics = pointer::read(statistics)?;
             let demask_statistics { temperature, given, against, rows, top, n_top, .. } =
-                pointer::read(statistics)?;
+                statistics;
+            if statistics.filtered > 1 || statistics.reserved != 0 {
+                return Err(Refusal(DEMASK_ERR_ARGUMENT));
+            }
+            let filtered = statistics.filtered == 1;
             let given = if given.is_null() { &[] } else { pointer::slice(given, n_keys)? };
             let against = if against.is_null() { None } else { Some(logits::read(against)?) };
             let rows = pointer::optional_slice_out(rows.cast::<RowStatistics>(), n_keys)?;
@@ -155,7 +165,7 @@ pub unsafe extern "C" fn demask_draw_statistics(
             let n_top = n_keys.checked_mul(n_top).ok_or(Refusal(DEMASK_ERR_SHAPE))?;
             let top = pointer::slice_out(top.cast::<TopToken>(), n_top)?;
 
-            let wanted = Statistics { temperature, given, against, ..Statistics::default() };
+            let wanted = Statistics { temperature, given, against, filtered };
             let into = || RowOutputs {
                 statistics: pointer::write_all(rows.unwrap_or_default(), RowStatistics::BAD),
                 top: pointer::write_all(top, TopToken::NONE),
