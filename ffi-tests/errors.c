@@ -666,7 +666,7 @@ static void cases_of_rules(void) {
   CASE(reset, NOTHING, demask_draw_rule_init(NULL, size), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_draw_rule_init(ODD(demask_draw_rule, &w.rule), size),
        DEMASK_ERR_ALIGN);
-  CASE(reset, NOTHING, demask_draw_rule_init(&w.rule, size - 4), DEMASK_ERR_STRUCT);
+  CASE(reset, NOTHING, demask_draw_rule_init(&w.rule, size - 8), DEMASK_ERR_STRUCT);
   STRUCT_CASES(reset, rule, draw());
   CASE(reset, w.rule.temperature = NAN, draw(), DEMASK_ERR_ARGUMENT);
   CASE(reset, w.rule.temperature = -1.0f, draw(), DEMASK_ERR_ARGUMENT);
@@ -777,7 +777,7 @@ static void cases_of_statistics(void) {
   CASE(reset, NOTHING, demask_statistics_init(NULL, size), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_statistics_init(ODD(demask_statistics, statistics), size),
        DEMASK_ERR_ALIGN);
-  CASE(reset, NOTHING, demask_statistics_init(statistics, size - 8), DEMASK_ERR_STRUCT);
+  CASE(reset, NOTHING, demask_statistics_init(statistics, size - 16), DEMASK_ERR_STRUCT);
   STRUCT_CASES(reset, statistics, describe());
   STRUCT_CASES(reset, logits, describe());
   STRUCT_CASES(reset, rule, describe());

@@ -94,6 +94,13 @@
 // They look at those at temperature 1; the temperature acts on what is left.
 #define DEMASK_FILTER_BEFORE_TEMPERATURE 1
 
+// top_p keeps a token if those with larger logits have less than top_p of the probability.
+#define DEMASK_NUCLEUS_KEEP 0
+
+// It keeps a token if it and those with equal or larger logits have at most that, and the largest
+// logit always (BD3-LM, ReMDM).
+#define DEMASK_NUCLEUS_DROP 1
+
 // Rejection under the maxima of small cells: the fastest.
 #define DEMASK_METHOD_REJECTION 0
 
@@ -166,7 +173,7 @@
 
 // Every score that reaches `threshold`, or exceeds it if `strict` is 1. It goes linearly to
 // threshold_2 at the last step, if there is a number of steps. If too few pass: `fallback`.
-// At most `most` positions a step, if that is not 0, and at most the fraction most_share of those that
+// At most the size of the step if within_size is 1; at most `most` positions a step, if that is not 0, and at most the fraction most_share of those that
 // are masked, if that is not 0, but share_least of them.
 #define DEMASK_SELECT_THRESHOLD 8
 
@@ -345,7 +352,7 @@
 // LLaDA2.1: LLADA2 and EDIT above 0.9 for 16 extra steps.
 #define DEMASK_DECODER_LLADA21 20
 
-// P2 with eta 1: REPLAN, TOP_K of LOG_PROBABILITY, linear mask sizes rounded down, temperature 1.
+// P2 with eta 1: REPLAN, TOP_K of LOG_PROBABILITY, sizes KAPPA, temperature 1.
 #define DEMASK_DECODER_P2 21
 
 // DiffusionGemma: RENOISE, ENTROPY_BOUND 0.1 of NEGATIVE_ENTROPY, temperatures from 0.8 towards 0.4,
@@ -381,7 +388,8 @@
 
 // All masked and committed positions compete for the places that are unmasked, as many as the sizes
 // say of all of them; scores of committed ones are multiplied by update_threshold. For TOP_K, with
-// sizes of a mask function, a list or a systematic table (P2, Peng et al., arXiv 2502.03540).
+// sizes KAPPA, of a mask function, a list or a systematic table, without bounds (P2, Peng et al., arXiv
+// 2502.03540).
 #define DEMASK_UPDATE_REPLAN 4
 
 // There are no masks: all positions that are not fixed or inactive get a token in every step, those that
@@ -495,6 +503,24 @@
 // Ye et al., arXiv 2508.15487).
 #define DEMASK_SIZES_TIME_RATIO 9
 
+// Sizes that differ by at most one, the larger ones last.
+#define DEMASK_SIZES_EVEN_REVERSED 10
+
+// sizes_parameter positions at every step, an integer of at least 1, and all that are left at the last
+// one; without a number of steps, as many steps as it takes.
+#define DEMASK_SIZES_FIXED 11
+
+// n P of the n masks left, rounded, in the step from time t to s, P = 1 - (1 - alpha(s))/(1 - alpha(t));
+// the last step takes all (dllm).
+#define DEMASK_SIZES_EXPECTED 12
+
+// A binomial number of the n masks left, of that probability.
+#define DEMASK_SIZES_BINOMIAL 13
+
+// (1 - alpha(s)) L positions masked after the step to time s, rounded down (P2). For this and the last
+// two noise and times are those of the policy; elsewhere linear, from 1 to 0 in equal steps.
+#define DEMASK_SIZES_KAPPA 14
+
 // Added to LINEAR to LOGARITHMIC: rounded up.
 #define DEMASK_SIZES_ROUND_UP 256
 
@@ -592,6 +618,8 @@ typedef struct demask_draw_rule {
   uint32_t filter_order;
   // Where the randomness enters: a DEMASK_METHOD_ number.
   uint32_t method;
+  // What happens to the logit at which top_p is crossed: a DEMASK_NUCLEUS_ number.
+  uint32_t nucleus_edge;
 } demask_draw_rule;
 
 // A decoding rule: how a token is drawn, which positions move, what happens to them, when, and
@@ -666,7 +694,7 @@ typedef struct demask_policy {
   const struct demask_sizes *sizes_table;
   // Zero.
   size_t sizes_reserved;
-  // The parameter of TIME_RATIO. Zero for the others.
+  // The parameter of TIME_RATIO or FIXED. Zero for the others.
   double sizes_parameter;
   // What orders positions, for the selections from TOP_K on: a DEMASK_SCORE_ number. Those that
   // would round to 1 are told apart; ties: the lowest position. This and all that follows is not
@@ -749,6 +777,19 @@ typedef struct demask_policy {
   float cooling;
   // In nats, in the law of the score; INFINITY for any. Zero without settle_steps.
   double settle_entropy;
+  // The least size of a step, and the largest; 0 is no bound. A size is never more than the masks
+  // left. Zero for REPLAN.
+  uint32_t sizes_least;
+  // See sizes_least.
+  uint32_t sizes_most;
+  // 0 or 1, see THRESHOLD.
+  uint32_t within_size;
+  // A DEMASK_NUCLEUS_ number.
+  uint32_t nucleus_edge;
+  // 0 or 1: whether a score is of the law that the filters of the draw leave.
+  uint32_t score_filtered;
+  // Zero.
+  uint32_t reserved_5;
 } demask_policy;
 
 // The active window of one request: the positions from `begin` to before `end`, and the state of
@@ -1094,6 +1135,11 @@ typedef struct demask_statistics {
   struct demask_top_token *top;
   // How many of the largest logits are wanted; 0 by default. Not looked at without `top`.
   size_t n_top;
+  // 0 or 1: whether they are of the law that the filters of the draw leave, restricted to the tokens
+  // that these keep. Not together with `against`.
+  uint32_t filtered;
+  // Zero.
+  uint32_t reserved;
 } demask_statistics;
 
 // A noise schedule: the relation between time and the fraction of masked tokens.
