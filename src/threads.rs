@@ -96,11 +96,13 @@ fn halve<O: Split, S: Send>(
 /// Outputs of jobs that can be cut between two jobs.
 pub(crate) trait Split: Send + Sized {
     /// The outputs of the first `first` of `jobs` jobs, and those of the others.
+    #[cfg(feature = "threads")]
     fn split_at(self, first: usize, jobs: usize) -> (Self, Self);
 }
 
 /// As many outputs for each job.
 impl<T: Send> Split for &mut [T] {
+    #[cfg(feature = "threads")]
     fn split_at(self, first: usize, jobs: usize) -> (Self, Self) {
         self.split_at_mut(self.len() / jobs * first)
     }

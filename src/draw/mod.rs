@@ -183,6 +183,7 @@ impl<'a> Described<'a> {
 }
 
 impl Split for Described<'_> {
+    #[cfg(feature = "threads")]
     fn split_at(self, first: usize, jobs: usize) -> (Self, Self) {
         match self {
             Self::Rows(rows) => {
@@ -198,6 +199,7 @@ impl Split for Described<'_> {
 }
 
 impl Split for Outputs<'_> {
+    #[cfg(feature = "threads")]
     fn split_at(self, first: usize, jobs: usize) -> (Self, Self) {
         let Self { drawn, statistics, top } = self;
         let (drawn, drawn_after) = drawn.split_at(first, jobs);
