@@ -1,7 +1,7 @@
 //! How sure is a position? The number that score-driven rules order positions by, from what is known
 //! of its row. Nothing here sees logits.
 
-use crate::draw::{RowStatistics, Temperature};
+use crate::draw::{Summary, Temperature};
 use crate::error::Error;
 use crate::rng::{Key, Purpose};
 use crate::schedule::hitting::exponential;
@@ -129,7 +129,7 @@ impl Score<'_> {
     /// prior is what multiplies its score, and what is added then.
     pub(crate) fn order(
         &self,
-        row: &RowStatistics,
+        row: &Summary,
         token: i32,
         key: Key,
         (multiply, add): (f32, f32),
@@ -158,15 +158,15 @@ impl Score<'_> {
         order + 0.0
     }
 
-    fn value(&self, row: &RowStatistics, key: Key) -> f64 {
+    fn value(&self, row: &Summary, key: Key) -> f64 {
         match self.of {
-            ScoreOf::Probability => row.probability,
-            ScoreOf::LogProbability => row.log_probability,
-            ScoreOf::Margin => row.margin,
-            ScoreOf::NegativeEntropy => -row.entropy,
+            ScoreOf::Probability => row.probability(),
+            ScoreOf::LogProbability => row.log_probability(),
+            ScoreOf::Margin => row.margin(),
+            ScoreOf::NegativeEntropy => -row.entropy(),
             ScoreOf::External => 0.0,
             // A number that is not known is that of a law that has changed.
-            ScoreOf::NegativeDivergence => (-row.divergence).max(f64::NEG_INFINITY),
+            ScoreOf::NegativeDivergence => (-row.divergence()).max(f64::NEG_INFINITY),
             ScoreOf::CappedProbability => probability_of(self.odds(row)),
             ScoreOf::Random => {
                 let word = key.generator(Purpose::Score).next_u64();
@@ -176,17 +176,17 @@ impl Score<'_> {
     }
 
     /// ln(c/(1 − c)) of a score c that is a probability, or stands for one.
-    fn odds(&self, row: &RowStatistics) -> f64 {
+    fn odds(&self, row: &Summary) -> f64 {
         match self.of {
-            ScoreOf::Margin => libm::log(row.margin) - row.log_margin_gap,
+            ScoreOf::Margin => libm::log(row.margin()) - row.log_margin_gap(),
             ScoreOf::CappedProbability => {
-                let log_max = -libm::log1p(libm::exp(row.argmax_log_others));
+                let log_max = -libm::log1p(libm::exp(row.argmax_log_others()));
                 // How much less likely the drawn token is than the likeliest.
-                let behind = (log_max - row.log_probability).max(0.0);
+                let behind = (log_max - row.log_probability()).max(0.0);
                 let relative = -libm::log(libm::expm1(behind));
-                relative.min(-row.argmax_log_others)
+                relative.min(-row.argmax_log_others())
             }
-            _ => -row.log_others,
+            _ => -row.log_others(),
         }
     }
 

@@ -4,7 +4,7 @@
 use crate::canvas::{Canvas, PositionKind, PositionState, Segment};
 use crate::draw::{
     Batch, Described, DrawRule, Drawn, Judged, Mixture, NOT_GIVEN, Outputs, RowState,
-    RowStatistics, StatisticsRule, Temperature, row_masses,
+    StatisticsRule, Summary, Temperature, row_masses,
 };
 use crate::error::{Error, shape};
 use crate::logits::Logits;
@@ -346,7 +346,7 @@ impl Sampler {
                     let judged = match is_judged {
                         true => judged[job],
                         // Its score does not look at the row.
-                        false => judge(job, drawn[job], &RowStatistics::BAD),
+                        false => judge(job, drawn[job], &Summary::BAD),
                     };
                     candidates.push(judged.candidate(at, job as u32, committed));
                 }
@@ -408,7 +408,7 @@ fn judge<'a>(
     plan: &'a Plan,
     keys: &'a [Key],
     segment_of: &'a [u32],
-) -> impl Fn(usize, Drawn, &RowStatistics) -> Judged + Sync + 'a {
+) -> impl Fn(usize, Drawn, &Summary) -> Judged + Sync + 'a {
     move |job, drawn, row| {
         let (i, key) = (segment_of[job] as usize, keys[job]);
         let segment = &canvas.segments()[i];
@@ -428,18 +428,18 @@ fn judge<'a>(
             _ => score(false),
         };
         let before = canvas.states().map_or(0, |states| states[at as usize].stable);
-        let count = |stable: &Stable| stable.count(row.divergence, before);
+        let count = |stable: &Stable| stable.count(row.divergence(), before);
         let belief = match update.reads_standing() {
-            true => libm::exp(row.given_log_probability),
-            false => row.probability,
+            true => libm::exp(row.given_log_probability()),
+            false => row.probability(),
         };
         Judged {
             order,
-            entropy: row.entropy,
+            entropy: row.entropy(),
             belief,
             // That of a bad row is NaN.
-            probability: row.probability.max(0.0) as f32,
-            argmax: row.argmax,
+            probability: row.probability().max(0.0) as f32,
+            argmax: row.argmax(),
             stable: policy.select.stable().map_or(0, count),
         }
     }

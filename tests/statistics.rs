@@ -111,7 +111,8 @@ fn usable(row: &[f32], excluded: Option<u32>) -> bool {
 
 #[test]
 fn every_length_matches_the_oracle() {
-    let lengths = (1..=70).chain([127, 128, 129, 511, 512, 513, 1_023, 1_024, 1_025, 2_047]);
+    let lengths = (1..=70)
+        .chain([127, 128, 129, 400, 495, 496, 497, 511, 512, 513, 1_023, 1_024, 1_025, 2_047]);
     for len in lengths.chain([2_048, 2_049, 4_096, 8_191, 8_193, 33_000]) {
         let row = logits(len, len as u64, 30.0, 0.0);
         let excluded = [None, Some(0), Some(len as u32 / 2), Some(len as u32 - 1)][len % 4];
@@ -291,6 +292,82 @@ fn statistics_do_not_depend_on_threads_or_batch() {
             sampler.draw_with_statistics(&one, &draw, &none, &keys(rows, 0)[k..=k], &wanted, into);
         assert_eq!(drawn.expect("a draw"), &alone.0[k..=k]);
         assert_eq!(bits(&statistics[0]), bits(&alone.1[k]), "row {k}");
+    }
+}
+
+/// Short rows are described one by one or side by side.
+#[test]
+fn statistics_of_short_rows_do_not_depend_on_the_batch() {
+    const ROWS: usize = 40;
+    let plain = Draw::at(0.9);
+    let draws = [
+        plain,
+        Draw::at(0.0),
+        Draw { top_k: 4, ..plain },
+        Draw { top_p: 0.8, ..plain },
+        Draw { method: DrawMethod::ExponentialRace, ..plain },
+    ];
+    for vocab in [1, 2, 7, 16, 20, 33, 70, 129, 400, 495, 496] {
+        let mut data = logits(ROWS * vocab, vocab as u64, 25.0, 0.0);
+        for (row, x) in [(2, f32::NAN), (21, f32::INFINITY)] {
+            data[row * vocab + vocab / 2] = x;
+        }
+        data[4 * vocab..5 * vocab].fill(f32::NEG_INFINITY);
+        data[4 * vocab + vocab / 3] = 3.0;
+        data[5 * vocab + vocab / 3] = 200.0;
+        data[6 * vocab..7 * vocab].fill(-0.0);
+        data[7 * vocab..8 * vocab].fill(f32::NEG_INFINITY);
+        let half: Vec<f16> = data.iter().map(|&x| f16::from_f32(x)).collect();
+        let brain: Vec<bf16> = data.iter().map(|&x| bf16::from_f32(x)).collect();
+        let all = [LogitsData::F32(&data), LogitsData::F16(&half), LogitsData::Bf16(&brain)];
+        for (data, draw) in all.into_iter().flat_map(|data| draws.map(|draw| (data, draw))) {
+            for temperature in [0.4, 1.0, f32::INFINITY] {
+                check_batches(data, vocab, &draw, temperature);
+            }
+        }
+    }
+}
+
+/// Batches of some of 40 rows, each in two orders and as a copy must be made of them, against each
+/// row alone.
+fn check_batches(data: LogitsData<'_>, vocab: usize, draw: &Draw, temperature: f32) {
+    let all_keys = keys(40, 0);
+    let excluding = Constraints::excluding((vocab > 2).then_some(1));
+    // Nothing is changed by them, but a copy is made.
+    let copying = Constraints { bias: &[(0, 0.0)], ..excluding };
+    let run = |rows: &[u32], constraints: &Constraints<'_>, top: usize, compares: bool| {
+        let view = Logits::new(data, 40, vocab, vocab, Some(rows)).expect("a view");
+        let keys: Vec<_> = rows.iter().map(|&row| all_keys[row as usize]).collect();
+        let given: Vec<u32> = rows.iter().map(|&row| row % vocab as u32).collect();
+        let against = compares.then_some(view);
+        let filtered = draw.top_p < 1.0;
+        let wanted = Statistics { temperature, filtered, given: &given, against };
+        let mut sampler = Sampler::builder(rows.len(), 1).build().expect("a sampler");
+        let mut statistics = vec![RowStatistics::BAD; rows.len()];
+        let mut top = vec![TopToken::NONE; top * rows.len()];
+        let into = RowOutputs { statistics: &mut statistics, top: &mut top };
+        let drawn = sampler.draw_with_statistics(&view, draw, constraints, &keys, &wanted, into);
+        let drawn = drawn.expect("a draw").to_vec();
+        let bits = statistics.iter().map(|row| bits(&RowStatistics { divergence: 0.0, ..*row }));
+        drawn.into_iter().zip(bits).collect::<Vec<_>>()
+    };
+    let alone: Vec<_> = (0..40).map(|row| run(&[row], &excluding, 0, false)[0]).collect();
+    let name = format!("V {vocab}, T {temperature}, {draw:?}");
+    for count in [4, 5, 9, 16, 17, 33, 40] {
+        let mut rows: Vec<u32> = (0..count).map(|k| k * 7 % 40).collect();
+        for _ in 0..2 {
+            let expected: Vec<_> = rows.iter().map(|&row| alone[row as usize]).collect();
+            assert_eq!(run(&rows, &excluding, 0, false), expected, "{count} rows: {name}");
+            assert_eq!(run(&rows, &copying, 0, false), expected, "{count} copies: {name}");
+            if count == 17 {
+                assert_eq!(run(&rows, &excluding, 3, false), expected, "with the largest: {name}");
+                // Filtered laws are not compared.
+                if draw.top_p == 1.0 {
+                    assert_eq!(run(&rows, &excluding, 0, true), expected, "compared: {name}");
+                }
+            }
+            rows.reverse();
+        }
     }
 }
 

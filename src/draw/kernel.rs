@@ -32,7 +32,7 @@ use super::proposals::{Accepted, Target};
 use super::race::{DrawRaces, Kept};
 use super::row::Row;
 use super::statistics::{Compare, Describe, GroupSums, StatisticsRule, Summary, Sweep};
-use super::{Batch, DrawRule, Drawn, Outputs, RowStatistics};
+use super::{Batch, DrawRule, Drawn, Outputs};
 use super::{short, stage};
 use crate::lanes::{Kernel, Lanes, Level, run};
 use crate::logits::{Guide, Logits, LogitsData};
@@ -128,11 +128,14 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
             let start = batch.logits.start(batch.row(k));
             &data[start..start + vocab]
         };
-        let plain = batch.draws == 1 && !staged && batch.statistics.is_empty();
-        let plain = plain && batch.mixtures.is_empty();
-        if plain && Row::new(&data[..vocab], excluded).size == 1 {
-            let out = out.drawn;
-            return s.call(short::DrawRows { batch, data, excluded, jobs, out, cells, list });
+        let plain = batch.draws == 1 && !staged && batch.mixtures.is_empty();
+        let plain = plain && batch.against.is_none() && out.top.is_empty();
+        let many = jobs.len() >= short::FEW;
+        if plain && many && Row::new(&data[..vocab], excluded).size == 1 {
+            let left = &mut compared[..vocab];
+            let rows =
+                short::DrawRows { batch, data, excluded, jobs, out, cells, list, sums, left };
+            return s.call(rows);
         }
         let Outputs { drawn, mut statistics, top } = out;
         let width = top.len() / jobs.len();
@@ -150,7 +153,7 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
                 s.call(DrawRow { row, other, rule, key, cells, list, wanted, drawn });
                 continue;
             }
-            let mut described = RowStatistics::BAD;
+            let mut described = Summary::BAD;
             let rule_of_statistics = batch.statistics(k);
             // What is filtered is not compared.
             let (left, compared): (&mut [f32], &mut [f32]) = match rule_of_statistics {
@@ -197,7 +200,7 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
 pub(super) struct Wanted<'a> {
     pub(super) rule: &'a StatisticsRule,
     pub(super) given: Option<usize>,
-    pub(super) out: Option<&'a mut RowStatistics>,
+    pub(super) out: Option<&'a mut Summary>,
     pub(super) top: &'a mut [TopToken],
     pub(super) sums: &'a mut GroupSums,
     /// Room for what the filters leave of the row, if that is what is described.
@@ -253,7 +256,7 @@ impl<E: Element> Kernel for DrawRow<'_, E> {
         let argmax = summed.then(|| row.first_of_value(max, maxima));
         let maxima = cells.maxima(row.vectors());
         let summary =
-            argmax.map(|argmax| Summary::new(&row, (max, argmax), maxima, sums, temperature));
+            argmax.map(|argmax| Summary::new(s, &row, (max, argmax), maxima, sums, temperature));
         match argmax {
             Some(argmax) if rule.temperature.greedy => drawn.fill(Drawn::token(argmax)),
             _ => {
@@ -263,7 +266,7 @@ impl<E: Element> Kernel for DrawRow<'_, E> {
             }
         }
         let Some(out) = out else { return };
-        *out = RowStatistics::BAD;
+        *out = Summary::BAD;
         if filtered && !bad {
             let (cells, token) = (&mut *cells, drawn[0].token as usize);
             s.call(Filtered { row: &row, rule, cells: &mut *cells, list, out: &mut *left });
@@ -272,9 +275,10 @@ impl<E: Element> Kernel for DrawRow<'_, E> {
             return;
         }
         if let Some(summary) = summary {
-            *out = summary.describe(s, &row, sums, drawn[0].token as usize, given);
+            *out = summary.with_tokens(&row, drawn[0].token as usize, given, temperature);
             if let Some(other) = other {
-                out.divergence = s.call(Compare { row: &row, max, other, temperature, cells });
+                let divergence = s.call(Compare { row: &row, max, other, temperature, cells });
+                *out = out.with_divergence(divergence);
             }
         }
     }

@@ -25,6 +25,7 @@ mod record;
 mod row;
 pub mod shard;
 mod short;
+mod short_sums;
 mod stage;
 mod statistics;
 
@@ -44,8 +45,8 @@ pub(crate) use mixture::{Mixture, row_masses};
 pub(crate) use race::race_rows;
 pub use race::{RaceResult, RaceState};
 pub use row::largest;
-pub(crate) use statistics::StatisticsRule;
 pub use statistics::{RowStatistics, Statistics};
+pub(crate) use statistics::{StatisticsRule, Summary};
 
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +127,7 @@ pub(crate) enum Described<'a> {
 }
 
 /// Makes what is kept of a job, given what was drawn for it.
-pub(crate) type Judge<'a> = dyn Fn(usize, Drawn, &RowStatistics) -> Judged + Sync + 'a;
+pub(crate) type Judge<'a> = dyn Fn(usize, Drawn, &Summary) -> Judged + Sync + 'a;
 
 /// What a step keeps of a row that is described.
 #[derive(Clone, Copy, Debug)]
@@ -169,15 +170,15 @@ impl<'a> Described<'a> {
         }
     }
 
-    /// Writes the statistics of job `k`, the `i`-th of those here, if there is a place for them.
-    fn put(&mut self, i: usize, k: usize, drawn: Drawn, statistics: &RowStatistics) {
+    /// Writes what is known of job `k`, the `i`-th of those here, if there is a place for it.
+    fn put(&mut self, i: usize, k: usize, drawn: Drawn, summary: &Summary) {
         match self {
             Self::Rows(rows) => {
                 if let Some(row) = rows.get_mut(i) {
-                    *row = *statistics;
+                    *row = summary.statistics();
                 }
             }
-            Self::Judged(rows, judge) => rows[i] = judge(k, drawn, statistics),
+            Self::Judged(rows, judge) => rows[i] = judge(k, drawn, summary),
         }
     }
 }

@@ -7,10 +7,12 @@
 use super::element::Element;
 use super::envelope::{Cells, MAX_ROWS};
 use super::filter::List;
-use super::kernel::DrawRow;
+use super::kernel::{DrawRow, Wanted};
 use super::proposals::{OFFSET_BITS, bar};
 use super::row::Row;
-use super::{Batch, Drawn, RowState, Temperature};
+use super::short_sums::SideBySide;
+use super::statistics::{GroupSums, StatisticsRule, Summary};
+use super::{Batch, Drawn, Outputs, RowState, Temperature};
 use crate::lanes::math::{weight, weight_bound};
 use crate::lanes::{Kernel, Lanes};
 use crate::rng::{Generators, Key, Purpose};
@@ -23,8 +25,12 @@ pub(super) const ROWS: usize = 16;
 /// Groups that go through each stage together: a group's own stages wait for each other.
 const GROUPS: usize = 2;
 
-/// Fewer rows than this are faster one by one.
-const FEW: usize = 5;
+/// Fewer rows than this are faster one by one,
+pub(super) const FEW: usize = 5;
+
+/// and one more for so many tokens, if they are described: that takes a group as long for one row as
+/// for all.
+const TOKENS_FOR_MORE: usize = 80;
 
 /// So many tokens at the end of a row, or more, are turned by one transposition.
 const MANY: usize = 3;
@@ -38,15 +44,19 @@ const MAX_TOKENS: usize = MAX_ROWS;
 /// Words below this leave too few bits for a bar, and are continued: see [`bar`].
 const FEW_BITS: u64 = 1 << (29 + OFFSET_BITS);
 
-/// Draws a token for each job of a batch of rows with cells of one token.
+/// Draws a token for each job of a batch of rows with cells of one token, and describes their rows.
 pub(super) struct DrawRows<'a, E> {
     pub(super) batch: &'a Batch<'a>,
     pub(super) data: &'a [E],
     pub(super) excluded: usize,
     pub(super) jobs: Range<usize>,
-    pub(super) out: &'a mut [Drawn],
+    /// Of the largest logits, none.
+    pub(super) out: Outputs<'a>,
     pub(super) cells: &'a mut Cells,
     pub(super) list: &'a mut List,
+    pub(super) sums: &'a mut GroupSums,
+    /// Room for what filters leave of a row.
+    pub(super) left: &'a mut [f32],
 }
 
 impl<E: Element> Kernel for DrawRows<'_, E> {
@@ -54,65 +64,117 @@ impl<E: Element> Kernel for DrawRows<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let Self { batch, data, excluded, jobs, mut out, cells, list } = self;
+        let Self { batch, data, excluded, jobs, out, cells, list, sums, left } = self;
+        let Outputs { mut drawn, mut statistics, .. } = out;
         let vocab = batch.logits.vocab();
         let order = &Order::new(vocab);
         let mut groups = [Group::new(s, order, excluded), Group::new(s, order, excluded)];
         let together = ROWS * (MAX_LINES / vocab).min(GROUPS);
         let mut begin = jobs.start;
         while begin < jobs.end {
-            let rule = batch.rule(begin);
+            let (rule, described) = (batch.rule(begin), batch.statistics(begin));
+            let described = described.filter(|_| statistics.is_some());
             let mut end = jobs.end.min(begin + together);
             if let Some(rules) = batch.rule_of.get(begin..end) {
                 end = begin + rules.iter().take_while(|&&other| other == rules[0]).count();
             }
+            let few = FEW + described.map_or(0, |_| vocab / TOKENS_FOR_MORE);
             let last = (end - begin) % ROWS;
-            if end - begin > ROWS && last < FEW {
+            if end - begin > ROWS && last < few {
                 end -= last;
             }
-            let (drawn, rest) = out.split_at_mut(end - begin);
-            out = rest;
-            let logits = |k| &data[batch.logits.start(batch.row(k))..][..vocab];
-            if rule.is_plain(vocab) && drawn.len() >= FEW {
-                let used = drawn.len().div_ceil(ROWS);
+            let (here, rest) = drawn.split_at_mut(end - begin);
+            drawn = rest;
+            let row = |k| {
+                let logits = &data[batch.logits.start(batch.row(k))..][..vocab];
+                Row { logits, excluded, size: 1 }
+            };
+            let is_plain = rule.is_plain(vocab);
+            let filtered = described.is_some_and(|rule| rule.filtered) && rule.is_filtered(vocab);
+            let side_by_side = !filtered && here.len() >= few && (is_plain || described.is_some());
+            if side_by_side {
+                let used = here.len().div_ceil(ROWS);
                 for (first, group) in (begin..end).step_by(ROWS).zip(&mut groups) {
                     let count = (end - first).min(ROWS);
-                    for (k, row) in (first..).zip(&mut group.rows[..count]) {
-                        *row = logits(k);
+                    for (k, logits) in (first..).zip(&mut group.rows[..count]) {
+                        *logits = row(k).logits;
                     }
                     // The lanes that are left draw from the last row again.
                     let last = group.rows[count - 1];
                     group.rows[count..].fill(last);
                     group.temperature = rule.temperature;
-                    group.keep_words(&batch.keys[first..]);
+                    if is_plain {
+                        group.keep_words(&batch.keys[first..]);
+                    }
                 }
-                draw(s, &mut groups[..used], cells, drawn);
-            } else {
-                for (k, drawn) in (begin..end).zip(drawn.chunks_mut(1)) {
-                    let row = Row { logits: logits(k), excluded, size: 1 };
-                    let (key, cells, list) = (&batch.keys[k], &mut *cells, &mut *list);
-                    let (other, wanted) = (None, None);
-                    s.call(DrawRow { row, other, rule, key, cells, list, wanted, drawn });
+                let groups = &mut groups[..used];
+                let lines = cells.maxima(used * vocab);
+                for (group, lines) in groups.iter_mut().zip(lines.chunks_exact_mut(vocab)) {
+                    group.turn(s, lines);
                 }
+                if let Some(StatisticsRule { temperature, .. }) = described {
+                    for (group, lines) in groups.iter_mut().zip(lines.chunks_exact(vocab)) {
+                        group.sums.fill(s, lines, *temperature);
+                    }
+                }
+                if is_plain {
+                    draw(s, groups, lines, here);
+                } else if rule.temperature.greedy {
+                    for (group, here) in groups.iter().zip(here.chunks_mut(ROWS)) {
+                        group.take_largest(here);
+                    }
+                }
+            }
+            for (i, (k, here)) in (begin..end).zip(here.chunks_mut(1)).enumerate() {
+                let (key, place) = (&batch.keys[k], k - jobs.start);
+                let (cells, list) = (&mut *cells, &mut *list);
+                let (row, other) = (row(k), None);
+                if !side_by_side {
+                    let mut summary = Summary::BAD;
+                    let wanted = described.map(|rule| Wanted {
+                        rule,
+                        given: batch.given(k),
+                        out: Some(&mut summary),
+                        top: &mut [],
+                        sums: &mut *sums,
+                        left: &mut *left,
+                    });
+                    s.call(DrawRow { row, other, rule, key, cells, list, wanted, drawn: here });
+                    if described.is_some() {
+                        statistics.put(place, k, here[0], &summary);
+                    }
+                    continue;
+                }
+                let Some(StatisticsRule { temperature, .. }) = described else { break };
+                let logits = row.logits;
+                if !(is_plain || rule.temperature.greedy) {
+                    let wanted = None;
+                    s.call(DrawRow { row, other, rule, key, cells, list, wanted, drawn: here });
+                }
+                let summary = match here[0].state {
+                    RowState::Drawn => {
+                        let (row, token) = (Row { logits, excluded, size: 1 }, here[0].token);
+                        let summary = groups[i / ROWS].sums.summary(i % ROWS, *temperature);
+                        summary.with_tokens(&row, token as usize, batch.given(k), *temperature)
+                    }
+                    _ => Summary::BAD,
+                };
+                statistics.put(place, k, here[0], &summary);
             }
             begin = end;
         }
     }
 }
 
-/// Draws a token from each row of some groups, as many as `drawn` holds.
+/// Draws a token from each row of some groups whose logits are in `lines`, as many as `drawn` holds.
 #[inline(always)]
 fn draw<L: Lanes, E: Element>(
     s: L,
     groups: &mut [Group<'_, L, E>],
-    cells: &mut Cells,
+    lines: &mut [[u32; 16]],
     drawn: &mut [Drawn],
 ) {
     let vocab = groups[0].order.vocab;
-    let lines = cells.maxima(groups.len() * vocab);
-    for (group, lines) in groups.iter_mut().zip(lines.chunks_exact_mut(vocab)) {
-        group.turn(s, lines);
-    }
     for (group, lines) in groups.iter_mut().zip(lines.chunks_exact_mut(vocab)) {
         group.sum(s, lines);
     }
@@ -202,6 +264,8 @@ pub(super) struct Group<'a, L: Lanes, E> {
     pub(super) hit: [u32; ROWS],
     /// Bit i says that the token of row i was accepted.
     accepted: u32,
+    /// What statistics are made of, where they are wanted.
+    sums: SideBySide,
 }
 
 /// What was seen of the rows, a row in each lane.
@@ -247,6 +311,18 @@ impl<'a, L: Lanes, E: Element> Group<'a, L, E> {
             weights: [0.0; ROWS],
             hit: [0; ROWS],
             accepted: 0,
+            sums: SideBySide::NONE,
+        }
+    }
+
+    /// Draws the largest logit of each row, as it was found beside the sums, for as many as `drawn`
+    /// holds.
+    fn take_largest(&self, drawn: &mut [Drawn]) {
+        for (i, (drawn, &token)) in drawn.iter_mut().zip(&self.sums.argmax).enumerate() {
+            *drawn = match self.bad >> i & 1 {
+                1 => Drawn::BAD,
+                _ => Drawn::token(token as usize),
+            };
         }
     }
 

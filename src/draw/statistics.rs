@@ -4,7 +4,8 @@
 //! Here the sweep that finds the maxima of cells also sums weights and their moments, one pair of
 //! sums for each group of cells, relative to a reference: the largest logit of the groups before.
 //! Where a group rises far above it the group's sums are taken again, relative to its own maximum;
-//! that happens seldom, since the reference then rises too.
+//! that happens seldom, since the reference then rises too. Of short rows the sums are taken once the
+//! largest logit is known: see [`short_sums`].
 
 use super::Temperature;
 use super::blocks::{Block, Blocks, TOKENS, VECTORS, sum_lanes, tree};
@@ -12,8 +13,9 @@ use super::element::Element;
 use super::envelope::{Cells, GROUP, MAX_GROUPS};
 use super::masses::{Masses, least_weighty};
 use super::row::Row;
+use super::short_sums::{self, Others};
 use crate::error::{Error, shape};
-use crate::lanes::math::fast_weight;
+use crate::lanes::math::{exp_f64, fast_weight, ln_1p_f64, ln_f64};
 use crate::lanes::{Kernel, Lanes};
 use crate::logits::Logits;
 use core::ops::Range;
@@ -278,7 +280,8 @@ fn largest_of<L: Lanes>(s: L, x: [L::F; VECTORS]) -> f32 {
     s.largest(s.max(s.max(ab, cd), s.max(ef, gh)))
 }
 
-/// The sweep of a row that also sums its weights: what [`Row::maxima`] writes and returns.
+/// The sweep of a row that also sums its weights, but for short rows: what [`Row::maxima`] writes and
+/// returns.
 pub(super) struct Sweep<'a, E> {
     pub(super) row: &'a Row<'a, E>,
     pub(super) temperature: Temperature,
@@ -296,10 +299,13 @@ impl<E: Element> Kernel for Sweep<'_, E> {
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) -> (f32, bool) {
         let Self { row, temperature, cells, sums } = self;
+        let maxima = cells.maxima(row.vectors());
+        if row.size == 1 {
+            return row.maxima(s, maxima);
+        }
         let blocks = &mut Blocks::new(row.logits);
         blocks.leave_out(row.excluded);
         let blocks = &*blocks;
-        let maxima = cells.maxima(row.vectors());
         if temperature.high == 0.0 {
             // All finite logits weigh 1, which the clamp of a weight would give −∞ as well.
             let &Row { logits, excluded, .. } = row;
@@ -308,13 +314,6 @@ impl<E: Element> Kernel for Sweep<'_, E> {
             sums.0[0] = Sums { mass: s.call(count).0, ..Sums::default() };
             sums.0[1..row.groups()].fill(Sums::default());
             return row.maxima(s, maxima);
-        }
-        if row.size == 1 {
-            let (max, nan) = row.maxima(s, maxima);
-            let Range { start: begin, end } = row.blocks_of(0, blocks.count());
-            let reference = temperature.reference(max);
-            sums.0[0] = BlockSums { blocks, begin, end, reference, temperature }.run(s);
-            return (max, nan);
         }
         let least = s.splat(f32::NEG_INFINITY);
         let (mut row_max, mut mass) = ([least; GROUP], 0.0);
@@ -352,37 +351,64 @@ impl<E: Element> Kernel for Sweep<'_, E> {
     }
 }
 
-/// A good row after its [`Sweep`], while its cells still hold their maxima: everything but what
-/// depends on the drawn token.
-pub(super) struct Summary {
+/// A row and its drawn token in few numbers, of which each statistic is made when it is asked for;
+/// logits are meant as (z − max)/T, max the largest. The statistics are those of [`RowStatistics`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Summary {
     max: f32,
-    argmax: usize,
+    argmax: i32,
+    /// The logit of the drawn token, −∞ if it is out, and whether it is `argmax`.
+    drawn: f64,
+    drew_argmax: bool,
+    /// exp of it.
+    weight: f64,
+    /// That of the token that was given; NaN without one.
+    given: f64,
     /// The largest logit but `argmax`'s; −∞ without one.
-    second: f32,
-    temperature: Temperature,
-    /// Σ w, w = exp((z − max)/T).
-    mass: f64,
-    /// Σ w·(z − max)/T; 0 at infinite temperature.
+    second: f64,
+    /// Σ exp(z − base) of all tokens but `argmax`, which do not vanish beside it.
+    others: f64,
+    base: f64,
+    /// Σ exp(z) of these, and Σ z·exp(z); the latter is 0 at infinite temperature.
+    rest: f64,
     tilt: f64,
-}
-
-/// What the tokens of a row but one add up to.
-struct Others {
-    /// ln Σ w, w = exp((z − max)/T).
-    log_mass: f64,
-    /// Σ w·(z − max)/T; 0 at infinite temperature.
-    tilt: f64,
+    /// max/T.
+    reference: f64,
+    divergence: f64,
 }
 
 impl Summary {
+    /// That of a bad row, of which all is NaN.
+    pub(crate) const BAD: Self = Self {
+        max: f32::NAN,
+        argmax: -1,
+        drawn: f64::NAN,
+        drew_argmax: false,
+        weight: f64::NAN,
+        given: f64::NAN,
+        second: f64::NAN,
+        others: f64::NAN,
+        base: f64::NAN,
+        rest: f64::NAN,
+        tilt: f64::NAN,
+        reference: f64::NAN,
+        divergence: f64::NAN,
+    };
+
+    /// That of a good row after its [`Sweep`], while its cells still hold their maxima.
     #[inline(always)]
-    pub(super) fn new<E: Element>(
+    pub(super) fn new<L: Lanes, E: Element>(
+        s: L,
         row: &Row<'_, E>,
         (max, argmax): (f32, usize),
         maxima: &mut [[u32; 16]],
         sums: &GroupSums,
         temperature: Temperature,
     ) -> Self {
+        if row.size == 1 {
+            let others = short_sums::alone(s, maxima, argmax, temperature);
+            return Self::of_short(max, argmax, others, temperature);
+        }
         let second = row.largest_but(argmax, maxima);
         let (mut mass, mut moment) = (0.0, 0.0);
         for sums in &sums.0[..row.groups()] {
@@ -391,112 +417,207 @@ impl Summary {
             mass += sums.mass * scale;
             moment += (sums.moment + rise * sums.mass) * scale;
         }
-        Self { max, argmax, second, temperature, mass, tilt: moment * temperature.inverse }
+        let others = if second == f32::NEG_INFINITY {
+            Others { max, ..Others::default() }
+        } else if mass < 2.0 {
+            // The largest logit holds more than half of the mass, and hides the others in it.
+            others_of(s, row, sums, (max, argmax), second, temperature)
+        } else {
+            Others { max, mass: mass - 1.0, moment }
+        };
+        Self::of_others(max, argmax, second, others, temperature)
     }
 
-    /// (z − max)/T; −∞ for a token that is out, at infinite temperature too.
-    fn below(&self, z: f32) -> f64 {
-        match z {
-            f32::NEG_INFINITY => f64::NEG_INFINITY,
-            _ => (f64::from(z) - f64::from(self.max)) * self.temperature.inverse,
-        }
-    }
-
-    /// All tokens but `token`, by sums that do not hold it.
+    /// That of a good short row.
     #[inline(always)]
-    fn others<L: Lanes, E: Element>(
-        &self,
-        s: L,
-        row: &Row<'_, E>,
-        sums: &GroupSums,
-        token: usize,
-    ) -> Others {
-        let &Self { max, second, temperature, .. } = self;
+    pub(super) fn of_short(
+        max: f32,
+        argmax: usize,
+        others: Others,
+        temperature: Temperature,
+    ) -> Self {
+        let second = others.max;
         if second == f32::NEG_INFINITY {
-            return Others { log_mass: second.into(), tilt: 0.0 };
+            let none = Others { max, ..Others::default() };
+            return Self::of_others(max, argmax, second, none, temperature);
         }
-        // Relative to the largest logit, much smaller ones would not be seen.
-        let far = self.below(second) < -40.0;
-        let reference = temperature.reference(if far { second } else { max });
-        let blocks = &mut Blocks::new(row.logits);
-        blocks.leave_out(row.excluded);
-        blocks.leave_out(token);
-        let blocks = &*blocks;
-        let (mut mass, mut moment) = (0.0, 0.0);
-        for (g, sums) in sums.0[..row.groups()].iter().enumerate() {
-            let blocks_of_group = row.blocks_of(g, blocks.count());
-            let sums = if far || blocks_of_group.contains(&(token / TOKENS)) {
-                let Range { start: begin, end } = blocks_of_group;
-                s.call(BlockSums { blocks, begin, end, reference, temperature })
-            } else {
-                *sums
-            };
-            let rise = f64::from(sums.reference) - f64::from(reference);
-            let scale = libm::exp(rise * temperature.inverse);
-            mass += sums.mass * scale;
-            let below = f64::from(sums.reference) - f64::from(temperature.reference(max));
-            moment += (sums.moment + below * sums.mass) * scale;
-        }
-        let base = self.below(reference);
-        Others {
-            log_mass: libm::log(mass) + base,
-            tilt: moment * temperature.inverse * libm::exp(base),
-        }
+        Self::of_others(max, argmax, second, others, temperature)
     }
 
-    /// The statistics of the row for its drawn token.
     #[inline(always)]
-    pub(super) fn describe<L: Lanes, E: Element>(
-        &self,
-        s: L,
-        row: &Row<'_, E>,
-        sums: &GroupSums,
-        token: usize,
-        given: Option<usize>,
-    ) -> RowStatistics {
-        let &Self { max, argmax, second, temperature, mass, tilt } = self;
-        let below = |token: usize| self.below(row.logit(token));
-        // A token that holds more than half of the mass hides the others in it.
-        let (others, log_mass) = if mass < 2.0 {
-            let others = self.others(s, row, sums, argmax);
-            let log_mass = libm::log1p(libm::exp(others.log_mass));
-            (others, log_mass)
-        } else {
-            (Others { log_mass: libm::log(mass - 1.0), tilt }, libm::log(mass))
-        };
-        let weight = libm::exp(below(token));
-        let log_mass_but = if token == argmax {
-            others.log_mass
-        } else if 2.0 * weight <= mass {
-            libm::log(mass - weight)
-        } else {
-            self.others(s, row, sums, token).log_mass
-        };
-        let alone = second == f32::NEG_INFINITY;
-        let next = self.below(second);
-        RowStatistics {
-            log_sum_exp: log_mass + f64::from(max) * temperature.inverse,
-            entropy: (log_mass - others.tilt / mass).max(0.0),
-            probability: weight / mass,
-            log_probability: below(token) - log_mass,
-            log_others: log_mass_but - below(token),
-            margin: -libm::expm1(next) / mass,
-            argmax_log_others: others.log_mass,
-            log_margin_gap: if alone {
-                f64::NEG_INFINITY
-            } else {
-                others.log_mass + libm::log1p(libm::exp(next - others.log_mass)) - log_mass
-            },
-            given_log_probability: given.map_or(f64::NAN, |given| below(given) - log_mass),
-            divergence: f64::NAN,
+    fn of_others(
+        max: f32,
+        argmax: usize,
+        second: f32,
+        others: Others,
+        temperature: Temperature,
+    ) -> Self {
+        let inverse = temperature.inverse;
+        let base = (f64::from(others.max) - f64::from(max)) * inverse;
+        let scale = if base == 0.0 { 1.0 } else { exp_f64(base) };
+        let moment = if inverse == 0.0 { 0.0 } else { others.moment * inverse };
+        Self {
             // Of two zeros a maximum may be either.
             max: max + 0.0,
             argmax: argmax as i32,
+            second: below(second, max, temperature),
+            others: others.mass,
+            base,
+            rest: others.mass * scale,
+            tilt: (moment + base * others.mass) * scale,
+            reference: f64::from(max) * inverse,
+            ..Self::BAD
+        }
+    }
+
+    /// With the drawn token, and another that was given.
+    #[inline(always)]
+    pub(super) fn with_tokens<E: Element>(
+        self,
+        row: &Row<'_, E>,
+        drawn: usize,
+        given: Option<usize>,
+        temperature: Temperature,
+    ) -> Self {
+        let below = |token: usize| below(row.logit(token), self.max, temperature);
+        let drew_argmax = drawn as i32 == self.argmax;
+        let (drawn, given) = (below(drawn), given.map_or(f64::NAN, below));
+        let weight = if drew_argmax { 1.0 } else { exp_f64(drawn) };
+        Self { drawn, drew_argmax, weight, given, ..self }
+    }
+
+    pub(super) fn with_divergence(self, divergence: f64) -> Self {
+        Self { divergence, ..self }
+    }
+
+    /// ln Σ exp(z).
+    fn log_mass(&self) -> f64 {
+        ln_1p_f64(self.rest)
+    }
+
+    pub(crate) fn entropy(&self) -> f64 {
+        self.entropy_of(self.log_mass())
+    }
+
+    fn entropy_of(&self, log_mass: f64) -> f64 {
+        let entropy = log_mass - self.tilt / (1.0 + self.rest);
+        if entropy < 0.0 { 0.0 } else { entropy }
+    }
+
+    pub(crate) fn probability(&self) -> f64 {
+        self.weight / (1.0 + self.rest)
+    }
+
+    pub(crate) fn log_probability(&self) -> f64 {
+        self.drawn - self.log_mass()
+    }
+
+    pub(crate) fn log_others(&self) -> f64 {
+        if self.drew_argmax {
+            return self.argmax_log_others();
+        }
+        // It is at most as heavy as the largest one, which is among the others.
+        ln_f64(1.0 + (self.rest - self.weight)) - self.drawn
+    }
+
+    pub(crate) fn margin(&self) -> f64 {
+        -libm::expm1(self.second) / (1.0 + self.rest)
+    }
+
+    pub(crate) fn argmax_log_others(&self) -> f64 {
+        ln_f64(self.others) + self.base
+    }
+
+    pub(crate) fn log_margin_gap(&self) -> f64 {
+        self.log_margin_gap_of(self.log_mass())
+    }
+
+    fn log_margin_gap_of(&self, log_mass: f64) -> f64 {
+        // 1 − (1 − w)/(1 + S) = (S + w)/(1 + S), w the second largest weight.
+        ln_f64(self.others + exp_f64(self.second - self.base)) + self.base - log_mass
+    }
+
+    pub(crate) fn given_log_probability(&self) -> f64 {
+        self.given - self.log_mass()
+    }
+
+    pub(crate) fn divergence(&self) -> f64 {
+        self.divergence
+    }
+
+    /// −1 for a bad row.
+    pub(crate) fn argmax(&self) -> i32 {
+        self.argmax
+    }
+
+    /// All of them.
+    pub(super) fn statistics(&self) -> RowStatistics {
+        if self.argmax < 0 {
+            return RowStatistics::BAD;
+        }
+        let log_mass = self.log_mass();
+        RowStatistics {
+            log_sum_exp: log_mass + self.reference,
+            entropy: self.entropy_of(log_mass),
+            probability: self.probability(),
+            log_probability: self.drawn - log_mass,
+            log_others: self.log_others(),
+            margin: self.margin(),
+            argmax_log_others: self.argmax_log_others(),
+            log_margin_gap: self.log_margin_gap_of(log_mass),
+            given_log_probability: self.given - log_mass,
+            divergence: self.divergence,
+            max: self.max,
+            argmax: self.argmax,
         }
     }
 }
 
-/// The statistics of a good row for one of its tokens.
+/// (z − max)/T; −∞ for a token that is out, at infinite temperature too.
+fn below(z: f32, max: f32, temperature: Temperature) -> f64 {
+    match z {
+        f32::NEG_INFINITY => f64::NEG_INFINITY,
+        // Both zeros are one.
+        _ => (f64::from(z) - f64::from(max)) * temperature.inverse + 0.0,
+    }
+}
+
+/// All tokens of a row but `argmax`, of which there are some, by sums that do not hold it.
+#[inline(always)]
+fn others_of<L: Lanes, E: Element>(
+    s: L,
+    row: &Row<'_, E>,
+    sums: &GroupSums,
+    (max, argmax): (f32, usize),
+    second: f32,
+    temperature: Temperature,
+) -> Others {
+    // Relative to the largest logit, much smaller ones would not be seen.
+    let far = below(second, max, temperature) < -40.0;
+    let base = if far { second } else { max };
+    let reference = temperature.reference(base);
+    let blocks = &mut Blocks::new(row.logits);
+    blocks.leave_out(row.excluded);
+    blocks.leave_out(argmax);
+    let blocks = &*blocks;
+    let (mut mass, mut moment) = (0.0, 0.0);
+    for (g, sums) in sums.0[..row.groups()].iter().enumerate() {
+        let blocks_of_group = row.blocks_of(g, blocks.count());
+        let sums = if far || blocks_of_group.contains(&(argmax / TOKENS)) {
+            let Range { start: begin, end } = blocks_of_group;
+            s.call(BlockSums { blocks, begin, end, reference, temperature })
+        } else {
+            *sums
+        };
+        let rise = f64::from(sums.reference) - f64::from(reference);
+        let scale = libm::exp(rise * temperature.inverse);
+        mass += sums.mass * scale;
+        moment += (sums.moment + rise * sums.mass) * scale;
+    }
+    Others { max: base, mass, moment }
+}
+
+/// What is known of a good row and one of its tokens.
 pub(super) struct Describe<'a> {
     pub(super) row: Row<'a, f32>,
     pub(super) temperature: Temperature,
@@ -507,16 +628,17 @@ pub(super) struct Describe<'a> {
 }
 
 impl Kernel for Describe<'_> {
-    type Output = RowStatistics;
+    type Output = Summary;
 
     #[inline(always)]
-    fn run<L: Lanes>(self, s: L) -> RowStatistics {
+    fn run<L: Lanes>(self, s: L) -> Summary {
         let Self { row, temperature, cells, sums, token, given } = self;
         let sweep = Sweep { row: &row, temperature, cells: &mut *cells, sums: &mut *sums };
         let (max, _) = s.call(sweep);
         let maxima = cells.maxima(row.vectors());
         let largest = (max, row.first_of_value(max, maxima));
-        Summary::new(&row, largest, maxima, sums, temperature).describe(s, &row, sums, token, given)
+        let summary = Summary::new(s, &row, largest, maxima, sums, temperature);
+        summary.with_tokens(&row, token, given, temperature)
     }
 }
 

@@ -7,6 +7,8 @@
 //! | [`weight_bound`] | the same | above [`weight`] by [`BOUND_EXCESS`] relative and 2^-22 | `bounds_lie_above_weights` |
 //! | [`exponentials`] | any 64 bits | [`EXPONENTIAL_ULP`] ULP | `exponentials_keep_their_error_bound` |
 //! | [`log`] | positive, normal | [`LOG_ULP`] ULP | `logarithms_keep_their_error_bound` |
+//! | [`exp_f64`] | at most 0 | [`F64_ERROR`] relative | `functions_of_f64_keep_their_error_bound` |
+//! | [`ln_f64`], [`ln_1p_f64`] | not negative | [`F64_ERROR`] relative | the same |
 //!
 //! The polynomials are minimax fits of relative error made for this file: 2^f on [−½, ½] to
 //! 2.0e-9, 2^(f/16) on the same to 4.3e-7, ln(1 + f) on [√½ − 1, √2 − 1] to 5.8e-9.
@@ -29,6 +31,10 @@ pub(crate) const BOUND_EXCESS: f64 = 0.0616;
 /// The largest error of [`exponentials`] in units in the last place.
 #[cfg(test)]
 pub(crate) const EXPONENTIAL_ULP: f64 = 2.0;
+
+/// The largest relative error of the functions of f64.
+#[cfg(test)]
+pub(crate) const F64_ERROR: f64 = 2e-8;
 
 /// The largest error of [`log`] in units in the last place.
 #[cfg(test)]
@@ -231,11 +237,64 @@ fn log_of_octave<L: Lanes>(s: L, e: L::F, f: L::F, power: L::F) -> L::F {
     s.fma(e, s.splat(ln2_high), s.add(f, tail))
 }
 
+/// Σ c·x^k without fused multiply-adds, which not every level has.
+#[inline(always)]
+fn horner_f64<const N: usize>(x: f64, coefficients: &[f32; N]) -> f64 {
+    coefficients.iter().rev().fold(0.0, |y, &c| y * x + f64::from(c))
+}
+
+/// exp(x) for x ≤ 0, to the digits that sums of weights have; 0 where that is below the normal
+/// numbers.
+///
+/// Without branches, so that the rows of a batch do not wait for each other.
+#[inline(always)]
+pub(crate) fn exp_f64(x: f64) -> f64 {
+    // Adding and subtracting this rounds to an integer, which then also stands in the low bits.
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    let octaves = x * core::f64::consts::LOG2_E;
+    let rounded = octaves.max(-1_023.0) + ROUND;
+    let power = horner_f64(octaves - (rounded - ROUND), &EXP2);
+    let integer = rounded.to_bits().wrapping_sub(ROUND.to_bits());
+    let scale = f64::from_bits(integer.wrapping_add(1_023) << 52);
+    // A NaN is one in all that it was compared with.
+    if octaves < -1_022.0 { 0.0 } else { power * scale }
+}
+
+/// ln x for x ≥ 0, to the digits that sums of weights have: exactly 0 at 1, −∞ at 0, as if 0 below
+/// the normal numbers.
+#[inline(always)]
+pub(crate) fn ln_f64(x: f64) -> f64 {
+    // Subtracting the bits of √½ makes the exponent field count from there.
+    let root = core::f64::consts::FRAC_1_SQRT_2.to_bits();
+    let shifted = x.to_bits().wrapping_add((1_023u64 << 52).wrapping_sub(root));
+    let e = (shifted >> 52) as i32 - 1_023;
+    let f = f64::from_bits((shifted & ((1 << 52) - 1)).wrapping_add(root)) - 1.0;
+    let square = f * f;
+    let tail = square * f * horner_f64(f, &LN) - 0.5 * square;
+    let ln = f64::from(e) * core::f64::consts::LN_2 + (f + tail);
+    if x.is_nan() {
+        x
+    } else if x < f64::MIN_POSITIVE {
+        f64::NEG_INFINITY
+    } else {
+        ln
+    }
+}
+
+/// ln(1 + x) for x ≥ 0, to the digits that sums of weights have, however small it is.
+#[inline(always)]
+pub(crate) fn ln_1p_f64(x: f64) -> f64 {
+    let sum = 1.0 + x;
+    // What the rounding of the sum lost.
+    ln_f64(sum) + (x - (sum - 1.0)) / sum
+}
+
 #[cfg(test)]
 mod tests {
     use super::{
-        BOUND_EXCESS, BOUND_UNIT, EXPONENTIAL_ULP, FAST_WEIGHT_ERROR, LOG_ULP, SIXTEENTHS,
-        WEIGHT_ERROR, exponentials, fast_weight, log, weight, weight_bound,
+        BOUND_EXCESS, BOUND_UNIT, EXPONENTIAL_ULP, F64_ERROR, FAST_WEIGHT_ERROR, LOG_ULP,
+        SIXTEENTHS, WEIGHT_ERROR, exp_f64, exponentials, fast_weight, ln_1p_f64, ln_f64, log,
+        weight, weight_bound,
     };
     use crate::draw::Temperature;
     use crate::lanes::{Kernel, Lanes, Level, run};
@@ -533,5 +592,39 @@ mod tests {
             }
         }
         println!("largest error of a logarithm: {worst:.3} ULP");
+    }
+
+    #[test]
+    fn functions_of_f64_keep_their_error_bound() {
+        let mut next = words(6);
+        let mut worst = [0.0f64; 3];
+        let mut near = |k: usize, ours: f64, exact: f64, x: f64| {
+            let error = if ours == exact { 0.0 } else { (ours / exact - 1.0).abs() };
+            worst[k] = worst[k].max(error);
+            assert!(error < F64_ERROR, "function {k} of {x:e}: {ours:e}, not {exact:e}");
+        };
+        for round in 0..300_000 {
+            let uniform = (next() >> 11) as f64 / (1u64 << 53) as f64;
+            let reach = [1e-9, 1e-3, 1.0, 30.0, 708.0][round % 5];
+            let x = -reach * uniform;
+            near(0, exp_f64(x), x.exp(), x);
+            let x = (1_400.0 * (uniform - 0.5)).exp();
+            near(1, ln_f64(x), x.ln(), x);
+            near(2, ln_1p_f64(x), x.ln_1p(), x);
+            let x = 1.0 + (uniform - 0.5) * reach.min(1.0);
+            near(1, ln_f64(x), x.ln(), x);
+            let x = 500.0 * uniform * reach.min(1.0);
+            near(2, ln_1p_f64(x), x.ln_1p(), x);
+        }
+        println!("largest relative errors: {worst:?}");
+        assert_eq!((exp_f64(0.0), exp_f64(-0.0)), (1.0, 1.0));
+        for x in [-709.0, -1e4, -1e300, f64::NEG_INFINITY] {
+            assert_eq!(exp_f64(x), 0.0, "exp({x})");
+        }
+        assert_eq!((ln_f64(1.0), ln_1p_f64(0.0)), (0.0, 0.0));
+        assert_eq!((ln_f64(0.0), ln_f64(1e-310)), (f64::NEG_INFINITY, f64::NEG_INFINITY));
+        for x in [exp_f64(f64::NAN), ln_f64(f64::NAN), ln_1p_f64(f64::NAN)] {
+            assert!(x.is_nan());
+        }
     }
 }
