@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MASKS = 40, STEPS = 7, STREAMS = 5, NUMBERS = 15 };
+enum { MASKS = 40, STEPS = 7, STREAMS = 5, NUMBERS = 19 };
 
 static const double TC_32_4 = 0.468105967691, SYS_TC_8_3 = 0.342894393742;
 
@@ -52,7 +52,11 @@ static void lists(void) {
                                             DEMASK_SIZES_CUBIC + DEMASK_SIZES_ROUND_UP,
                                             DEMASK_SIZES_SQUARE_ROOT + DEMASK_SIZES_ROUND_UP,
                                             DEMASK_SIZES_EXPONENTIAL + DEMASK_SIZES_ROUND_UP,
-                                            DEMASK_SIZES_LOGARITHMIC + DEMASK_SIZES_ROUND_UP};
+                                            DEMASK_SIZES_LOGARITHMIC + DEMASK_SIZES_ROUND_UP,
+                                            DEMASK_SIZES_EVEN_REVERSED,
+                                            DEMASK_SIZES_EXPECTED,
+                                            DEMASK_SIZES_BINOMIAL,
+                                            DEMASK_SIZES_KAPPA};
   char name[16];
   for (int i = 0; i < NUMBERS; ++i) {
     snprintf(name, sizeof name, "rule-%u", (unsigned)numbers[i]);
@@ -212,7 +216,7 @@ static void mistakes(void) {
   REFUSED(demask_sizes_shape(four, &count, NULL), DEMASK_ERR_NULL);
   REFUSED(demask_sizes_shape(four, ODD(uint32_t, &count), &other), DEMASK_ERR_ALIGN);
 
-  REFUSED(demask_sizes_draw(10, NULL, 10, &key, sizes, 4), DEMASK_ERR_ARGUMENT);
+  REFUSED(demask_sizes_draw(DEMASK_SIZES_KAPPA + 1, NULL, 10, &key, sizes, 4), DEMASK_ERR_ARGUMENT);
   REFUSED(demask_sizes_draw(DEMASK_SIZES_ROUND_UP, NULL, 10, &key, sizes, 4), DEMASK_ERR_ARGUMENT);
   REFUSED(demask_sizes_draw(DEMASK_SIZES_EVEN, four, 10, &key, sizes, 4), DEMASK_ERR_ARGUMENT);
   REFUSED(demask_sizes_draw(DEMASK_SIZES_TABLE, NULL, 10, &key, sizes, 4), DEMASK_ERR_NULL);

@@ -31,7 +31,7 @@ fn c_programs_pass_and_draw_the_same_tokens() {
     assert_eq!(from_rust.lines().count(), 16 * 257, "generations of 256 sequences");
     assert_same("first_hitting", &from_rust);
     let from_rust = sizes::report();
-    assert_eq!(from_rust.lines().count(), 5 * (15 + 14), "15 plain rules and 14 tables");
+    assert_eq!(from_rust.lines().count(), 5 * (19 + 14), "19 plain rules and 14 tables");
     assert_same("sizes", &from_rust);
     let from_rust = draws::report();
     assert_eq!(from_rust.lines().count(), 53, "29 draws, and statistics of 24 rows");
@@ -91,6 +91,10 @@ mod sizes {
                 let name = format!("rule-{number}");
                 write(&mut report, &name, Sizes::Mask(function, rounding), STEPS);
             }
+        }
+        let more = [Sizes::EvenReversed, Sizes::Expected, Sizes::Binomial, Sizes::Kappa];
+        for (number, sizes) in [10, 12, 13, 14].into_iter().zip(more) {
+            write(&mut report, &format!("rule-{number}"), sizes, STEPS);
         }
         let list = SizeList::new(&[1, 9, 2, 8, 3, 7, 10]).expect("a list");
         write(&mut report, "list", Sizes::List(&list), STEPS);
