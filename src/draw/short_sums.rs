@@ -261,7 +261,7 @@ mod tests {
                 7 => -(token as f32),
                 8 => token as f32 * 3.0,
                 9 if token != vocab / 3 => f32::NEG_INFINITY,
-                10 if token % 7 > 0 => f32::NEG_INFINITY,
+                10 if !token.is_multiple_of(7) => f32::NEG_INFINITY,
                 11 if token == vocab / 2 => 45.0,
                 12 if token == vocab / 2 => 5e4,
                 13 if token == vocab - 1 => 100.0,
