@@ -435,7 +435,7 @@ fn judge<'a>(
         };
         Judged {
             order,
-            entropy: row.entropy(),
+            entropy: if policy.reads_entropy() { row.entropy() } else { f64::NAN },
             belief,
             // That of a bad row is NaN.
             probability: row.probability().max(0.0) as f32,
@@ -604,12 +604,11 @@ fn statistics_rule(
     segment: &Segment,
     planned: &PlannedSegment,
 ) -> Option<StatisticsRule> {
-    let Policy { score, select, update, stop, .. } = policy;
+    let Policy { score, select, update, .. } = policy;
     let by_confidence = update.remask().is_some_and(|rule| rule.by_confidence);
     let scored = planned.by_score.is_some()
         && (score.reads_row() || select.reads_row() || update.reads_row());
-    let settles = stop.settle.is_some_and(|settle| settle.reads_entropy());
-    let reads_row = scored || by_confidence || settles;
+    let reads_row = scored || by_confidence || policy.reads_entropy();
     let temperature = policy.cooled(score.temperature, segment.step);
     let temperature = Temperature::new(temperature).ok().filter(|_| reads_row)?;
     let compares = planned.reads_earlier && policy.compares_steps();

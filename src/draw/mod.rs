@@ -134,7 +134,7 @@ pub(crate) type Judge<'a> = dyn Fn(usize, Drawn, &Summary) -> Judged + Sync + 'a
 pub(crate) struct Judged {
     /// What stands for the score of its position: the larger, the surer.
     pub(crate) order: f64,
-    /// The entropy of its law.
+    /// The entropy of its law; NaN if no rule looks at it.
     pub(crate) entropy: f64,
     /// The probability by which a committed position is judged anew.
     pub(crate) belief: f64,

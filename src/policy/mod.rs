@@ -519,6 +519,12 @@ impl<'a> Policy<'a> {
         Ok(())
     }
 
+    /// Whether the entropies of rows are looked at beside their scores.
+    pub(crate) fn reads_entropy(&self) -> bool {
+        let settles = self.stop.settle.is_some_and(|settle| settle.reads_entropy());
+        settles || matches!(self.select, Select::EntropyBound { .. })
+    }
+
     /// Whether rows are compared with those of the step before.
     pub(crate) fn compares_steps(&self) -> bool {
         self.select.stable().is_some() || self.score.of == ScoreOf::NegativeDivergence
