@@ -170,7 +170,10 @@ impl Sampler {
         let batch = Batch { rows, rules, rule_of, statistics, against, given, mixtures, ..plain };
         let judge = judge(canvas, plan, keys, rule_of);
         judged.clear();
-        judged.resize(batch.keys.len(), Judged::NONE);
+        // Where nothing is described there is nothing to keep.
+        if !batch.statistics.is_empty() {
+            judged.resize(batch.keys.len(), Judged::NONE);
+        }
         let drawn = &mut drawn[..batch.keys.len()];
         let statistics = match statistics.is_empty() {
             true => Described::NONE,
