@@ -15,7 +15,8 @@ use crate::stop::{Phase, phase};
 use crate::update::{Posterior, Update};
 
 /// The positions that will move at the next step, chosen before the network runs. All masked ones of
-/// a segment whose rows decide that themselves, or whose next step will read them again.
+/// a segment whose rows decide that themselves, or whose next step will read them again; and its
+/// committed ones, where its policy looks at them again ([`Update`](crate::Update)).
 ///
 /// Row `k` of the plan is the canvas position `rows()[k]`; the rows of segment `i` are
 /// `rows()[offsets()[i]..offsets()[i + 1]]`, ascending.
@@ -397,7 +398,7 @@ impl Plan {
     }
 
     /// Whether this can be the plan of `canvas`: the same segments at the same steps, and every row
-    /// still masked.
+    /// still masked, or committed where that is looked at again.
     pub(crate) fn check(&self, canvas: &Canvas<'_>) -> Result<(), Error> {
         let segments = canvas.segments();
         shape(

@@ -125,8 +125,8 @@ impl Score<'_> {
     }
 
     /// What stands for a score in comparisons: larger where the score is, and apart where scores
-    /// round to one number, or the score itself if it `is_itself`. `token` was drawn from the row with this key, at step `step` of `steps`; the
-    /// prior is what multiplies its score, and what is added then.
+    /// round to one number; if `is_itself`, the score itself. `token` was drawn from the row with this
+    /// key, at step `step` of `steps`; the prior is what multiplies its score, and what is added then.
     pub(crate) fn order(
         &self,
         row: &Summary,

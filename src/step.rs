@@ -21,7 +21,7 @@ use crate::update::{Doubt, DoubtOf, Posterior, Route, Update, fill, random_token
 pub struct StepReport {
     /// Positions that got a token.
     pub revealed: usize,
-    /// Positions that stayed masked because their row was bad.
+    /// Positions that stayed as they were because their row was bad.
     pub bad_rows: usize,
     /// Positions that became masks again.
     pub remasked: usize,
