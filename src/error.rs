@@ -85,6 +85,14 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
+/// Refuses NaN.
+pub(crate) fn number(name: &'static str, value: f64) -> Result<(), Error> {
+    match value.is_nan() {
+        true => Err(Error::Argument { name, value, expected: "a number" }),
+        false => Ok(()),
+    }
+}
+
 /// The one form of a shape check: `value` must stand in the named relation to `bound`.
 pub(crate) fn shape(
     holds: bool,

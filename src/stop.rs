@@ -1,7 +1,7 @@
 //! Is a segment done? And if masks are left after the last step, what becomes of them?
 
 use crate::canvas::Segment;
-use crate::error::Error;
+use crate::error::{Error, number};
 use crate::policy::Policy;
 use crate::update::Update;
 
@@ -22,11 +22,7 @@ impl Settle {
             let (name, expected) = ("stop.settle.steps", "at least 1");
             return Err(Error::Argument { name, value: 0.0, expected });
         }
-        if self.mean_entropy.is_nan() {
-            let (name, expected) = ("stop.settle.mean_entropy", "a number");
-            return Err(Error::Argument { name, value: self.mean_entropy, expected });
-        }
-        Ok(())
+        number("stop.settle.mean_entropy", self.mean_entropy)
     }
 
     /// Whether entropies are looked at.

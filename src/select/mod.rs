@@ -26,7 +26,7 @@ pub use stable::Stable;
 pub use threshold::{Fallback, Threshold};
 pub(crate) use top_k::{choose as surest, fill};
 
-use crate::error::Error;
+use crate::error::{Error, number};
 use crate::score::Score;
 
 /// A rule for choosing positions.
@@ -156,10 +156,6 @@ impl Select {
 
     /// Checks the parameters of a rule that looks at scores.
     pub(crate) fn check(self, score: &Score<'_>, steps: u32) -> Result<(), Error> {
-        let number = |name, value: f64| match value.is_nan() {
-            true => Err(Error::Argument { name, value, expected: "a number" }),
-            false => Ok(()),
-        };
         match self {
             Self::Threshold(threshold) => threshold.check(steps),
             Self::Neighbours(neighbours) => neighbours.check(),

@@ -3,7 +3,7 @@
 
 use super::candidate::to_front;
 use super::{Candidate, top_k};
-use crate::error::Error;
+use crate::error::{Error, number};
 use crate::score::Score;
 
 /// When a position follows its neighbour.
@@ -22,12 +22,8 @@ impl Neighbours {
     pub const LOCAL_LEAP: Self = Self { anchor: 0.9, near: 0.75, radius: 4 };
 
     pub(crate) fn check(&self) -> Result<(), Error> {
-        for (name, value) in [("neighbours.anchor", self.anchor), ("neighbours.near", self.near)] {
-            if value.is_nan() {
-                return Err(Error::Argument { name, value, expected: "a number" });
-            }
-        }
-        Ok(())
+        number("neighbours.anchor", self.anchor)?;
+        number("neighbours.near", self.near)
     }
 
     /// Moves the positions to be revealed to the front; returns how many there are.

@@ -3,7 +3,7 @@
 
 use super::candidate::to_front;
 use super::{Candidate, top_k};
-use crate::error::Error;
+use crate::error::{Error, number};
 use crate::score::Score;
 
 /// When a position is sure for good.
@@ -26,13 +26,8 @@ impl Stable {
     pub const KLASS: Self = Self { above: 0.9, divergence: 0.01, steps: 2 };
 
     pub(crate) fn check(&self) -> Result<(), Error> {
-        for (name, value) in [("stable.above", self.above), ("stable.divergence", self.divergence)]
-        {
-            if value.is_nan() {
-                return Err(Error::Argument { name, value, expected: "a number" });
-            }
-        }
-        Ok(())
+        number("stable.above", self.above)?;
+        number("stable.divergence", self.divergence)
     }
 
     /// For how many steps the law of a position has hardly changed, if it diverges so much from that

@@ -3,7 +3,7 @@
 
 use super::candidate::to_front;
 use super::{Candidate, top_k};
-use crate::error::Error;
+use crate::error::{Error, number};
 use crate::score::Score;
 
 /// Which scores are high enough, and what happens if too few are.
@@ -69,11 +69,8 @@ impl Threshold {
     }
 
     pub(crate) fn check(&self, steps: u32) -> Result<(), Error> {
-        for (name, value) in [("threshold.at", self.at), ("threshold.at_end", self.at_end)] {
-            if value.is_nan() {
-                return Err(Error::Argument { name, value, expected: "a number" });
-            }
-        }
+        number("threshold.at", self.at)?;
+        number("threshold.at_end", self.at_end)?;
         if !(self.most_share > 0.0 && self.most_share <= 1.0) {
             let (name, expected) = ("threshold.most_share", "above 0 and at most 1");
             return Err(Error::Argument { name, value: self.most_share, expected });

@@ -1,7 +1,7 @@
 //! Doubt: committed tokens that the network no longer believes become masks again (WINO, Hong et al.,
 //! arXiv 2507.18578; dInfer's hierarchy rule, Ma et al., arXiv 2510.08666).
 
-use crate::error::Error;
+use crate::error::{Error, number};
 use crate::select::{Candidate, to_front};
 
 /// When a committed token is doubted.
@@ -38,11 +38,7 @@ pub enum DoubtOf {
 
 impl Doubt {
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.below.is_nan() {
-            let (name, expected) = ("update.below", "a number");
-            return Err(Error::Argument { name, value: self.below, expected });
-        }
-        Ok(())
+        number("update.below", self.below)
     }
 
     /// Moves the doubted of some committed positions to the front; returns how many there are.

@@ -1,7 +1,7 @@
 //! Edit: a committed token is replaced where the network has come to prefer another (LLaDA2.1; SGLang's
 //! joint threshold).
 
-use crate::error::Error;
+use crate::error::{Error, number};
 
 /// When a committed token is replaced by the one that is drawn there anew.
 ///
@@ -18,10 +18,6 @@ pub struct Edit {
 
 impl Edit {
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.above.is_nan() {
-            let (name, expected) = ("update.above", "a number");
-            return Err(Error::Argument { name, value: self.above, expected });
-        }
-        Ok(())
+        number("update.above", self.above)
     }
 }

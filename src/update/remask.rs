@@ -2,7 +2,7 @@
 //! al., arXiv 2503.00307).
 
 use crate::canvas::{Canvas, PositionKind, PositionState};
-use crate::error::Error;
+use crate::error::{Error, number};
 use crate::schedule::Noise;
 
 /// With what probability a step remasks a committed position.
@@ -53,13 +53,8 @@ impl Remask {
         {
             return refuse("update.rate", eta, "0 to 1");
         }
-        if self.from.is_nan() {
-            return refuse("update.from", self.from, "a number");
-        }
-        if self.until.is_nan() {
-            return refuse("update.until", self.until, "a number");
-        }
-        Ok(())
+        number("update.from", self.from)?;
+        number("update.until", self.until)
     }
 
     /// σ of a step from time `t` to `s`.
