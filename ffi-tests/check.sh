@@ -68,7 +68,7 @@ for std in c++11 c++14 c++17 c++20; do
 done
 
 echo "== programs"
-for name in first_hitting draws sizes errors calls layout readme; do
+for name in first_hitting draws sizes errors calls layout readme engine_rows engine_planned; do
     program $name $name.c
 done
 program two_units two_units_a.c two_units_b.c
@@ -136,6 +136,24 @@ example_is_readme_c() {
     [[ $(cat readme.c) == *"$example"* ]]
 }
 check "the C example in README.md above is a part of readme.c" example_is_readme_c
+# Every block of C on the page, and at least one of every program.
+examples_are_parts_of_programs() {
+    local blocks block name
+    blocks=$(sed -n '/^```c$/,/^```$/p' ../docs/engines.md | sed 's/^```c$//; s/^```$/\x01/')
+    local used=""
+    while IFS= read -r -d $'\x01' block; do
+        block=${block#$'\n'} block=${block#$'\n'}
+        for name in engine_*.c none; do
+            [[ $name != none && $(cat "$name") == *"$block"* ]] && break
+        done
+        [ "$name" != none ] || { printf 'in no program:\n%s' "$block"; return 1; }
+        used="$used $name"
+    done <<<"$blocks"
+    for name in engine_*.c; do
+        [[ " $used " == *" $name "* ]] || { echo "$name is not on the page"; return 1; }
+    done
+}
+check "the examples in docs/engines.md are parts of engine_*.c" examples_are_parts_of_programs
 
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
