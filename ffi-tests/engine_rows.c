@@ -63,7 +63,9 @@ static demask_status decode(int32_t *tokens, unsigned *calls) {
                           .vocab = VOCAB, .row_stride = STRIDE};
 
   /* A model that predicts the next token: position i is read from row i - 1. */
-  for (uint32_t i = 0; i < POSITIONS; ++i) shifted[i] = i > 0 ? i - 1 : 0;
+  for (int id = 0; id < REQUESTS; ++id)
+    for (uint32_t i = requests[id].begin; i < requests[id].end; ++i)
+      shifted[i] = i > requests[id].begin ? i - 1 : i;
   logits.row_index = shifted;
   logits.data_rows = POSITIONS;
 
@@ -85,7 +87,7 @@ static demask_status decode(int32_t *tokens, unsigned *calls) {
       if (!masked(tokens, &segment))
         segment = block(segment.stream, segment.end);
       else if (segment.step >= policy.steps)
-        continue; /* all steps are made, and a mask is left: a row was bad, the request has failed */
+        continue; /* a mask is left after the last step: its row was bad, the request fails */
       if (segment.begin < segment.end) segments[left++] = segment;
     }
     canvas.n_segments = left;
@@ -99,9 +101,9 @@ static void network(const int32_t *tokens, float *logits, int conditional) {
     float *of = logits + row * STRIDE;
     int32_t next = expected(row + 1), decoy = (next + 1) % 90;
     for (int v = 0; v < STRIDE; ++v) of[v] = v < VOCAB ? (float)(row * 31 % (v + 2)) / 100.0f : NAN;
-    /* The decoy is likelier, but the prompt alone makes the right token as likely as it is. */
+    /* The decoy is likelier, until guidance takes away what is as likely without the prompt. */
     of[decoy] = 21.0f;
-    if (conditional) of[next] = 20.0f + (float)(row * 13 % 17) / 20.0f;
+    if (conditional) of[next] = (tokens[row] == MASK ? 19.5f : 20.0f) + (float)(row * 13 % 17) / 20.0f;
     of[MASK] = 40.0f;
     if (row == bad_row) of[2] = NAN;
   }

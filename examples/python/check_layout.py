@@ -26,10 +26,10 @@ def program():
             offset, member = getattr(struct, field).offset, f"(({name} *)0)->{field}"
             expect(f"{name}.{field}", offset, f"offsetof({name}, {field})")
             expect(f"{name}.{field}, size", ctypes.sizeof(type), f"sizeof {member}")
-            # 0 for an integer, 1 for a float, 2 for a pointer: the sizes of these can be the same.
-            kind = {"f": 1, "d": 1, "P": 2}.get(type._type_, 0)
-            floats = f"float: 1, double: 1, uint8_t: 0, int32_t: 0, uint32_t: 0, uint64_t: 0"
-            expect(f"{name}.{field}, kind", kind, f"_Generic({member}, {floats}, default: 2)")
+            # An integer, a float, or a pointer or struct: the sizes of these can be the same.
+            kind = {"f": 1, "d": 1, "P": 2}.get(getattr(type, "_type_", "P"), 0)
+            kinds = "float: 1, double: 1, uint8_t: 0, int32_t: 0, uint32_t: 0, uint64_t: 0, default: 2"
+            expect(f"{name}.{field}, kind", kind, f"_Generic({member}, {kinds})")
     includes = "#include <demask.h>\n#include <stdio.h>\n"
     return f"{includes}int main(void) {{\n" + "\n".join(code) + "\n  return 0;\n}\n", lines
 

@@ -147,7 +147,7 @@ class Header:
         base = re.sub(r"\bstruct |\*", "", text).strip()
         if "*" in text:
             return name, ctypes.c_char_p if base == "const char" else ctypes.c_void_p, base
-        return name, self.TYPES[base], None
+        return name, self.structs.get(base) or self.TYPES[base], None
 
 
 def find():
