@@ -1,7 +1,7 @@
 //! `examples/python` reads the C header as a C compiler does, and gives the same tokens as Rust.
 //!
-//! It needs python3 with numpy: $PYTHON, or what of `python3` and `/usr/bin/python3` has it. Without
-//! one the tests show as ignored, and fail if CI is true.
+//! It needs python3 with numpy: $PYTHON, `python3` or `/usr/bin/python3`. Without one the tests show
+//! as ignored, and fail if CI is true.
 
 use demask::{
     Canvas, Constraints, Draw, Finish, Key, Logits, LogitsData, Noise, Plan, Policy, Sampler,

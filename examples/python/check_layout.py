@@ -1,5 +1,5 @@
-"""Compares what demask.py read from the header with what a C compiler makes of it: every number, and
-the size and the offset of every field of every struct. The compiler is $CC, or cc."""
+"""Compares what demask.py read from the header with what a C compiler makes of it: every number,
+and the size and the offset of every field of every struct. The compiler is $CC, or cc."""
 
 import ctypes
 import os
@@ -10,8 +10,11 @@ import tempfile
 import demask
 
 
+KINDS = "float: 1, double: 1, uint8_t: 0, int32_t: 0, uint32_t: 0, uint64_t: 0, default: 2"
+
+
 def program():
-    """A C program that prints a line for each number and for each size and offset, and these lines."""
+    """A C program that prints a line for each number, size and offset, and these lines."""
     code, lines = [], []
 
     def expect(name, value, expression):
@@ -28,14 +31,13 @@ def program():
             expect(f"{name}.{field}, size", ctypes.sizeof(type), f"sizeof {member}")
             # An integer, a float, or a pointer or struct: the sizes of these can be the same.
             kind = {"f": 1, "d": 1, "P": 2}.get(getattr(type, "_type_", "P"), 0)
-            kinds = "float: 1, double: 1, uint8_t: 0, int32_t: 0, uint32_t: 0, uint64_t: 0, default: 2"
-            expect(f"{name}.{field}, kind", kind, f"_Generic({member}, {kinds})")
+            expect(f"{name}.{field}, kind", kind, f"_Generic({member}, {KINDS})")
     includes = "#include <demask.h>\n#include <stdio.h>\n"
     return f"{includes}int main(void) {{\n" + "\n".join(code) + "\n  return 0;\n}\n", lines
 
 
 def declared():
-    """How many structs, functions and numbers the header declares, counted without reading them."""
+    """How many structs, functions and numbers the header declares."""
     text = "\n".join(line for line in demask.HEADER.read_text().splitlines() if "//" not in line)
     return [len(set(re.findall(pattern, text))) for pattern in (
         r"struct demask_\w+ \{", r"\bdemask_\w+\(", r"#define DEMASK_(?!H\b|VERSION_NUMBER)\w+")]
@@ -43,7 +45,7 @@ def declared():
 
 read = [len(found) for found in (
     demask.DECLARED.structs, demask.DECLARED.functions, demask.DECLARED.constants)]
-assert read == declared(), f"{declared()} structs, functions and numbers are declared, {read} are read"
+assert read == declared(), f"structs, functions and numbers: {read} are read of {declared()}"
 code, lines = program()
 with tempfile.TemporaryDirectory() as folder:
     source, binary = f"{folder}/layout.c", f"{folder}/layout"

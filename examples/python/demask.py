@@ -1,12 +1,12 @@
 """demask from Python: the C functions of include/demask.h on numpy arrays and torch tensors.
 
-ctypes, since it comes with Python: nothing is compiled, nothing but numpy installed. Structs, numbers
-and functions are read from the header when this module is imported, so that they cannot differ from
-it: `demask.Policy` is demask_policy, `demask.DECODER_LLADA` is DEMASK_DECODER_LLADA, and `demask.C`
-holds the functions. What they mean stands there, and only there.
+ctypes, since it comes with Python: nothing is compiled, nothing but numpy installed. Structs,
+numbers and functions are read from the header when this module is imported, so that they cannot
+differ from it: `demask.Policy` is demask_policy, `demask.DECODER_LLADA` is DEMASK_DECODER_LLADA, and
+`demask.C` holds the functions. What they mean stands there, and only there.
 
-The library is $DEMASK_LIBRARY, or that of `cargo build --release` in this repository, or an installed
-one; the header is $DEMASK_HEADER, or that of this repository, or the installed one.
+The library is $DEMASK_LIBRARY, or that of `cargo build --release` in this repository, or an
+installed one; the header is $DEMASK_HEADER, or that of this repository, or the installed one.
 
 No array is copied. They are passed by pointer, and lie in the CPU's memory. Python's other threads
 run during a call, and must not touch its arrays.
@@ -32,8 +32,9 @@ class Error(RuntimeError):
 
 
 class Array:
-    """What has to be known of an array of numpy or a tensor of torch: the address of its first element,
-    the name of its type, the lengths and strides of its axes, in elements, and whether it is writable."""
+    """What has to be known of an array of numpy or a tensor of torch: the address of its first
+    element, the name of its type, the lengths and strides of its axes, in elements, and whether it
+    is writable."""
 
     def __init__(self, array):
         if isinstance(array, np.ndarray):
@@ -49,13 +50,13 @@ class Array:
             self.address, self.type = array.data_ptr(), str(array.dtype).removeprefix("torch.")
             self.strides, self.writable = tuple(array.stride()), True
         else:
-            raise TypeError(f"{type(array).__name__}: neither an array of numpy nor a tensor of torch")
+            raise TypeError(f"{type(array).__name__}: no array of numpy and no tensor of torch")
         self.shape = tuple(array.shape)
         self.size = math.prod(self.shape)
 
     def rows(self):
-        """How many rows there are along the last axis, their length, and the distance from each to the
-        next. There may be any number of axes before it, and room behind each row."""
+        """How many rows there are along the last axis, their length, and the distance from each to
+        the next. There may be any number of axes before it, and room behind each row."""
         if not self.shape:
             raise ValueError("a single number, not rows of logits")
         *outer, length = self.shape
@@ -64,8 +65,8 @@ class Array:
         distance = axes[-1][1] if axes else length
         if not even or distance < length or (length > 1 and self.strides[-1] != 1):
             raise ValueError(
-                f"shape {self.shape} with strides {self.strides}: not rows of neighbouring elements "
-                "at one distance; make it contiguous")
+                f"shape {self.shape} with strides {self.strides}: not rows of neighbouring "
+                "elements at one distance; make it contiguous")
         return math.prod(outer), length, distance
 
     def is_contiguous(self):
@@ -94,7 +95,7 @@ class Struct(ctypes.Structure):
 
 
 def address(value, pointee, name):
-    """Where `value` lies: an array of what the type `pointee` of C names, or such a struct, or None."""
+    """Where `value` lies: an array of what the type `pointee` of C names, such a struct, or None."""
     if value is None or isinstance(value, int):
         return value
     wanted = pointee.removeprefix("const ")
@@ -105,7 +106,8 @@ def address(value, pointee, name):
         array = Array(value)
         found, at = array.type, array.address
         if not array.is_contiguous():
-            raise ValueError(f"{name}: strides {array.strides} of shape {array.shape}: not contiguous")
+            raise ValueError(
+                f"{name}: shape {array.shape} with strides {array.strides}: not contiguous")
         if wanted == pointee and not array.writable:
             raise ValueError(f"{name}: it is written to, but the array is read-only")
         if wanted in DECLARED.structs:
@@ -142,7 +144,7 @@ class Header:
             self.functions[name] = result, arguments
 
     def declared(self, text):
-        """The name in "const double *times", its type, and what that points to, if it is a pointer."""
+        """The name in "const double *times", its type, and what that points to, if it does."""
         text, name = re.fullmatch(r"\s*(.*?)(\w+)\s*", text, re.DOTALL).groups()
         base = re.sub(r"\bstruct |\*", "", text).strip()
         if "*" in text:
@@ -160,12 +162,11 @@ def find():
     headers = [root / "include", "/usr/local/include", "/usr/include"]
     if library:
         headers.insert(1, pathlib.Path(library).resolve().parent.parent / "include")
-    header = os.environ.get("DEMASK_HEADER") or next(
-        (path for path in (pathlib.Path(folder, "demask.h") for folder in headers) if path.exists()),
-        None)
+    found = [pathlib.Path(folder, "demask.h") for folder in headers]
+    header = os.environ.get("DEMASK_HEADER") or next(filter(pathlib.Path.exists, found), None)
     if not library or not header:
-        raise ImportError("demask is neither built nor installed: run `cargo build --release`, or name "
-                          "library and header in $DEMASK_LIBRARY and $DEMASK_HEADER")
+        raise ImportError("demask is neither built nor installed: run `cargo build --release`, or "
+                          "name library and header in $DEMASK_LIBRARY and $DEMASK_HEADER")
     return str(library), pathlib.Path(header)
 
 
@@ -182,7 +183,7 @@ if C.demask_version_number() >> 16 != VERSION_MAJOR << 8 | VERSION_MINOR:
 Options, Policy, DrawRule, Canvas, PlanBuffers, Logits, StepOut = (
     DECLARED.structs[f"demask_{name}"] for name in (
         "options", "policy", "draw_rule", "canvas", "plan_buffers", "logits", "step_out"))
-# For arrays of structs: np.zeros(3, SEGMENT) are three segments with columns ["begin"], ["end"] and so on.
+# For arrays of structs: np.zeros(3, SEGMENT) are three segments with columns such as ["begin"].
 SEGMENT, KEY, POSITION_STATE = (
     np.dtype(DECLARED.structs[f"demask_{name}"]) for name in ("segment", "key", "position_state"))
 
@@ -204,7 +205,7 @@ def policy(preset, *numbers, **fields):
 
 
 def segments(n, **columns):
-    """`n` segments, with the values of their fields: segments(2, begin=[0, 50], end=[50, 90], seed=7)."""
+    """`n` segments, with the values of fields: segments(2, begin=[0, 50], end=[50, 90], seed=7)."""
     made = np.zeros(n, SEGMENT)
     for name, values in columns.items():
         made[name] = values
@@ -212,8 +213,8 @@ def segments(n, **columns):
 
 
 def canvas(tokens, mask_token, segments, policies, **fields):
-    """A canvas on `tokens`, int32 and contiguous, of any shape: position i is element i of all of them.
-    `fields` are kinds, states, constraints and the like."""
+    """A canvas on `tokens`, int32 and contiguous, of any shape: position i is element i of all of
+    them. `fields` are kinds, states, constraints and the like."""
     policies = [policies] if isinstance(policies, Policy) else list(policies)
     array = (Policy * len(policies))(*policies)
     array.policies = policies  # they keep alive what they point to
@@ -229,16 +230,16 @@ def canvas(tokens, mask_token, segments, policies, **fields):
 
 def logits(array, row_index=None, dtype=None, **fields):
     """Rows of logits: of float32, float16 or bfloat16, the last axis being the vocabulary. Row k is
-    row `row_index[k]` (uint32) of the array, if that is given. Where numpy has no bfloat16, its bits
-    are uint16 and `dtype` is DTYPE_BF16. `fields` are guide and guidance_scale, or earlier."""
+    row `row_index[k]` (uint32) of the array, if that is given. Where numpy has no bfloat16, its
+    bits are uint16 and `dtype` is DTYPE_BF16. `fields` are guide and guidance_scale, or earlier."""
     look = Array(array)
     types = {"float32": DTYPE_F32, "float16": DTYPE_F16, "bfloat16": DTYPE_BF16, "uint16": dtype}
     if types.get(look.type) is None:
         raise TypeError(f"logits of {look.type}: not of float32, float16 or bfloat16")
     rows, vocab, stride = look.rows()
     made = Logits(
-        dtype=types[look.type], data=look.address, n_rows=rows if row_index is None else len(row_index),
-        vocab=vocab, row_stride=stride, row_index=row_index,
+        dtype=types[look.type], data=look.address, vocab=vocab, row_stride=stride,
+        n_rows=rows if row_index is None else len(row_index), row_index=row_index,
         data_rows=0 if row_index is None else rows, **fields)
     made.array = array
     return made
@@ -252,18 +253,33 @@ class Plan:
         self.all_times, self.all_reads = np.empty(segments, "f8"), np.empty(segments, "u1")
         self.buffers = PlanBuffers(
             rows=self.all_rows, rows_capacity=positions, offsets=self.all_offsets,
-            steps=np.empty(segments, "u4"), log_masked=np.empty(segments, "f8"), times=self.all_times,
-            segments_capacity=segments, reads_earlier=self.all_reads)
+            steps=np.empty(segments, "u4"), log_masked=np.empty(segments, "f8"),
+            times=self.all_times, reads_earlier=self.all_reads, segments_capacity=segments)
 
-    active = property(lambda self: self.buffers.n_active, doc="How many segments go on; 0 is the end.")
-    rows = property(lambda self: self.all_rows[:self.buffers.n_rows],
-                    doc="The positions whose logits the step needs.")
-    offsets = property(lambda self: self.all_offsets[:self.buffers.n_segments + 1],
-                       doc="Where the rows of each segment begin and end.")
-    times = property(lambda self: self.all_times[:self.buffers.n_segments],
-                     doc="The time of each segment, for a network that is told it.")
-    reads_earlier = property(lambda self: self.all_reads[:self.buffers.n_segments],
-                             doc="Whether the step needs the earlier logits of the segment's rows.")
+    @property
+    def active(self):
+        """In how many segments something may still move; at 0 the batch is done."""
+        return self.buffers.n_active
+
+    @property
+    def rows(self):
+        """The positions whose logits the step needs."""
+        return self.all_rows[:self.buffers.n_rows]
+
+    @property
+    def offsets(self):
+        """Where the rows of each segment begin, and where the last ones end."""
+        return self.all_offsets[:self.buffers.n_segments + 1]
+
+    @property
+    def times(self):
+        """The time of each segment, for a network that is told it."""
+        return self.all_times[:self.buffers.n_segments]
+
+    @property
+    def reads_earlier(self):
+        """Whether the step needs the earlier logits of a segment's rows."""
+        return self.all_reads[:self.buffers.n_segments]
 
 
 class Sampler:
@@ -273,7 +289,8 @@ class Sampler:
     def __init__(self, positions, segments=1, **options):
         self.context, made = ctypes.c_void_p(), Options()
         call("demask_options_init", made, ctypes.sizeof(made))
-        made.set(**{"max_positions": positions, "max_segments": segments, "max_policies": 0, **options})
+        sizes = {"max_positions": positions, "max_segments": segments, "max_policies": 0}
+        made.set(**{**sizes, **options})
         call("demask_create", made, ctypes.byref(self.context))
         self.own_plan = Plan(positions, segments)
 
@@ -281,7 +298,7 @@ class Sampler:
         C.demask_destroy(self.context)
 
     def plan(self, canvas):
-        """Chooses the positions that the next step moves. The result is good until the next call."""
+        """Chooses the positions that the next step moves. The plan is good until the next one."""
         call("demask_plan", self.context, canvas, self.own_plan.buffers)
         return self.own_plan
 
@@ -298,8 +315,8 @@ class Sampler:
         return out
 
     def draw(self, rows, keys, **rule):
-        """Draws a token for each row of logits, by the rule of so many fields of DrawRule: int32, -1
-        for a bad row. `keys`, an array of KEY, has one for each row."""
+        """Draws a token for each row of logits: int32, -1 for a bad row. `keys`, an array of KEY, has
+        one for each row; `rule` are fields of DrawRule."""
         rows = rows if isinstance(rows, Logits) else logits(rows)
         made, tokens = DrawRule(), np.empty(len(keys), "i4")
         call("demask_draw_rule_init", made, ctypes.sizeof(made))

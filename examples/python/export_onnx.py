@@ -30,7 +30,7 @@ class Graph:
         return name
 
     def __getattr__(self, operator):
-        """graph.MatMul(a, b) adds a node, and is the name of its first output, or of all `outputs`."""
+        """graph.MatMul(a, b) adds a node, and is the name of its output, or of all `outputs`."""
         def add(*inputs, outputs=1, **attributes):
             names = [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
             self.nodes.append(helper.make_node(operator, inputs, names, **attributes))

@@ -78,8 +78,8 @@ def norm(x, weight):
 
 
 class Text:
-    """Texts and tokens. In a text every _ is one masked token, which takes the space before it along;
-    in tokens a line break stands at either end, as around the verses that the model was trained on."""
+    """Texts and tokens. In a text every _ is one masked token, which takes the space before it
+    along. Around the tokens stand line breaks, as around the verses that the model was trained on."""
 
     def __init__(self):
         self.tokenizer = Tokenizer.from_file(str(FOLDER / "tokenizer.json"))

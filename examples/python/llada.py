@@ -1,5 +1,5 @@
-"""LLaDA's generation (Nie et al., arXiv 2502.09992: blocks from left to right, and in each the tokens
-of highest confidence first), with demask in the place of its sampling.
+"""LLaDA's generation (Nie et al., arXiv 2502.09992: blocks from left to right, in each the tokens of
+highest confidence first), with demask in the place of its sampling.
 
 The model in models/kjv stands for LLaDA's. At temperature 0 the tokens are compared with those of a
 plain loop in torch.
@@ -13,16 +13,16 @@ import kjv
 
 
 @torch.no_grad()
-def generate(model, prompt, gen_length, block_length, steps, mask_id, temperature=0.0, cfg_scale=0.0,
-             seed=0):
+def generate(model, prompt, gen_length, block_length, steps, mask_id, temperature=0.0,
+             cfg_scale=0.0, seed=0):
     """`model` makes logits [batch, length, vocab] of tokens. `prompt` is [batch, length]."""
     batch, begin = prompt.shape
     x = torch.full((batch, begin + gen_length), mask_id, dtype=torch.int32)
     x[:, :begin] = prompt
     steps_per_block = steps * block_length // gen_length
     starts = np.arange(batch) * x.shape[1]
-    # Stands for get_num_transfer_tokens and remasking="low_confidence". Dream, Fast-dLLM or SDAR are
-    # other numbers here.
+    # Stands for get_num_transfer_tokens and remasking="low_confidence". Dream, Fast-dLLM or SDAR
+    # are other numbers here.
     policy = demask.policy(
         "decoder", demask.DECODER_LLADA, steps_per_block, temperature=temperature)
     sampler = demask.Sampler(x.numel(), batch)
@@ -40,8 +40,8 @@ def generate(model, prompt, gen_length, block_length, steps, mask_id, temperatur
                 masked = x.clone()
                 masked[:, :begin] = mask_id
                 logits.set(guide=demask.logits(model(masked)), guidance_scale=cfg_scale + 1)
-            # Stands for all that comes after the network: add_gumbel_noise in float64, argmax, softmax
-            # and gather, two torch.where, topk for each sequence, and writing x.
+            # Stands for all that comes after the network: add_gumbel_noise in float64, argmax,
+            # softmax and gather, two torch.where, topk for each sequence, and writing x.
             sampler.step(canvas, logits)
     return x
 
@@ -83,7 +83,8 @@ def main():
     assert same
 
     # As LLaDA's network gives them, the logits are in bfloat16 here.
-    tokens = generate(lambda x: model(x).bfloat16(), prompt, temperature=0.7, cfg_scale=0.5, **shape)
+    tokens = generate(
+        lambda x: model(x).bfloat16(), prompt, temperature=0.7, cfg_scale=0.5, **shape)
     for row in tokens.tolist():
         print(text.decode(row))
 

@@ -1,4 +1,5 @@
-"""MDLM's ancestral sampling (Sahoo et al., arXiv 2406.07524), with demask in the place of its update.
+"""MDLM's ancestral sampling (Sahoo et al., arXiv 2406.07524), with demask in the place of its
+update.
 
 The model in models/kjv stands for MDLM's.
 """
@@ -12,8 +13,8 @@ import kjv
 
 @torch.no_grad()
 def sample(model, batch, length, steps, mask_id, eps=1e-5, seed=0):
-    """Samples from nothing, in steps of one width from time 1 to `eps`. `model` makes logits [batch,
-    length, vocab] of tokens. Returns the tokens and how often the network ran."""
+    """Samples from nothing, in steps of one width from time 1 to `eps`. `model` makes logits
+    [batch, length, vocab] of tokens. Returns the tokens and how often the network ran."""
     x = torch.full((batch, length), mask_id, dtype=torch.int32)
     # Stands for the noise schedule and the time steps, and for noise_removal: what is masked at the
     # end gets its likeliest token.
@@ -35,8 +36,8 @@ def sample(model, batch, length, steps, mask_id, eps=1e-5, seed=0):
             # device it is these alone that are copied: .cpu() belongs behind them.
             rows = torch.from_numpy(plan.rows.astype("i8"))
             logits, calls = model(x).flatten(0, 1)[rows], calls + 1
-        # Stands for subs_parameterization (the mask is never drawn), q_xs, sample_categorical with its
-        # Gumbel noise, and copy_flag.
+        # Stands for subs_parameterization (the mask is never drawn), q_xs, sample_categorical with
+        # its Gumbel noise, and copy_flag.
         sampler.step(canvas, logits if len(plan.rows) > 0 else None, plan)
 
 

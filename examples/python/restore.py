@@ -1,7 +1,7 @@
 """Restores damaged verses: the model in models/kjv on onnxruntime, sampled by demask.
 
-What a user of demask writes is restore(). The verses are shown while they are restored, new tokens in
-green. The model's file is made by export_onnx.py, if it is not there.
+What a user of demask writes is restore(). The verses are shown while they are restored, new tokens
+in green. The model's file is made by export_onnx.py, if it is not there.
 """
 
 import argparse

@@ -88,7 +88,8 @@ policies = {
     "ancestral": demask.policy(
         "sampler", demask.SAMPLER_ANCESTRAL, demask.NOISE_COSINE, 9, finish=demask.FINISH_SAMPLE),
     "llada": demask.policy("decoder", demask.DECODER_LLADA, 5, temperature=1),
-    "fast-dllm": demask.policy("decoder", demask.DECODER_FAST_DLLM, 0, threshold=0.125, threshold_2=0.125),
+    "fast-dllm": demask.policy(
+        "decoder", demask.DECODER_FAST_DLLM, 0, threshold=0.125, threshold_2=0.125),
 }
 for name, policy in policies.items():
     generation(name, policy, planned=True)
