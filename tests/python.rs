@@ -24,6 +24,7 @@ fn main() {
     };
     let trials = vec![
         trial("the_header_is_read_as_in_c", the_header_is_read_as_in_c),
+        trial("arrays_are_taken_as_they_lie", arrays_are_taken_as_they_lie),
         trial("python_draws_the_same_tokens", python_draws_the_same_tokens),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
@@ -65,6 +66,10 @@ fn printed(python: &Path, script: &str) -> String {
 fn the_header_is_read_as_in_c(python: &Path) {
     let report = printed(python, "check_layout.py");
     assert!(report.ends_with("are as in C\n"), "{report}");
+}
+
+fn arrays_are_taken_as_they_lie(python: &Path) {
+    assert_eq!(printed(python, "check_arrays.py"), "arrays are taken as they lie, or refused\n");
 }
 
 fn python_draws_the_same_tokens(python: &Path) {

@@ -90,6 +90,9 @@ class Struct(ctypes.Structure):
                 raise TypeError(f"{type(self).__name__} has no field {name}")
             pointee = self.pointees[name]
             setattr(self, name, address(value, pointee, name) if pointee else value)
+            # ctypes cuts off what does not fit.
+            if not pointee and isinstance(value, int) and getattr(self, name) != value:
+                raise ValueError(f"{name}: {value} does not fit into its type")
             self.__dict__[f"_{name}"] = value
         return self
 
@@ -200,6 +203,8 @@ def policy(preset, *numbers, **fields):
     """What demask_policy_`preset` makes of `numbers`, with `fields` set afterwards:
     policy("decoder", DECODER_LLADA, 32, temperature=0.7)."""
     made = Policy()
+    if not all(0 <= number < 2**32 for number in numbers):
+        raise ValueError(f"{preset}: numbers {numbers}: not from 0 to 2^32 - 1")
     call(f"demask_policy_{preset}", *numbers, made, ctypes.sizeof(made))
     return made.set(**fields)
 
