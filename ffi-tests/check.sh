@@ -68,8 +68,11 @@ for std in c++11 c++14 c++17 c++20; do
 done
 
 echo "== programs"
-for name in first_hitting draws sizes errors calls layout readme engine_rows engine_planned; do
+for name in first_hitting draws sizes errors calls layout readme; do
     program $name $name.c
+done
+for source in engine_*.c; do
+    program "${source%.c}" "$source"
 done
 program two_units two_units_a.c two_units_b.c
 check "header.cc builds, shared" $CXX -std=c++11 $warnings -I../include header.cc $shared \
