@@ -37,12 +37,12 @@ use plotters::prelude::SeriesLabelPosition;
 pub(crate) struct Arguments {
     /// Targets, as name:length:vocabulary: hash, markov, rep, pairs, parity, priv (whose vocabulary
     /// follows from its length), indep, point
-    #[arg(long = "target", value_name = "TARGET", value_delimiter = ',', value_parser = subject::parse,
+    #[arg(long = "target", value_name = "TARGET", value_delimiter = ',', num_args = 1.., value_parser = subject::parse,
           default_values = ["hash:5:4", "markov:5:4", "rep:4:4", "pairs:8:2", "parity:8:2", "priv:4"])]
     targets: Vec<Subject>,
 
     /// Numbers of steps of the histograms
-    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = parse_steps, default_values = ["4", "16", "64"])]
+    #[arg(long, value_name = "N", value_delimiter = ',', num_args = 1.., value_parser = parse_steps, default_values = ["4", "16", "64"])]
     steps: Vec<usize>,
 
     /// Sequences in each histogram [default: 10,000,000; with --quick 100,000]
@@ -50,11 +50,11 @@ pub(crate) struct Arguments {
     samples: Option<u64>,
 
     /// Numbers of steps of the exact slope
-    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = parse_steps, default_values = ["256", "1024", "4096"])]
+    #[arg(long, value_name = "N", value_delimiter = ',', num_args = 1.., value_parser = parse_steps, default_values = ["256", "1024", "4096"])]
     slope_steps: Vec<usize>,
 
     /// Numbers of steps at which the distances on PRIV and REP of length 4 are measured for a slope
-    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = parse_steps, default_values = ["32", "64", "128", "256"])]
+    #[arg(long, value_name = "N", value_delimiter = ',', num_args = 1.., value_parser = parse_steps, default_values = ["32", "64", "128", "256"])]
     measured_steps: Vec<usize>,
 
     /// How many wrong sequences are awaited for each of these distances [default: 20,000; with
@@ -63,11 +63,11 @@ pub(crate) struct Arguments {
     wrong: Option<u64>,
 
     /// Lengths of PRIV and REP
-    #[arg(long, value_name = "D", value_delimiter = ',', value_parser = value_parser!(u16).range(2..=128), default_values = ["4", "8", "16", "32"])]
+    #[arg(long, value_name = "D", value_delimiter = ',', num_args = 1.., value_parser = value_parser!(u16).range(2..=128), default_values = ["4", "8", "16", "32"])]
     lengths: Vec<u16>,
 
     /// Errors for which the number of steps is sought
-    #[arg(long, value_name = "TV", value_delimiter = ',', value_parser = parse_error, default_values = ["0.1", "0.03", "0.01"])]
+    #[arg(long, value_name = "TV", value_delimiter = ',', num_args = 1.., value_parser = parse_error, default_values = ["0.1", "0.03", "0.01"])]
     errors: Vec<f64>,
 
     #[command(flatten)]

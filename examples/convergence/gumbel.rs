@@ -25,12 +25,12 @@ pub(crate) struct Arguments {
 
     /// Laws of the tokens: zipf:1 for p ∝ 1/rank, normal:2 for normal logits with standard deviation
     /// 2 (their quantiles)
-    #[arg(long = "law", value_name = "LAW", value_delimiter = ',', value_parser = parse_law,
+    #[arg(long = "law", value_name = "LAW", value_delimiter = ',', num_args = 1.., value_parser = parse_law,
           default_values = ["zipf:1", "normal:2", "normal:3", "normal:4"])]
     laws: Vec<Law>,
 
     /// Numbers of remaining steps; a token is drawn with probability 1 in so many
-    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = value_parser!(u32).range(1..=1 << 24), default_values = ["1", "2048", "50000"])]
+    #[arg(long, value_name = "N", value_delimiter = ',', num_args = 1.., value_parser = value_parser!(u32).range(1..=1 << 24), default_values = ["1", "2048", "50000"])]
     remaining: Vec<u32>,
 
     /// Tokens drawn in each case [default: 1,000,000; with --quick 50,000; the library's at most one

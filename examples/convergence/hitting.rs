@@ -31,7 +31,7 @@ use statrs::function::beta::beta_reg;
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Numbers of masks whose hitting times are tested
-    #[arg(long, value_name = "D", value_delimiter = ',', value_parser = value_parser!(u32).range(1..=1 << 22), default_values = ["8", "1024", "131072"])]
+    #[arg(long, value_name = "D", value_delimiter = ',', num_args = 1.., value_parser = value_parser!(u32).range(1..=1 << 22), default_values = ["8", "1024", "131072"])]
     lengths: Vec<u32>,
 
     /// About how many times are drawn for each of them, and fewer where one takes longer [default: 2,000,000,000;
@@ -44,30 +44,30 @@ pub(crate) struct Arguments {
     order_length: u32,
 
     /// Targets that are decoded with their exact denoiser, as name:length:vocabulary
-    #[arg(long = "target", value_name = "TARGET", value_delimiter = ',', value_parser = subject::parse,
+    #[arg(long = "target", value_name = "TARGET", value_delimiter = ',', num_args = 1.., value_parser = subject::parse,
           default_values = ["hash:5:4", "markov:5:4", "rep:4:4", "parity:8:2", "priv:4"])]
     targets: Vec<Subject>,
 
     /// The noise schedules of these
-    #[arg(long, value_name = "SCHEDULE", value_delimiter = ',', value_parser = Schedule::parse, default_values = ["linear", "cosine", "unit-rate"])]
+    #[arg(long, value_name = "SCHEDULE", value_delimiter = ',', num_args = 1.., value_parser = Schedule::parse, default_values = ["linear", "cosine", "unit-rate"])]
     noise: Vec<Schedule>,
 
     /// Targets that are decoded with a wrong denoiser
-    #[arg(long, value_name = "TARGET", value_delimiter = ',', value_parser = subject::parse,
+    #[arg(long, value_name = "TARGET", value_delimiter = ',', num_args = 1.., value_parser = subject::parse,
           default_values = ["hash:6:2", "markov:8:2", "point:10:2"])]
     perturbed: Vec<Subject>,
 
     /// The probability with which it predicts a token of its own
-    #[arg(long, value_name = "E", value_delimiter = ',', value_parser = parse_share, default_values = ["0.1", "0.01", "0.001"])]
+    #[arg(long, value_name = "E", value_delimiter = ',', num_args = 1.., value_parser = parse_share, default_values = ["0.1", "0.01", "0.001"])]
     wrong: Vec<f64>,
 
     /// Targets that are decoded several positions at once
-    #[arg(long, value_name = "TARGET", value_delimiter = ',', value_parser = subject::parse,
+    #[arg(long, value_name = "TARGET", value_delimiter = ',', num_args = 1.., value_parser = subject::parse,
           default_values = ["hash:8:2", "markov:8:2", "rep:8:2"])]
     parallel: Vec<Subject>,
 
     /// Positions at once
-    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = value_parser!(u32).range(1..), default_values = ["1", "2", "4", "8"])]
+    #[arg(long, value_name = "N", value_delimiter = ',', num_args = 1.., value_parser = value_parser!(u32).range(1..), default_values = ["1", "2", "4", "8"])]
     at_once: Vec<u32>,
 
     /// Sequences in each histogram [default: 10,000,000; with --quick 200,000]

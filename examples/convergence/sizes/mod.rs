@@ -56,12 +56,12 @@ pub(crate) struct Arguments {
     /// markov:V:RHO, ring:V:RHO, blocks:BLOCK:DIMENSION:MODULUS, permutation, ones:COUNT [default: rs:37
     /// rs:475 noisy:0.1 polya:2:1 markov:4:0.9 markov:4:0.5 blocks:8:7:2 blocks:8:1:2 blocks:8:4:11
     /// permutation, as far as there are such laws of the length]
-    #[arg(long = "law", value_name = "LAW", value_delimiter = ',', value_parser = laws::parse)]
+    #[arg(long = "law", value_name = "LAW", value_delimiter = ',', num_args = 1.., value_parser = laws::parse)]
     laws: Vec<Named>,
 
     /// Laws that are decoded along plan and step [default: noisy:0.3 polya:32:0.5 markov:4:0.9
     /// blocks:8:4:11 rs:37 permutation, as far as there are such laws of the length]
-    #[arg(long = "teacher", value_name = "LAW", value_delimiter = ',', value_parser = laws::parse)]
+    #[arg(long = "teacher", value_name = "LAW", value_delimiter = ',', num_args = 1.., value_parser = laws::parse)]
     teachers: Vec<Named>,
 
     /// The number of tokens of all of them
@@ -69,11 +69,11 @@ pub(crate) struct Arguments {
     length: u32,
 
     /// Schemes [default: all]
-    #[arg(long = "scheme", value_name = "SCHEME", value_delimiter = ',', value_enum)]
+    #[arg(long = "scheme", value_name = "SCHEME", value_delimiter = ',', num_args = 1.., value_enum)]
     schemes: Vec<Scheme>,
 
     /// Numbers of steps of the table
-    #[arg(long, value_name = "K", value_delimiter = ',', value_parser = value_parser!(u32).range(1..), default_values = ["4", "8", "16", "32", "64", "128"])]
+    #[arg(long, value_name = "K", value_delimiter = ',', num_args = 1.., value_parser = value_parser!(u32).range(1..), default_values = ["4", "8", "16", "32", "64", "128"])]
     steps: Vec<u32>,
 
     /// The number of steps of what is decoded
