@@ -5,6 +5,7 @@ use crate::error::{Error, shape};
 use crate::policy::Policy;
 use crate::rng::Key;
 use bytemuck::{Pod, Zeroable};
+use core::ops::Deref;
 
 /// What a position is, one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Pod, Zeroable)]
@@ -98,12 +99,43 @@ impl Segment {
     }
 }
 
+/// Memory of a canvas. That of a canvas which nobody steps may be only read, also by others meanwhile.
+#[derive(Debug)]
+pub(crate) enum Memory<'a, T> {
+    Written(&'a mut [T]),
+    #[cfg(feature = "capi")]
+    Read(&'a [T]),
+}
+
+impl<T> Memory<'_, T> {
+    /// The elements; none where they are only read.
+    fn written(&mut self) -> &mut [T] {
+        match self {
+            Self::Written(all) => all,
+            #[cfg(feature = "capi")]
+            Self::Read(_) => &mut [],
+        }
+    }
+}
+
+impl<T> Deref for Memory<'_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        match self {
+            Self::Written(all) => all,
+            #[cfg(feature = "capi")]
+            Self::Read(all) => all,
+        }
+    }
+}
+
 /// The tokens of a batch, changed in place by a step.
 #[derive(Debug)]
 pub struct Canvas<'a> {
-    tokens: &'a mut [i32],
-    kinds: Option<&'a mut [PositionKind]>,
-    states: Option<&'a mut [PositionState]>,
+    tokens: Memory<'a, i32>,
+    kinds: Option<Memory<'a, PositionKind>>,
+    states: Option<Memory<'a, PositionState>>,
     constraints: Constraints<'a>,
     /// What multiplies the score of each position, and what is added to it.
     priors: [&'a [f32]; 2],
@@ -124,6 +156,16 @@ impl<'a> Canvas<'a> {
     /// or NaN, or a policy with a parameter out of range.
     pub fn new(
         tokens: &'a mut [i32],
+        mask_token: i32,
+        segments: &'a mut [Segment],
+        policies: &'a [Policy<'a>],
+    ) -> Result<Self, Error> {
+        Self::over(Memory::Written(tokens), mask_token, segments, policies)
+    }
+
+    /// As [`new`](Self::new).
+    pub(crate) fn over(
+        tokens: Memory<'a, i32>,
         mask_token: i32,
         segments: &'a mut [Segment],
         policies: &'a [Policy<'a>],
@@ -215,7 +257,11 @@ impl<'a> Canvas<'a> {
     ///
     /// # Errors
     /// Another length than the tokens'.
-    pub fn with_states(mut self, states: &'a mut [PositionState]) -> Result<Self, Error> {
+    pub fn with_states(self, states: &'a mut [PositionState]) -> Result<Self, Error> {
+        self.over_states(Memory::Written(states))
+    }
+
+    pub(crate) fn over_states(mut self, states: Memory<'a, PositionState>) -> Result<Self, Error> {
         let (given, tokens) = (states.len(), self.tokens.len());
         shape(given == tokens, "states", given, "as many as the tokens,", tokens)?;
         self.states = Some(states);
@@ -226,7 +272,11 @@ impl<'a> Canvas<'a> {
     ///
     /// # Errors
     /// Another length than the tokens', or a byte that is no [`PositionKind`].
-    pub fn with_kinds(mut self, kinds: &'a mut [PositionKind]) -> Result<Self, Error> {
+    pub fn with_kinds(self, kinds: &'a mut [PositionKind]) -> Result<Self, Error> {
+        self.over_kinds(Memory::Written(kinds))
+    }
+
+    pub(crate) fn over_kinds(mut self, kinds: Memory<'a, PositionKind>) -> Result<Self, Error> {
         shape(
             kinds.len() == self.tokens.len(),
             "kinds",
@@ -245,7 +295,7 @@ impl<'a> Canvas<'a> {
     /// The tokens, for the network.
     #[must_use]
     pub fn tokens(&self) -> &[i32] {
-        self.tokens
+        &self.tokens
     }
 
     /// The kind of each position, if kinds say which ones are masked.
@@ -313,19 +363,21 @@ impl<'a> Canvas<'a> {
 
     /// Notes what is known of a position whose token stays.
     pub(crate) fn note(&mut self, at: u32, state: PositionState) {
-        if let Some(states) = &mut self.states {
-            states[at as usize] = state;
+        let states = self.states.as_mut().map(Memory::written).unwrap_or_default();
+        if let Some(place) = states.get_mut(at as usize) {
+            *place = state;
         }
     }
 
     /// Writes a token; only rooms in `update` call this.
     pub(crate) fn write(&mut self, at: u32, token: i32, kind: PositionKind, state: PositionState) {
-        self.tokens[at as usize] = token;
-        if let Some(kinds) = &mut self.kinds {
-            kinds[at as usize] = kind;
+        if let Some(place) = self.tokens.written().get_mut(at as usize) {
+            *place = token;
         }
-        if let Some(states) = &mut self.states {
-            states[at as usize] = state;
+        let kinds = self.kinds.as_mut().map(Memory::written).unwrap_or_default();
+        if let Some(place) = kinds.get_mut(at as usize) {
+            *place = kind;
         }
+        self.note(at, state);
     }
 }

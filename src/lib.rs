@@ -131,7 +131,7 @@ mod update;
 
 pub use canvas::{Canvas, PositionKind, PositionState, Segment};
 pub use constraints::{AllowedTokens, Constraints, RowBias};
-pub use draw::{Drawn, RowState, RowStatistics, Statistics, TopToken};
+pub use draw::{Drawn, RowRecord, RowState, RowStatistics, Statistics, TopToken};
 pub use draw::{RaceResult, RaceState};
 pub use error::Error;
 pub use half::{bf16, f16};

@@ -1,7 +1,7 @@
 //! How sure is a position? The number that score-driven rules order positions by, from what is known
 //! of its row. Nothing here sees logits.
 
-use crate::draw::{Summary, Temperature};
+use crate::draw::{RowNumbers, RowStatistics, Temperature};
 use crate::error::Error;
 use crate::rng::{Key, Purpose};
 use crate::schedule::hitting::exponential;
@@ -107,6 +107,21 @@ impl Score<'_> {
         !matches!(self.of, ScoreOf::Random | ScoreOf::External)
     }
 
+    /// Whether a row that something else described has the numbers that the score is made of.
+    pub(crate) fn is_known(&self, row: &RowStatistics) -> bool {
+        match self.of {
+            ScoreOf::Probability => !row.log_others.is_nan(),
+            ScoreOf::LogProbability => row.log_probability <= 0.0 && !row.log_others.is_nan(),
+            ScoreOf::Margin => (0.0..=1.0).contains(&row.margin) && !row.log_margin_gap.is_nan(),
+            ScoreOf::NegativeEntropy => row.entropy >= 0.0 && row.entropy.is_finite(),
+            ScoreOf::CappedProbability => {
+                row.log_probability <= 0.0 && !row.argmax_log_others.is_nan()
+            }
+            // A divergence need not be known.
+            ScoreOf::NegativeDivergence | ScoreOf::Random | ScoreOf::External => true,
+        }
+    }
+
     pub(crate) fn check(&self, steps: u32) -> Result<(), Error> {
         let refuse = |name, value, expected| Err(Error::Argument { name, value, expected });
         if self.temperature == 0.0 || Temperature::new(self.temperature).is_err() {
@@ -129,7 +144,7 @@ impl Score<'_> {
     /// key, at step `step` of `steps`; the prior is what multiplies its score, and what is added then.
     pub(crate) fn order(
         &self,
-        row: &Summary,
+        row: &impl RowNumbers,
         token: i32,
         key: Key,
         (multiply, add): (f32, f32),
@@ -158,7 +173,7 @@ impl Score<'_> {
         order + 0.0
     }
 
-    fn value(&self, row: &Summary, key: Key) -> f64 {
+    fn value(&self, row: &impl RowNumbers, key: Key) -> f64 {
         match self.of {
             ScoreOf::Probability => row.probability(),
             ScoreOf::LogProbability => row.log_probability(),
@@ -176,7 +191,7 @@ impl Score<'_> {
     }
 
     /// ln(c/(1 − c)) of a score c that is a probability, or stands for one.
-    fn odds(&self, row: &Summary) -> f64 {
+    fn odds(&self, row: &impl RowNumbers) -> f64 {
         match self.of {
             ScoreOf::Margin => libm::log(row.margin()) - row.log_margin_gap(),
             ScoreOf::CappedProbability => {

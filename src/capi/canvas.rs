@@ -6,7 +6,7 @@ use super::context::demask_context;
 use super::pointer::{self, Elements, Plain, c_struct, same_layout};
 use super::policy::demask_policy;
 use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_CAPACITY, Refusal, demask_status};
-use crate::canvas::{Canvas, PositionKind, PositionState, Segment};
+use crate::canvas::{Canvas, Memory, PositionKind, PositionState, Segment};
 use crate::policy::Policy;
 use core::mem::offset_of;
 
@@ -179,6 +179,33 @@ impl Room {
     }
 }
 
+/// What a call does to a canvas.
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Write,
+}
+
+impl Access {
+    /// An array of the caller.
+    ///
+    /// # Safety
+    /// The caller's promise for `first`, as long as the result lives.
+    unsafe fn memory<'a, T: Plain>(
+        self,
+        first: *mut T,
+        count: usize,
+    ) -> Result<Memory<'a, T>, Refusal> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Ok(match self {
+                Self::Read => Memory::Read(pointer::slice(first, count)?),
+                Self::Write => Memory::Written(pointer::slice_mut(first, count)?),
+            })
+        }
+    }
+}
+
 /// A canvas of the caller: the view that steps work on, and where the state of its segments goes.
 pub(super) struct OpenCanvas<'a> {
     pub(super) view: Canvas<'a>,
@@ -187,7 +214,7 @@ pub(super) struct OpenCanvas<'a> {
 }
 
 impl<'a> OpenCanvas<'a> {
-    /// Checks a canvas, and copies its segments and policies into `room`.
+    /// Checks a canvas that is to be changed, and copies its segments and policies into `room`.
     ///
     /// # Safety
     /// The caller's promise for `canvas`, as long as the result lives.
@@ -195,10 +222,33 @@ impl<'a> OpenCanvas<'a> {
         canvas: *const demask_canvas,
         room: &'a mut Room,
     ) -> Result<Self, Refusal> {
+        // SAFETY: the caller's promise.
+        unsafe { Self::open(canvas, room, Access::Write) }
+    }
+
+    /// The same for a canvas that is only read, by other calls on other contexts too.
+    ///
+    /// # Safety
+    /// The caller's promise for `canvas`, as long as the result lives.
+    pub(super) unsafe fn read(
+        canvas: *const demask_canvas,
+        room: &'a mut Room,
+    ) -> Result<Self, Refusal> {
+        // SAFETY: the caller's promise.
+        unsafe { Self::open(canvas, room, Access::Read) }
+    }
+
+    /// # Safety
+    /// The caller's promise for `canvas`, as long as the result lives.
+    unsafe fn open(
+        canvas: *const demask_canvas,
+        room: &'a mut Room,
+        access: Access,
+    ) -> Result<Self, Refusal> {
         // SAFETY: the caller's promise, here and below.
         let canvas = unsafe { pointer::read(canvas)? };
         // SAFETY: as above.
-        let tokens = unsafe { pointer::slice_mut(canvas.tokens, canvas.n_positions)? };
+        let tokens = unsafe { access.memory(canvas.tokens, canvas.n_positions)? };
         // SAFETY: as above. Policies are only read.
         let (segments, policies) = unsafe {
             (
@@ -219,16 +269,16 @@ impl<'a> OpenCanvas<'a> {
             // one begins by clearing the room.
             room.policies.push(unsafe { policy?.element(canvas.policy_size)? });
         }
-        let mut view = Canvas::new(tokens, canvas.mask_token, &mut room.segments, &room.policies)?;
+        let mut view = Canvas::over(tokens, canvas.mask_token, &mut room.segments, &room.policies)?;
         if !canvas.kinds.is_null() {
             // SAFETY: as above; a kind is a byte.
-            let kinds = unsafe { pointer::slice_mut(canvas.kinds.cast(), canvas.n_positions)? };
-            view = view.with_kinds(kinds)?;
+            let kinds = unsafe { access.memory(canvas.kinds.cast(), canvas.n_positions)? };
+            view = view.over_kinds(kinds)?;
         }
         if !canvas.states.is_null() {
             let states = canvas.states.cast::<PositionState>();
             // SAFETY: as above; they have one layout.
-            view = view.with_states(unsafe { pointer::slice_mut(states, canvas.n_positions)? })?;
+            view = view.over_states(unsafe { access.memory(states, canvas.n_positions)? })?;
         }
         let mut priors: [&[f32]; 2] = [&[]; 2];
         for (prior, at) in priors.iter_mut().zip([canvas.prior_multiply, canvas.prior_add]) {

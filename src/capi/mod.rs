@@ -9,8 +9,8 @@
 //! else. The **caller's promise**, which `SAFETY` comments refer to, is the one that the header
 //! opens with: a pointer that is not NULL points to as many readable elements as its count says,
 //! writable where the call writes; what a call writes overlaps nothing else that it is given; no
-//! other thread touches any of it meanwhile; and a context comes from `demask_create` and has not
-//! been destroyed.
+//! other thread touches it meanwhile, nor writes what the call reads; and a context comes from
+//! `demask_create` and has not been destroyed.
 
 #![allow(unsafe_code, reason = "C hands over raw pointers")]
 #![allow(non_camel_case_types, reason = "the names of the C header")]
@@ -29,6 +29,7 @@ mod numbered;
 mod plan;
 mod pointer;
 mod policy;
+mod rows;
 mod rule;
 mod schedule;
 mod sizes;

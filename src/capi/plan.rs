@@ -70,7 +70,7 @@ pub unsafe extern "C" fn demask_plan(
     // SAFETY: the caller's promise.
     unsafe {
         boundary::call_on(context, |context| {
-            let canvas = OpenCanvas::new(canvas, &mut context.room)?.view;
+            let canvas = OpenCanvas::read(canvas, &mut context.room)?.view;
             let buffers = demask_plan_buffers::read(plan)?;
             context.sampler.plan(&canvas, &mut context.plan)?;
             buffers.fill(&canvas, &context.plan)?;

@@ -136,7 +136,7 @@ pub(super) fn state_number(state: RowState) -> u8 {
 }
 
 /// Where a step's report goes, checked before the step is made.
-struct Out<'a> {
+pub(super) struct Out<'a> {
     at: *mut demask_step_out,
     /// The size of the struct there.
     size: usize,
@@ -147,7 +147,7 @@ struct Out<'a> {
 impl Out<'_> {
     /// # Safety
     /// The caller's promise for `at` and its arrays of `rows` rows, as long as the result lives.
-    unsafe fn new(at: *mut demask_step_out, rows: usize) -> Result<Self, Refusal> {
+    pub(super) unsafe fn new(at: *mut demask_step_out, rows: usize) -> Result<Self, Refusal> {
         if at.is_null() {
             return Ok(Self { at, size: 0, tokens: None, row_state: None });
         }
@@ -167,7 +167,7 @@ impl Out<'_> {
     }
 
     /// Writes the report; `drawn` are the rows that were drawn.
-    fn write(
+    pub(super) fn write(
         self,
         active: usize,
         report: StepReport,

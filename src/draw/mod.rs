@@ -23,6 +23,7 @@ mod proposals;
 mod race;
 mod record;
 mod row;
+mod row_record;
 pub mod shard;
 mod short;
 mod short_sums;
@@ -45,8 +46,9 @@ pub(crate) use mixture::{Mixture, row_masses};
 pub(crate) use race::race_rows;
 pub use race::{RaceResult, RaceState};
 pub use row::largest;
+pub use row_record::RowRecord;
+pub(crate) use statistics::{RowNumbers, StatisticsRule, Summary};
 pub use statistics::{RowStatistics, Statistics};
-pub(crate) use statistics::{StatisticsRule, Summary};
 
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,8 +124,9 @@ pub(crate) struct Outputs<'a> {
 /// Where the statistics of jobs go. An empty slice for nowhere.
 pub(crate) enum Described<'a> {
     Rows(&'a mut [RowStatistics]),
-    /// What is made of them at once, a quarter as long.
+    /// What is made of them at once, half as long.
     Judged(&'a mut [Judged], &'a Judge<'a>),
+    Records(&'a mut [RowRecord]),
 }
 
 /// Makes what is kept of a job, given what was drawn for it.
@@ -167,6 +170,7 @@ impl<'a> Described<'a> {
         match self {
             Self::Rows(rows) => !rows.is_empty(),
             Self::Judged(rows, _) => !rows.is_empty(),
+            Self::Records(rows) => !rows.is_empty(),
         }
     }
 
@@ -179,6 +183,7 @@ impl<'a> Described<'a> {
                 }
             }
             Self::Judged(rows, judge) => rows[i] = judge(k, drawn, summary),
+            Self::Records(rows) => rows[i].statistics = summary.statistics(),
         }
     }
 }
@@ -194,6 +199,10 @@ impl Split for Described<'_> {
             Self::Judged(rows, judge) => {
                 let (rows, after) = rows.split_at(first, jobs);
                 (Self::Judged(rows, judge), Self::Judged(after, judge))
+            }
+            Self::Records(rows) => {
+                let (rows, after) = rows.split_at(first, jobs);
+                (Self::Records(rows), Self::Records(after))
             }
         }
     }

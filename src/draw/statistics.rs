@@ -18,6 +18,7 @@ use crate::error::{Error, shape};
 use crate::lanes::math::{exp_f64, fast_weight, ln_1p_f64, ln_f64};
 use crate::lanes::{Kernel, Lanes};
 use crate::logits::Logits;
+use bytemuck::{Pod, Zeroable};
 use core::ops::Range;
 
 /// Statistics of a row's law p = softmax(z/T), at a temperature of its own: of all tokens that the
@@ -26,7 +27,7 @@ use core::ops::Range;
 ///
 /// Relative errors are below 2e-6 (absolute, where a value is below 1). The same bits at every
 /// level, on any number of threads, in any batch. All numbers of a bad row are NaN, its token −1.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct RowStatistics {
     /// ln Σ exp(z/T).
@@ -495,59 +496,14 @@ impl Summary {
         ln_1p_f64(self.rest)
     }
 
-    pub(crate) fn entropy(&self) -> f64 {
-        self.entropy_of(self.log_mass())
-    }
-
     fn entropy_of(&self, log_mass: f64) -> f64 {
         let entropy = log_mass - self.tilt / (1.0 + self.rest);
         if entropy < 0.0 { 0.0 } else { entropy }
     }
 
-    pub(crate) fn probability(&self) -> f64 {
-        self.weight / (1.0 + self.rest)
-    }
-
-    pub(crate) fn log_probability(&self) -> f64 {
-        self.drawn - self.log_mass()
-    }
-
-    pub(crate) fn log_others(&self) -> f64 {
-        if self.drew_argmax {
-            return self.argmax_log_others();
-        }
-        // It is at most as heavy as the largest one, which is among the others.
-        ln_f64(1.0 + (self.rest - self.weight)) - self.drawn
-    }
-
-    pub(crate) fn margin(&self) -> f64 {
-        -libm::expm1(self.second) / (1.0 + self.rest)
-    }
-
-    pub(crate) fn argmax_log_others(&self) -> f64 {
-        ln_f64(self.others) + self.base
-    }
-
-    pub(crate) fn log_margin_gap(&self) -> f64 {
-        self.log_margin_gap_of(self.log_mass())
-    }
-
     fn log_margin_gap_of(&self, log_mass: f64) -> f64 {
         // 1 − (1 − w)/(1 + S) = (S + w)/(1 + S), w the second largest weight.
         ln_f64(self.others + exp_f64(self.second - self.base)) + self.base - log_mass
-    }
-
-    pub(crate) fn given_log_probability(&self) -> f64 {
-        self.given - self.log_mass()
-    }
-
-    pub(crate) fn divergence(&self) -> f64 {
-        self.divergence
-    }
-
-    /// −1 for a bad row.
-    pub(crate) fn argmax(&self) -> i32 {
-        self.argmax
     }
 
     /// All of them.
@@ -570,6 +526,109 @@ impl Summary {
             max: self.max,
             argmax: self.argmax,
         }
+    }
+}
+
+/// The numbers of [`RowStatistics`] that scores and rules are made of, wherever they come from.
+pub(crate) trait RowNumbers {
+    fn entropy(&self) -> f64;
+    fn probability(&self) -> f64;
+    fn log_probability(&self) -> f64;
+    fn log_others(&self) -> f64;
+    fn margin(&self) -> f64;
+    fn argmax_log_others(&self) -> f64;
+    fn log_margin_gap(&self) -> f64;
+    fn given_log_probability(&self) -> f64;
+    fn divergence(&self) -> f64;
+    /// −1 for a bad row.
+    fn argmax(&self) -> i32;
+}
+
+impl RowNumbers for RowStatistics {
+    fn entropy(&self) -> f64 {
+        self.entropy
+    }
+
+    fn probability(&self) -> f64 {
+        self.probability
+    }
+
+    fn log_probability(&self) -> f64 {
+        self.log_probability
+    }
+
+    fn log_others(&self) -> f64 {
+        self.log_others
+    }
+
+    fn margin(&self) -> f64 {
+        self.margin
+    }
+
+    fn argmax_log_others(&self) -> f64 {
+        self.argmax_log_others
+    }
+
+    fn log_margin_gap(&self) -> f64 {
+        self.log_margin_gap
+    }
+
+    fn given_log_probability(&self) -> f64 {
+        self.given_log_probability
+    }
+
+    fn divergence(&self) -> f64 {
+        self.divergence
+    }
+
+    fn argmax(&self) -> i32 {
+        self.argmax
+    }
+}
+
+impl RowNumbers for Summary {
+    fn entropy(&self) -> f64 {
+        self.entropy_of(self.log_mass())
+    }
+
+    fn probability(&self) -> f64 {
+        self.weight / (1.0 + self.rest)
+    }
+
+    fn log_probability(&self) -> f64 {
+        self.drawn - self.log_mass()
+    }
+
+    fn log_others(&self) -> f64 {
+        if self.drew_argmax {
+            return self.argmax_log_others();
+        }
+        // It is at most as heavy as the largest one, which is among the others.
+        ln_f64(1.0 + (self.rest - self.weight)) - self.drawn
+    }
+
+    fn margin(&self) -> f64 {
+        -libm::expm1(self.second) / (1.0 + self.rest)
+    }
+
+    fn argmax_log_others(&self) -> f64 {
+        ln_f64(self.others) + self.base
+    }
+
+    fn log_margin_gap(&self) -> f64 {
+        self.log_margin_gap_of(self.log_mass())
+    }
+
+    fn given_log_probability(&self) -> f64 {
+        self.given - self.log_mass()
+    }
+
+    fn divergence(&self) -> f64 {
+        self.divergence
+    }
+
+    fn argmax(&self) -> i32 {
+        self.argmax
     }
 }
 

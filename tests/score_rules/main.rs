@@ -2,6 +2,7 @@
 //! after the other, nothing shared with the library. And the defects of other implementations, each
 //! by a test that they would fail.
 
+mod halves;
 mod revision;
 #[path = "../rows/mod.rs"]
 mod rows;
@@ -1255,6 +1256,9 @@ fn a_bad_row_is_left_out_and_its_neighbours_are_not() {
 /// All rules, with noise and without, at several temperatures.
 fn mixed_policies() -> Vec<Policy<'static>> {
     let mut policies: Vec<Policy<'static>> = RULES.iter().map(|rule| rule.1(6)).collect();
+    let mut scores = Policy::euler_score(Noise::Linear, 5);
+    (scores.schedule.start, scores.schedule.end) = (0.5, 0.1);
+    scores.stop.finish = Finish::Sample;
     policies.extend([
         Policy::maskgit(5),
         Policy::sdar_sequential(4),
@@ -1264,6 +1268,9 @@ fn mixed_policies() -> Vec<Policy<'static>> {
         Policy::remdm(RemaskRate::Rescale(0.4), 5),
         Policy::remdm_confident(5),
         Policy::uniform_state(Noise::Linear, 5),
+        Policy::theta_trapezoidal(Noise::Linear, 0.4, 3),
+        Policy::first_hitting_extrapolated(Noise::Cosine, 4),
+        scores,
     ]);
     policies.extend(revision::RULES.iter().map(|rule| rule.1(5)));
     for (i, policy) in policies.iter_mut().enumerate() {
@@ -1276,8 +1283,40 @@ fn mixed_policies() -> Vec<Policy<'static>> {
     policies
 }
 
-/// One request: its segment, in a canvas of its own or not, and the end of its decoding.
-fn decode_together(requests: &[usize], threads: usize, vocab: usize) -> Vec<Vec<i32>> {
+/// What is left of requests that are decoded on one canvas.
+#[derive(Debug, PartialEq)]
+struct Decoded {
+    tokens: Vec<i32>,
+    kinds: Vec<PositionKind>,
+    states: Vec<PositionState>,
+    segments: Vec<Segment>,
+}
+
+/// The rows of a planned step, and those of the step before.
+struct Output {
+    vocab: usize,
+    logits: Vec<f32>,
+    earlier: Vec<f32>,
+}
+
+impl Output {
+    /// A view of some of the rows.
+    fn view(&self, rows: std::ops::Range<usize>) -> Logits<'_> {
+        let of = |data| {
+            let rows = rows.start * self.vocab..rows.end * self.vocab;
+            Logits::f32(&<[f32]>::as_ref(data)[rows.clone()], rows.len() / self.vocab, self.vocab)
+        };
+        let earlier = of(&self.earlier).expect("a view");
+        of(&self.logits).and_then(|view| view.with_earlier(&earlier)).expect("a view")
+    }
+}
+
+/// Decodes requests on one canvas by `step`, which is given a plan and its output.
+fn decode_requests(
+    requests: &[usize],
+    vocab: usize,
+    mut step: impl FnMut(&mut Canvas<'_>, &Plan, &Output),
+) -> Decoded {
     let policies = mixed_policies();
     let length = |request: usize| 3 + request * 7 % 19;
     let mut segments = Vec::new();
@@ -1298,41 +1337,50 @@ fn decode_together(requests: &[usize], threads: usize, vocab: usize) -> Vec<Vec<
     let mut tokens = vec![MASK; end as usize];
     let mut kinds = vec![PositionKind::MASKED; tokens.len()];
     let mut states = vec![PositionState::default(); tokens.len()];
-    let mut sampler = Sampler::builder(tokens.len(), requests.len())
-        .threads(threads)
-        .vocab(vocab)
-        .build()
-        .expect("a sampler");
     let mut plan = Plan::with_capacity(tokens.len(), requests.len());
-    for step in 0.. {
+    let planner = Sampler::builder(0, 0).build().expect("a sampler");
+    for number in 0.. {
         let mut canvas = Canvas::new(&mut tokens, MASK, &mut segments, &policies)
             .and_then(|canvas| canvas.with_kinds(&mut kinds))
             .and_then(|canvas| canvas.with_states(&mut states))
             .expect("a canvas");
-        sampler.plan(&canvas, &mut plan).expect("a plan");
+        planner.plan(&canvas, &mut plan).expect("a plan");
         if plan.active() == 0 {
             break;
         }
         // Every third output is that of the step before, as of a network that has settled.
-        let output = |step: u64| {
+        let output = |number: u64| {
             let mut logits = Vec::new();
             for (i, &request) in requests.iter().enumerate() {
                 let ends = [plan.offsets()[i] as usize, plan.offsets()[i + 1] as usize];
                 for &at in &plan.rows()[ends[0]..ends[1]] {
                     let place = u64::from(at - canvas.segments()[i].begin);
-                    let seed = (request as u64) << 32 | place << 16 | (step - step / 3);
+                    let seed = (request as u64) << 32 | place << 16 | (number - number / 3);
                     logits.extend(normal_row(vocab, 2.5, 0.0, seed));
                 }
             }
             logits
         };
-        let (logits, earlier) = (output(step), output(step.saturating_sub(1)));
-        let rows = plan.rows().len();
-        let earlier = Logits::f32(&earlier, rows, vocab).expect("a view");
-        let view = Logits::f32(&logits, rows, vocab).expect("a view");
-        let view = view.with_earlier(&earlier).expect("as many rows");
-        sampler.step_planned(&mut canvas, &plan, &view).expect("a step");
+        let (logits, earlier) = (output(number), output(number.saturating_sub(1)));
+        step(&mut canvas, &plan, &Output { vocab, logits, earlier });
     }
+    Decoded { tokens, kinds, states, segments }
+}
+
+/// A sampler for such requests.
+fn sampler_of(requests: &[usize], threads: usize, vocab: usize) -> Sampler {
+    let builder = Sampler::builder(requests.len() * 24, requests.len());
+    builder.threads(threads).vocab(vocab).build().expect("a sampler")
+}
+
+/// The tokens of each request, decoded on one canvas or not.
+fn decode_together(requests: &[usize], threads: usize, vocab: usize) -> Vec<Vec<i32>> {
+    let mut sampler = sampler_of(requests, threads, vocab);
+    let Decoded { tokens, segments, .. } =
+        decode_requests(requests, vocab, |canvas, plan, output| {
+            let view = output.view(0..plan.rows().len());
+            sampler.step_planned(canvas, plan, &view).expect("a step");
+        });
     let of = |segment: &Segment| tokens[segment.begin as usize..segment.end as usize].to_vec();
     segments.iter().map(of).collect()
 }
