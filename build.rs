@@ -15,7 +15,7 @@ fn main() {
 
 /// The files of src/capi that declare something, in the order of the header.
 #[cfg(feature = "header")]
-const DECLARING: [&str; 17] = [
+const DECLARING: [&str; 20] = [
     "version",
     "status",
     "level",
@@ -31,6 +31,9 @@ const DECLARING: [&str; 17] = [
     "constraints",
     "draw",
     "statistics",
+    "rows",
+    "race",
+    "shard",
     "schedule",
     "sizes",
 ];

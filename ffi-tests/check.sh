@@ -46,7 +46,7 @@ ln -s "$soname" "$out/lib/libdemask.so"
 
 warnings="-Wall -Wextra -Werror -Wpedantic"
 # Without contraction, since the tables of a test must have the same bits in C and in Rust.
-flags="-std=c99 -O2 -ffp-contract=off -I../include"
+flags="-std=c99 -O2 -ffp-contract=off -pthread -I../include"
 static="$target/release/libdemask.a $(sed -n 's/^ *cc .*libdemask\.a \(.*\)$/\1/p' README.md)"
 shared="-L$out/lib -ldemask -lm -Wl,-rpath,$out/lib"
 
@@ -68,7 +68,7 @@ for std in c++11 c++14 c++17 c++20; do
 done
 
 echo "== programs"
-for name in first_hitting draws sizes errors calls layout readme; do
+for name in first_hitting draws sizes shards errors calls hostile layout readme; do
     program $name $name.c
 done
 for source in engine_*.c; do
@@ -86,7 +86,7 @@ run_into() { "${@:2}" >"$1"; }
 for program in "$out"/*-static "$out"/*-shared; do
     check "$(basename "$program")" run_into "$program.txt" "$program"
 done
-for name in first_hitting draws sizes; do
+for name in first_hitting draws sizes shards; do
     check "$name prints the same, static and shared" \
         cmp "$out/$name-static.txt" "$out/$name-shared.txt"
 done
@@ -104,7 +104,7 @@ if command -v valgrind >/dev/null; then
         check "$name under valgrind" run_into "$program.valgrind.txt" \
             $valgrind "$program" $arguments
     done
-    for name in first_hitting draws sizes; do
+    for name in first_hitting draws sizes shards; do
         check "$name prints the same under valgrind, which hides AVX-512" \
             cmp "$out/$name-static.txt" "$out/$name-static.valgrind.txt"
     done

@@ -7,14 +7,16 @@
  *
  * With the exact denoiser, first-hitting gives samples of exactly the Markov chain, which is
  * checked; for the other samplers, how many positions are revealed when. Every generation is made
- * by plan and step, by full steps, on every level, and with all policies mixed on one canvas: the
- * tokens must be the same. They are printed, for comparison with the same generation in Rust.
+ * by plan and step, by full steps, on every level, with all policies mixed on one canvas, and that
+ * by threads that draw ranges of every step: the tokens must be the same. They are printed, for
+ * comparison with the same generation in Rust.
  *
  * usage: first_hitting [POLICY]   one of the names below; all of them and the mixture if none
  */
 #include "check.h"
 #include <demask.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,8 +183,63 @@ static void count_step(struct generation *g, size_t rows, size_t revealed) {
   g->rows += rows;
 }
 
-/* The loop of a client that computes the rows that the plan names, and no others. */
-static void generate_planned(demask_context *context, struct generation *g, int policy) {
+enum { MAX_THREADS = 3 };
+
+/* The part of a step's rows that a thread draws, with a context of its own. */
+struct part {
+  demask_context *context;
+  const demask_canvas *canvas;
+  const demask_plan_buffers *plan;
+  demask_logits logits, earlier;
+  size_t first;
+  demask_row_record *records;
+  demask_status status;
+};
+
+static void *draw_part(void *argument) {
+  struct part *part = argument;
+  part->status = demask_step_rows(part->context, part->canvas, part->plan, &part->logits,
+                                  part->first, part->records);
+  return NULL;
+}
+
+/* A step in two halves: its rows by so many threads, and what follows from them. */
+static demask_status step_by_threads(demask_context **contexts, size_t threads,
+                                     const demask_canvas *canvas, const demask_plan_buffers *plan,
+                                     const demask_logits *logits, demask_step_out *out) {
+  static demask_row_record records[POSITIONS];
+  pthread_t handles[MAX_THREADS];
+  struct part parts[MAX_THREADS];
+  for (size_t t = 0; t < threads; ++t) {
+    size_t first = plan->n_rows * t / threads, end = plan->n_rows * (t + 1) / threads;
+    parts[t] = (struct part){.context = contexts[t],
+                             .canvas = canvas,
+                             .plan = plan,
+                             .logits = *logits,
+                             .first = first,
+                             .records = records + first};
+    parts[t].logits.n_rows = end - first;
+    parts[t].logits.data = (const float *)logits->data + first * STRIDE;
+    if (logits->earlier != NULL) {
+      parts[t].earlier = parts[t].logits;
+      parts[t].earlier.data = (const float *)logits->earlier->data + first * STRIDE;
+      parts[t].earlier.earlier = NULL;
+      parts[t].logits.earlier = &parts[t].earlier;
+    }
+    CHECK(pthread_create(&handles[t], NULL, draw_part, &parts[t]) == 0);
+  }
+  for (size_t t = 0; t < threads; ++t) {
+    CHECK(pthread_join(handles[t], NULL) == 0);
+    CHECK(parts[t].status == DEMASK_OK);
+  }
+  return demask_advance(contexts[0], canvas, plan, VOCAB, records, plan->n_rows, out);
+}
+
+/* The loop of a client that computes the rows that the plan names, and no others; steps are made in
+ * one call, or by several threads, each with one of the contexts. */
+static void generate_by(demask_context **contexts, size_t threads, struct generation *g,
+                        int policy) {
+  demask_context *context = contexts[0];
   static uint32_t rows[POSITIONS], offsets[SEQUENCES + 1], steps[SEQUENCES];
   static uint8_t reads_earlier[SEQUENCES];
   static double log_masked[SEQUENCES], times[SEQUENCES];
@@ -222,12 +279,19 @@ static void generate_planned(demask_context *context, struct generation *g, int 
       earlier.data = earlier_data;
       logits.earlier = &earlier;
     }
-    CHECK(demask_step_planned(context, &canvas, &plan, &logits, &out) == DEMASK_OK);
+    if (threads == 1)
+      CHECK(demask_step_planned(context, &canvas, &plan, &logits, &out) == DEMASK_OK);
+    else
+      CHECK(step_by_threads(contexts, threads, &canvas, &plan, &logits, &out) == DEMASK_OK);
     CHECK(out.n_revealed <= plan.n_rows && out.n_bad_rows == 0);
     CHECK(out.n_revealed == plan.n_rows || n_earlier > 0 || policy > 4);
     count_step(g, plan.n_rows, out.n_revealed);
   }
   CHECK(!"the generation ends");
+}
+
+static void generate_planned(demask_context *context, struct generation *g, int policy) {
+  generate_by(&context, 1, g, policy);
 }
 
 /* The loop of a client that has all logits anyway; here they lie in reverse order. */
@@ -318,6 +382,16 @@ static void print_generation(const struct generation *g, int policy) {
     printf("%d%c", (int)g->tokens[i], i % LENGTH == LENGTH - 1 ? '\n' : ' ');
 }
 
+static demask_status create(uint32_t level, demask_context **context) {
+  demask_options options;
+  CHECK(demask_options_init(&options, sizeof options) == DEMASK_OK);
+  options.level = level;
+  options.max_positions = POSITIONS;
+  options.max_segments = SEQUENCES;
+  options.max_policies = POLICIES;
+  return demask_create(&options, context);
+}
+
 int main(int argc, char **argv) {
   static struct generation pure[POLICIES], other, mixed;
   fill_log_power();
@@ -335,14 +409,8 @@ int main(int argc, char **argv) {
   }
 
   for (uint32_t level = DEMASK_LEVEL_BASELINE; level <= DEMASK_LEVEL_AVX512; ++level) {
-    demask_options options;
     demask_context *context = NULL;
-    CHECK(demask_options_init(&options, sizeof options) == DEMASK_OK);
-    options.level = level;
-    options.max_positions = POSITIONS;
-    options.max_segments = SEQUENCES;
-    options.max_policies = POLICIES;
-    demask_status status = demask_create(&options, &context);
+    demask_status status = create(level, &context);
     fprintf(stderr, "first_hitting: level %s: %s\n", demask_level_name(level),
             demask_status_string(status));
     if (status == DEMASK_ERR_LEVEL) continue;
@@ -361,6 +429,18 @@ int main(int argc, char **argv) {
         CHECK(mixed.tokens[i] == pure[i / LENGTH % POLICIES].tokens[i]);
     }
     demask_destroy(context);
+  }
+
+  if (first < last) {
+    demask_context *contexts[MAX_THREADS] = {NULL};
+    for (uint32_t t = 0; t < MAX_THREADS; ++t)
+      CHECK(create(t == 1 ? DEMASK_LEVEL_BASELINE : DEMASK_LEVEL_AUTO, &contexts[t]) == DEMASK_OK);
+    for (size_t threads = 2; threads <= MAX_THREADS; ++threads) {
+      generate_by(contexts, threads, &other, POLICIES);
+      CHECK(memcmp(other.tokens, mixed.tokens, sizeof mixed.tokens) == 0);
+      CHECK(memcmp(other.segments, mixed.segments, sizeof mixed.segments) == 0);
+    }
+    for (int t = 0; t < MAX_THREADS; ++t) demask_destroy(contexts[t]);
   }
 
   for (int policy = first; policy <= last; ++policy) {

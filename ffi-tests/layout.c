@@ -150,7 +150,7 @@ int main(void) {
   AT(demask_position_state, stable, 8);
   AT(demask_position_state, argmax, 12);
 
-  SIZE(demask_plan_buffers, 104);
+  SIZE(demask_plan_buffers, 128);
   AT(demask_plan_buffers, struct_size, 0);
   AT(demask_plan_buffers, reserved, 4);
   AT(demask_plan_buffers, rows, 8);
@@ -165,6 +165,24 @@ int main(void) {
   AT(demask_plan_buffers, n_active, 80);
   AT(demask_plan_buffers, reads_earlier, 88);
   AT(demask_plan_buffers, n_earlier, 96);
+  AT(demask_plan_buffers, remasked, 104);
+  AT(demask_plan_buffers, remasked_capacity, 112);
+  AT(demask_plan_buffers, n_remasked, 120);
+
+  SIZE(demask_row_record, 96);
+  AT(demask_row_record, token, 0);
+  AT(demask_row_record, state, 4);
+  AT(demask_row_record, statistics, 8);
+
+  SIZE(demask_race_result, 24);
+  AT(demask_race_result, score, 0);
+  AT(demask_race_result, score_rest, 8);
+  AT(demask_race_result, token, 16);
+  AT(demask_race_result, state, 20);
+
+  SIZE(demask_shard_token, 8);
+  AT(demask_shard_token, token, 0);
+  AT(demask_shard_token, logit, 4);
 
   SIZE(demask_logits, 88);
   AT(demask_logits, struct_size, 0);

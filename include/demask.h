@@ -7,8 +7,8 @@
  *
  * Pointers. A pointer must be aligned to its element, which is checked, and point to as many
  * elements as its count says. (NULL, 0) is an empty array. Nothing is kept after a call but by
- * demask_create. What a call writes must not overlap anything else that it is given, and no other
- * thread may touch any of it meanwhile.
+ * demask_create. What a call writes must not overlap anything else that it is given. No other thread
+ * may touch it meanwhile, nor write what the call reads.
  *
  * Structs. A struct that may grow begins with struct_size, its size as the caller was compiled; an
  * array of structs has it beside its count. A program compiled with an older header runs with a
@@ -470,6 +470,19 @@
 // The position of this row got a random token, which this is.
 #define DEMASK_ROW_RENOISED 4
 
+// A token of the shards won.
+#define DEMASK_RACE_DRAWN 1
+
+// A shard holds NaN or +INFINITY, which makes the whole row bad.
+#define DEMASK_RACE_BAD 2
+
+// All logits of the shards are -INFINITY: the token is in another one. A row of such shards is bad.
+#define DEMASK_RACE_EMPTY 3
+
+// The block of a row that needs no second round: a bad row, or one whose token the merge has drawn
+// itself.
+#define DEMASK_NO_BLOCK 4294967295
+
 // Sizes that differ by at most one, the larger ones first.
 #define DEMASK_SIZES_EVEN 0
 
@@ -552,6 +565,27 @@ typedef struct demask_context demask_context;
 // demask_noise_table_destroy. Calls only read it, from any number of threads at once; it must live
 // as long as a struct that points to it is used.
 typedef struct demask_noise_table demask_noise_table;
+
+// Merges the records of all shards, in memory that is taken when it is made: made by
+// demask_shard_merge_create, freed by demask_shard_merge_destroy. Use each from one thread at a time.
+typedef struct demask_shard_merge demask_shard_merge;
+
+// The records of some rows of one shard of a vocabulary, in memory that is taken when they are made: made
+// by demask_shard_records_create, freed by demask_shard_records_destroy.
+//
+// In a tensor-parallel engine each machine holds some columns of every logits row. It need not send them:
+// a block of 256 tokens is known well enough by 32 bytes, an eighth of a byte a token. Blocks are cut
+// by token id, and where the edge of a shard cuts one its logits themselves are sent. So all results
+// have the same bits for any number of shards with any edges.
+//
+// 1. Every shard: demask_shard_records_fill; its bytes are sent to all, or to one.
+// 2. All, or one: demask_shard_records_read for each shard, then demask_shard_merge_records: statistics
+//    of the rows, and the block that each row's token is drawn from.
+// 3. Every shard: demask_shard_tokens, for the blocks that it holds; the tokens are sent back.
+// 4. All, or one: demask_shard_merge_finish: tokens, and what the statistics say of them.
+//
+// The law of a token is that of demask_draw without filters, but the tokens are others.
+typedef struct demask_shard_records demask_shard_records;
 
 // A table of sizes. Made by a demask_sizes_create function, freed by demask_sizes_destroy. Calls
 // only read it, from any number of threads at once; it must live as long as a struct that points to
@@ -980,6 +1014,13 @@ typedef struct demask_plan_buffers {
   // Set by demask_plan: the number of rows for which the step reads earlier logits. If it is not
   // 0, the logits of the step have an `earlier`.
   size_t n_earlier;
+  // NULL, or room for `remasked_capacity` canvas positions: the committed ones that the step makes masks
+  // again (DEMASK_UPDATE_REMASK), ascending.
+  uint32_t *remasked;
+  // As many as there are positions in segments are always enough. Not looked at without `remasked`.
+  size_t remasked_capacity;
+  // Set by demask_plan: how many positions the step makes masks again.
+  size_t n_remasked;
 } demask_plan_buffers;
 
 // Rows of logits, read only. The logits of token v in row k are element
@@ -1141,6 +1182,60 @@ typedef struct demask_statistics {
   // Zero.
   uint32_t reserved;
 } demask_statistics;
+
+// The token that was drawn from a row, and what is known of the row: what demask_step_rows writes and
+// demask_advance reads. Plain numbers, which may be copied and sent. This struct never grows.
+//
+// An accelerator that draws tokens and describes rows fills records itself. Of the statistics it needs
+// what the policy of the segment looks at, in the law at score_temperature (with score_filtered, of
+// what the filters leave); the others may be any, NAN for example. Without a score and without any rule
+// below, so for FIRST_HITTING, BERNOULLI or RANDOM_ORDER, that is nothing. Otherwise `probability`, 0
+// to 1, and `argmax`, below the vocabulary, and
+//
+// - by the score: for PROBABILITY `log_others`, which is ln(1 - p) - ln p; for LOG_PROBABILITY
+//   `log_probability`, at most 0, and `log_others`; for MARGIN `margin`, 0 to 1, and `log_margin_gap`,
+//   which is ln(1 - margin); for NEGATIVE_ENTROPY `entropy`, finite and at least 0; for
+//   CAPPED_PROBABILITY `log_probability` and `argmax_log_others`;
+// - for NEGATIVE_DIVERGENCE and STABLE `divergence`, at least 0, NAN where it is not known;
+// - for ENTROPY_BOUND and settle_entropy below INFINITY `entropy`;
+// - for DEMASK_DOUBT_STANDING, at committed positions, `given_log_probability` of the token that stands
+//   there, at most 0;
+// - for remask_by_confidence nothing more.
+//
+// A record that lacks one of these, whose state is not listed, or whose token is the mask token or
+// outside the vocabulary, is that of a bad row. Rows that are drawn from a mixture with earlier logits
+// need no statistics. Records of rows that the step does not draw from are not looked at.
+typedef struct demask_row_record {
+  // The token that was drawn, below the vocabulary; -1 if none was.
+  int32_t token;
+  // DEMASK_ROW_DRAWN or DEMASK_ROW_BAD; or DEMASK_ROW_SKIPPED where the row decided that its position
+  // stays masked, as only those of SCORE_BERNOULLI and of trapezoidal transitions do.
+  uint32_t state;
+  // What is known of the row.
+  struct demask_row_statistics statistics;
+} demask_row_record;
+
+// What the race among the columns of one shard came to, or of several after demask_race_merge. Plain
+// numbers, to be sent between machines. This struct never grows.
+typedef struct demask_race_result {
+  // The winner's score; -INFINITY without one.
+  double score;
+  // What its rounding lost.
+  double score_rest;
+  // The winner's id in the whole vocabulary; -1 without one. Once all shards are merged it is the
+  // token of the row.
+  int32_t token;
+  // A DEMASK_RACE_ number.
+  uint32_t state;
+} demask_race_result;
+
+// A token drawn by the shard that holds it. This struct never grows.
+typedef struct demask_shard_token {
+  // Its id in the whole vocabulary, or -1: the row's token is not this shard's to draw.
+  int32_t token;
+  // Its logit, NAN without a token.
+  float logit;
+} demask_shard_token;
 
 // A noise schedule: the relation between time and the fraction of masked tokens.
 typedef struct demask_noise {
@@ -1405,6 +1500,186 @@ demask_status demask_draw_statistics(struct demask_context *context,
                                      const struct demask_statistics *statistics,
                                      int32_t *tokens,
                                      uint8_t *row_state);
+
+// The first half of a step: draws from rows `first` and following of the plan, as many as `logits` has,
+// and describes them where their policies look at that. Row j of `logits`, and of constraints by row,
+// belongs to canvas position `plan->rows[first + j]`. `records` gets `logits->n_rows` records.
+//
+// Canvas, plan and logits are only read: threads of the caller, each with a context of its own, may draw
+// ranges of one step at the same time. Each of these contexts must be large enough for the segments and
+// policies of the whole canvas. demask_advance makes the step of the records of all ranges; together they
+// are demask_step_planned, bit for bit.
+//
+// Errors: NULL, STRUCT, SHAPE (a range that ends after the rows of the plan; no earlier logits where
+// the plan reads them for a row of the range), ALIGN, ARGUMENT, CAPACITY, PLAN.
+demask_status demask_step_rows(struct demask_context *context,
+                               const struct demask_canvas *canvas,
+                               const struct demask_plan_buffers *plan,
+                               const struct demask_logits *logits,
+                               size_t first,
+                               struct demask_row_record *records);
+
+// The second half of a step: makes the step that `plan` chose of `n_records` records, one for each of
+// its rows, by demask_step_rows or by an accelerator. `vocab` is the size of the vocabulary, 1 to
+// DEMASK_MAX_VOCAB; it is not looked at if there are no rows. `out` may be NULL; its arrays have room
+// for `n_records` rows.
+//
+// What becomes of a bad row is what demask_step_planned says, and a record that does not say what its
+// position needs is that of a bad row.
+//
+// Errors: NULL, STRUCT, SHAPE (another number of records than the plan's rows, `vocab`), ALIGN,
+// ARGUMENT, CAPACITY, PLAN.
+demask_status demask_advance(struct demask_context *context,
+                             const struct demask_canvas *canvas,
+                             const struct demask_plan_buffers *plan,
+                             size_t vocab,
+                             const struct demask_row_record *records,
+                             size_t n_records,
+                             struct demask_step_out *out);
+
+// Races among the columns of one vocabulary shard: row k of `logits` holds the logits of the tokens
+// from `offset` on, as many as its `vocab`. The results of all shards of a row, merged in any order,
+// are what demask_draw draws from the whole row, to the last bit, wherever the row is cut: a
+// tensor-parallel engine sends 24 bytes a row and shard.
+//
+// The method of `rule` is DEMASK_METHOD_RACE, without filters, since these need the whole row. Its
+// `constraints`, NULL or the same for every shard, count tokens from the beginning of the vocabulary;
+// ids that lie in other shards are passed over. `keys` has a key for each row, and `results` gets as
+// many results. At temperature 0 they are the largest logits.
+//
+// Errors: NULL, STRUCT, SHAPE (also for offset + vocab above DEMASK_MAX_VOCAB), ALIGN, ARGUMENT (another
+// method, a filter, a number out of its range), CAPACITY.
+demask_status demask_race_shard(struct demask_context *context,
+                                const struct demask_logits *logits,
+                                size_t offset,
+                                const struct demask_draw_rule *rule,
+                                const struct demask_constraints *constraints,
+                                const struct demask_key *keys,
+                                size_t n_keys,
+                                struct demask_race_result *results);
+
+// Merges the results of other shards into `results`, row by row, `n` of each: `results[k]` becomes that of
+// both, the larger score, ties to the lowest id, bad if one is. Merging is associative and commutative,
+// to the last bit, so any order or tree of merges gives the same.
+//
+// Errors: NULL, ALIGN, SHAPE, ARGUMENT (a state that is not listed, a winner without a token or score).
+demask_status demask_race_merge(struct demask_race_result *results,
+                                const struct demask_race_result *others,
+                                size_t n);
+
+// Makes room for the records of `n_rows` rows of `width` columns, about n_rows (width / 8 + 2 kB) bytes,
+// and writes it to `*out`. The caller owns it, and frees it with demask_shard_records_destroy. It holds
+// no records yet.
+//
+// Errors: NULL, ALIGN, SHAPE (`width` above DEMASK_MAX_VOCAB), RESOURCES.
+demask_status demask_shard_records_create(size_t n_rows,
+                                          size_t width,
+                                          struct demask_shard_records **out);
+
+// Frees records. NULL is fine.
+void demask_shard_records_destroy(struct demask_shard_records *records);
+
+// Computes the records of rows of which only the columns of one shard are here: `logits` holds the
+// tokens from `offset` on, as many as its own `vocab`, of a vocabulary of `vocab` tokens, at most
+// DEMASK_MAX_VOCAB. `temperature` is that of the law, at least 1e-30, INFINITY included.
+//
+// `constraints`, NULL or the same for every shard, count tokens from the beginning of the vocabulary.
+// `given` is NULL, or has a token for each row, the same for every shard, whose log-probability is
+// wanted as well; a negative one stands for none.
+//
+// Errors: NULL, STRUCT, SHAPE (a shard that does not lie in the vocabulary, a given token past it), ALIGN,
+// ARGUMENT, CAPACITY (rows wider than max_vocab of the context, or more than `records` was made for).
+demask_status demask_shard_records_fill(struct demask_context *context,
+                                        const struct demask_logits *logits,
+                                        size_t offset,
+                                        size_t vocab,
+                                        float temperature,
+                                        const struct demask_constraints *constraints,
+                                        const int32_t *given,
+                                        struct demask_shard_records *records);
+
+// Writes where the bytes of records are and how many there are, to be sent to machines of the same byte
+// order: none before records are filled or read. They belong to `records`, and stand there until these
+// are filled, read or freed.
+//
+// Errors: NULL, ALIGN.
+demask_status demask_shard_records_bytes(const struct demask_shard_records *records,
+                                         const uint8_t **bytes,
+                                         size_t *n_bytes);
+
+// Takes over the bytes of another machine's records, which need not be aligned.
+//
+// Errors: NULL, ALIGN, SHAPE (bytes that are not those of records), ARGUMENT, CAPACITY (more than
+// `records` was made for).
+demask_status demask_shard_records_read(struct demask_shard_records *records,
+                                        const uint8_t *bytes,
+                                        size_t n_bytes);
+
+// Draws the tokens of the rows whose block, as demask_shard_merge_records wrote it, lies in this shard:
+// with the same logits, offset, vocabulary, temperature and constraints as demask_shard_records_fill, and
+// with the keys of the merge. `keys` and `blocks` have `n_keys` entries, one for each row, and `tokens`
+// gets as many; -1 where the token is not this shard's to draw.
+//
+// Errors: those of demask_shard_records_fill.
+demask_status demask_shard_tokens(struct demask_context *context,
+                                  const struct demask_logits *logits,
+                                  size_t offset,
+                                  size_t vocab,
+                                  float temperature,
+                                  const struct demask_constraints *constraints,
+                                  const struct demask_key *keys,
+                                  size_t n_keys,
+                                  const uint32_t *blocks,
+                                  struct demask_shard_token *tokens);
+
+// Makes what merges the records of up to `n_rows` rows of up to `vocab` tokens, and writes it to `*out`.
+// The caller owns it, and frees it with demask_shard_merge_destroy. `level` is a DEMASK_LEVEL_ number,
+// which does not change results.
+//
+// Errors: NULL, ALIGN, SHAPE (`vocab` above DEMASK_MAX_VOCAB), ARGUMENT, LEVEL, RESOURCES.
+demask_status demask_shard_merge_create(uint32_t level,
+                                        size_t n_rows,
+                                        size_t vocab,
+                                        struct demask_shard_merge **out);
+
+// Frees it. NULL is fine.
+void demask_shard_merge_destroy(struct demask_shard_merge *merge);
+
+// Merges the records of all `n_shards` shards, in the order of their offsets: statistics of the law
+// softmax(logits / temperature) of each row, and with keys the block that its token is drawn from.
+//
+// `keys` has `n_keys` keys: one for each row, or none, and then there is no draw. `statistics` is NULL, or
+// room for those of `n_rows` rows, as many as the records have; of them `probability`,
+// `log_probability` and `log_others` belong to the drawn token and are NAN until
+// demask_shard_merge_finish, and `divergence` is NAN. `blocks` is NULL, or gets `n_keys` numbers, for
+// demask_shard_tokens.
+//
+// Errors: NULL, ALIGN, SHAPE (shards that leave a gap, overlap, or do not begin at token 0 or reach the
+// end of the vocabulary, or that differ in rows or vocabulary; `n_rows` or `n_keys`), ARGUMENT
+// (temperatures that differ), CAPACITY.
+demask_status demask_shard_merge_records(struct demask_shard_merge *merge,
+                                         const struct demask_shard_records *const *shards,
+                                         size_t n_shards,
+                                         const struct demask_key *keys,
+                                         size_t n_keys,
+                                         size_t n_rows,
+                                         struct demask_row_statistics *statistics,
+                                         uint32_t *blocks);
+
+// Takes the tokens that all shards drew: those of shard s from `s * n_rows` on, in any order of shards.
+// `tokens` gets `n_rows` tokens, as many as the merge had, -1 for a bad row; `row_state` is NULL, or gets
+// as many DEMASK_ROW_ numbers, DRAWN or BAD; `statistics` is NULL, or gets those of the rows, complete. A
+// later call with the right tokens succeeds.
+//
+// Errors: NULL, ALIGN, SHAPE (another `n_rows`, a merge without keys, a token that is not in its block),
+// ARGUMENT (a row whose token no shard drew, a logit that is not finite).
+demask_status demask_shard_merge_finish(struct demask_shard_merge *merge,
+                                        const struct demask_shard_token *shard_tokens,
+                                        size_t n_shards,
+                                        size_t n_rows,
+                                        int32_t *tokens,
+                                        uint8_t *row_state,
+                                        struct demask_row_statistics *statistics);
 
 // Writes alpha(t), the probability that a token is clean at time `t`: 1 at time 0 (but for
 // GEOMETRIC) and falling to the last time, which is 1, INFINITY for UNIT_RATE, or that of the last

@@ -391,14 +391,26 @@ impl Sampler {
         tokens: &mut [ShardToken],
     ) -> Result<(), Error> {
         let rows = logits.rows();
-        for (name, length) in
-            [("keys", keys.len()), ("blocks", blocks.len()), ("tokens", tokens.len())]
-        {
+        for (name, length) in [("blocks", blocks.len()), ("tokens", tokens.len())] {
             shape(length == rows, name, length, "as many as the logits rows,", rows)?;
         }
-        let batch = ShardBatch::new(Batch::new(logits, constraints, keys), shard, temperature)?;
+        let batch = self.shard_batch(logits, shard, temperature, constraints, keys)?;
         batch.draw_tokens(self.level, blocks, tokens);
         Ok(())
+    }
+
+    /// The rows of a shard whose tokens are drawn.
+    pub(crate) fn shard_batch<'a>(
+        &self,
+        logits: &'a Logits<'a>,
+        shard: Shard,
+        temperature: f32,
+        constraints: &'a Constraints<'a>,
+        keys: &'a [Key],
+    ) -> Result<ShardBatch<'a>, Error> {
+        let rows = logits.rows();
+        shape(keys.len() == rows, "keys", keys.len(), "as many as the logits rows,", rows)?;
+        ShardBatch::new(Batch::new(logits, constraints, keys), shard, temperature)
     }
 
     /// Refuses what the memory was not made for.

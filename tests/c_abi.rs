@@ -36,6 +36,9 @@ fn c_programs_pass_and_draw_the_same_tokens() {
     let from_rust = draws::report();
     assert_eq!(from_rust.lines().count(), 53, "29 draws, and statistics of 24 rows");
     assert_same("draws", &from_rust);
+    let from_rust = shards::report();
+    assert_eq!(from_rust.lines().count(), 25, "12 races, 12 rows and a step");
+    assert_same("shards", &from_rust);
 }
 
 /// A program of `ffi-tests` prints what Rust does.
@@ -279,6 +282,92 @@ mod draws {
     fn line(name: &str, tokens: &[i32]) -> String {
         let texts: Vec<_> = tokens.iter().map(i32::to_string).collect();
         format!("{name}: {}\n", texts.join(" "))
+    }
+}
+
+/// The shards of `ffi-tests/shards.c`, which says what they are; here one shard.
+mod shards {
+    use super::*;
+    use demask::draw::shard::{Shard, ShardMerge, ShardRecords, ShardToken};
+    use demask::policy::DrawMethod;
+    use demask::{Level, RowRecord};
+
+    const ROWS: usize = 12;
+    const VOCAB: usize = 1500;
+
+    fn bits(x: f64) -> String {
+        format!(" {:016x}", if x.is_nan() { 0 } else { x.to_bits() })
+    }
+
+    pub(super) fn report() -> String {
+        let mut state = 3u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state
+        };
+        let mut data: Vec<f32> =
+            (0..ROWS * VOCAB).map(|_| (next() >> 20) as f32 / 256.0).collect();
+        data[7 * VOCAB + 800] = f32::NAN;
+        let words: Vec<u32> = (0..VOCAB.div_ceil(32)).map(|_| next() | next()).collect();
+        let given: Vec<i32> = (0..ROWS as i32).map(|k| if k == 2 { -1 } else { 100 * k }).collect();
+        let keys: Vec<Key> = (0..ROWS as u32)
+            .map(|position| Key { seed: 2024, stream: 5, step: 1, position })
+            .collect();
+        let constraints = Constraints {
+            banned: &[1, 299, 1200],
+            allowed: Some(AllowedTokens { words: &words, stride: 0 }),
+            ..Constraints::excluding(Some(1499))
+        };
+        let logits = Logits::f32(&data, ROWS, VOCAB).expect("they fit");
+        let mut sampler = Sampler::builder(ROWS, 1).build().expect("good arguments");
+        let mut lines = String::new();
+
+        let draw = Draw { method: DrawMethod::ExponentialRace, ..Draw::at(0.75) };
+        let raced = sampler.race_shard(&logits, 0, &draw, &constraints, &keys);
+        for (k, result) in raced.expect("good arguments").iter().enumerate() {
+            let score = bits(result.score) + &bits(result.score_rest);
+            writeln!(lines, "race {k}: {}{score}", result.token).expect("a string takes all");
+        }
+
+        let shard = Shard { offset: 0, vocab: VOCAB };
+        let mut records = ShardRecords::with_capacity(ROWS, VOCAB);
+        sampler
+            .shard_records(&logits, shard, 0.75, &constraints, &given, &mut records)
+            .expect("good arguments");
+        let mut merge = ShardMerge::new(Level::detect(), ROWS, VOCAB).expect("a merge");
+        merge.merge(&[&records], &keys).expect("all of the vocabulary");
+        let mut tokens = [ShardToken::NONE; ROWS];
+        let blocks = merge.blocks();
+        sampler
+            .shard_tokens(&logits, shard, 0.75, &constraints, &keys, blocks, &mut tokens)
+            .expect("good arguments");
+        let drawn = merge.finish(&[&tokens]).expect("all tokens").to_vec();
+        for (k, (drawn, row)) in drawn.iter().zip(merge.statistics()).enumerate() {
+            let numbers = [
+                row.log_sum_exp,
+                row.entropy,
+                row.probability,
+                row.log_others,
+                row.margin,
+                row.given_log_probability,
+            ];
+            let numbers = numbers.map(bits).concat();
+            writeln!(lines, "row {k}: {} {}{numbers}", drawn.token, row.argmax)
+                .expect("a string takes all");
+        }
+
+        let mut policy = Policy::llada(6);
+        policy.score.temperature = 0.75;
+        let (mut tokens, policies) = ([-1; ROWS], [policy]);
+        let mut segments = [Segment { end: ROWS as u32, ..Segment::default() }];
+        let mut canvas = Canvas::new(&mut tokens, -1, &mut segments, &policies).expect("it fits");
+        let mut plan = Plan::with_capacity(ROWS, 1);
+        sampler.plan(&canvas, &mut plan).expect("it fits");
+        let rows = drawn.iter().zip(merge.statistics());
+        let records: Vec<_> = rows.map(|(&drawn, &row)| RowRecord::of(drawn, row)).collect();
+        sampler.advance(&mut canvas, &plan, VOCAB, &records).expect("records of the plan");
+        let texts: Vec<_> = tokens.iter().map(i32::to_string).collect();
+        lines + &format!("step: {}\n", texts.join(" "))
     }
 }
 

@@ -53,8 +53,15 @@ pub struct demask_plan_buffers {
     /// Set by demask_plan: the number of rows for which the step reads earlier logits. If it is not
     /// 0, the logits of the step have an `earlier`.
     pub n_earlier: usize,
+    /// NULL, or room for `remasked_capacity` canvas positions: the committed ones that the step makes masks
+    /// again (DEMASK_UPDATE_REMASK), ascending.
+    pub remasked: *mut u32,
+    /// As many as there are positions in segments are always enough. Not looked at without `remasked`.
+    pub remasked_capacity: usize,
+    /// Set by demask_plan: how many positions the step makes masks again.
+    pub n_remasked: usize,
 }
-c_struct!(demask_plan_buffers: 104, grew from 104);
+c_struct!(demask_plan_buffers: 128, grew from 104);
 
 /// Chooses the positions that the next step moves, without looking at logits. The canvas is not
 /// changed, and planning again gives the same plan: the choice depends on the seed, stream, step,
@@ -81,6 +88,9 @@ pub unsafe extern "C" fn demask_plan(
             let reading = all.filter(|(planned, _)| planned.reads_earlier);
             let rows = reading.map(|(_, ends)| (ends[1] - ends[0]) as usize).sum();
             (&raw mut (*plan).n_earlier).write(rows);
+            if buffers.struct_size as usize >= size_of::<demask_plan_buffers>() {
+                (&raw mut (*plan).n_remasked).write(context.plan.remasked().len());
+            }
             Ok(())
         })
     }
@@ -103,7 +113,7 @@ impl demask_plan_buffers {
         let segments = self.segments_capacity;
         let ends = segments.checked_add(1).ok_or(Refusal(DEMASK_ERR_SHAPE))?;
         // SAFETY: the caller's promise.
-        let (rows, offsets, steps, log_masked, times, reads_earlier) = unsafe {
+        let (rows, offsets, steps, log_masked, times, reads_earlier, remasked) = unsafe {
             (
                 pointer::slice_out(self.rows, self.rows_capacity)?,
                 pointer::slice_out(self.offsets, ends)?,
@@ -111,9 +121,14 @@ impl demask_plan_buffers {
                 pointer::slice_out(self.log_masked, segments)?,
                 pointer::optional_slice_out(self.times, segments)?,
                 pointer::optional_slice_out(self.reads_earlier, segments)?,
+                pointer::optional_slice_out(self.remasked, self.remasked_capacity)?,
             )
         };
-        if plan.rows().len() > rows.len() || canvas.segments().len() > segments {
+        let few = |remasked: &&mut [_]| remasked.len() < plan.remasked().len();
+        if plan.rows().len() > rows.len()
+            || canvas.segments().len() > segments
+            || remasked.as_ref().is_some_and(few)
+        {
             return Err(Refusal(DEMASK_ERR_CAPACITY));
         }
         pointer::write_each(rows, plan.rows());
@@ -121,6 +136,7 @@ impl demask_plan_buffers {
         pointer::write_each(steps, plan.segments().iter().map(|planned| &planned.step));
         pointer::write_each(log_masked, plan.segments().iter().map(|planned| &planned.log_masked));
         pointer::write_each(times.unwrap_or_default(), plan.times());
+        pointer::write_each(remasked.unwrap_or_default(), plan.remasked());
         for (place, planned) in reads_earlier.unwrap_or_default().iter_mut().zip(plan.segments()) {
             place.write(planned.reads_earlier.into());
         }

@@ -277,6 +277,47 @@ pub(super) unsafe fn out<'a, T>(at: *mut T) -> Result<&'a mut MaybeUninit<T>, Re
     Ok(unsafe { &mut *at.cast() })
 }
 
+/// An object that the library made.
+///
+/// # Safety
+/// The caller's promise: NULL, or what its create function gave and nobody has freed.
+pub(super) unsafe fn object<'a, T>(at: *const T) -> Result<&'a T, Refusal> {
+    check(at)?;
+    // SAFETY: not NULL and aligned; the rest is the caller's promise.
+    Ok(unsafe { &*at })
+}
+
+/// An object that the library made, to be changed.
+///
+/// # Safety
+/// As for [`object`].
+pub(super) unsafe fn object_mut<'a, T>(at: *mut T) -> Result<&'a mut T, Refusal> {
+    check(at)?;
+    // SAFETY: not NULL and aligned; the rest is the caller's promise.
+    Ok(unsafe { &mut *at })
+}
+
+/// An array of objects that the library made, to be read.
+///
+/// # Safety
+/// The caller's promise for `first`, and for each element that for an object.
+pub(super) unsafe fn objects<'a, T>(
+    first: *const *const T,
+    count: usize,
+) -> Result<&'a [&'a T], Refusal> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    check_array(first, count, size_of::<*const T>())?;
+    // SAFETY: not NULL, aligned, of a possible size; the rest is the caller's promise.
+    let objects = unsafe { core::slice::from_raw_parts(first, count) };
+    for &object in objects {
+        check(object)?;
+    }
+    // SAFETY: a reference is a pointer to a live object, which none of them is not.
+    Ok(unsafe { core::slice::from_raw_parts(first.cast(), count) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

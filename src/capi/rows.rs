@@ -78,8 +78,10 @@ pub unsafe extern "C" fn demask_step_rows(
             let canvas = canvas.constrain(logits.rows(), logits.vocab())?.view;
             let records = pointer::slice_out(records.cast::<RowRecord>(), logits.rows())?;
             let (sampler, plan) = (&mut context.sampler, &context.plan);
-            let records = || pointer::write_all(records, RowRecord::BAD);
-            Ok(sampler.step_rows_into(&canvas, plan, &logits, first, records)?)
+            sampler.step_rows_into(&canvas, plan, &logits, first, || {
+                pointer::write_all(records, RowRecord::BAD)
+            })?;
+            Ok(())
         })
     }
 }

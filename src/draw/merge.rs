@@ -122,11 +122,19 @@ impl ShardMerge {
     /// that is not in its block. A later call with the right tokens succeeds.
     pub fn finish(&mut self, tokens: &[&[ShardToken]]) -> Result<&[Drawn], Error> {
         let rows = self.rows.len();
-        shape(self.blocks.len() == rows, "keys of the merge", 0, "as many as the rows,", rows)?;
         for tokens in tokens {
             shape(tokens.len() == rows, "shard tokens", tokens.len(), "as many as rows,", rows)?;
         }
-        let token = |k: usize| tokens.iter().map(|tokens| tokens[k]).find(|drawn| drawn.token >= 0);
+        self.finish_by(|k| tokens.iter().map(|tokens| tokens[k]).find(|drawn| drawn.token >= 0))
+    }
+
+    /// As [`finish`](Self::finish), with what some shard drew for row `k`, if one did.
+    pub(crate) fn finish_by(
+        &mut self,
+        token: impl Fn(usize) -> Option<ShardToken>,
+    ) -> Result<&[Drawn], Error> {
+        let rows = self.rows.len();
+        shape(self.blocks.len() == rows, "keys of the merge", 0, "as many as the rows,", rows)?;
         for (k, &block) in self.blocks.iter().enumerate() {
             if block == NO_BLOCK {
                 continue;
@@ -150,6 +158,16 @@ impl ShardMerge {
             }
         }
         Ok(&self.drawn)
+    }
+
+    /// The memory for so many rows of so many tokens.
+    #[cfg(feature = "capi")]
+    pub(crate) fn bytes(rows: usize, vocab: usize) -> u64 {
+        let row =
+            size_of::<Row>() + size_of::<RowStatistics>() + size_of::<u32>() + size_of::<Drawn>();
+        let block = size_of::<BlockRecord>() + size_of::<f64>();
+        let blocks = block as u64 * vocab.div_ceil(BLOCK) as u64;
+        (rows as u64).saturating_mul(row as u64).saturating_add(blocks)
     }
 
     fn check(&self, shards: &[&ShardRecords], keys: &[Key]) -> Result<(usize, Temperature), Error> {

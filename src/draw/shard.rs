@@ -181,9 +181,20 @@ impl ShardRecords {
     /// `rows` · (`width`/8 + 2 kB).
     #[must_use]
     pub fn with_capacity(rows: usize, width: usize) -> Self {
+        Self { words: Vec::with_capacity(Self::words(rows, width)) }
+    }
+
+    /// How many words are always enough.
+    fn words(rows: usize, width: usize) -> usize {
         // Half a word for the given token and for padding each.
         let row = RECORD_WORDS * width.div_ceil(BLOCK) + width.min(2 * (BLOCK - 1)).div_ceil(2) + 1;
-        Self { words: Vec::with_capacity(HEADER_WORDS + rows.saturating_mul(row)) }
+        HEADER_WORDS.saturating_add(rows.saturating_mul(row))
+    }
+
+    /// The memory for so many rows of so many columns.
+    #[cfg(feature = "capi")]
+    pub(crate) fn bytes(rows: usize, width: usize) -> u64 {
+        (Self::words(rows, width) as u64).saturating_mul(8)
     }
 
     /// The bytes to send; none before the first call that fills them.
