@@ -1,219 +1,15 @@
 /* Every mistake that a call can tell is told by its number, and has changed nothing.
  *
- * All that the calls read and write lies in one struct. A case starts from a good one, breaks one
- * thing, makes one call, and compares the whole struct, outputs and canvas included, with its copy.
+ * All that the calls read and write lies in one struct, see world.h. A case starts from a good one,
+ * breaks one thing, makes one call, and compares the whole struct, outputs and canvas included, with
+ * its copy.
  *
  * DEMASK_ERR_PANIC needs a bug in the library; a Rust test of the boundary stands for it.
  */
 #define _POSIX_C_SOURCE 200809L
-#include "check.h"
-#include <demask.h>
-#include <math.h>
+#include "world.h"
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-
-enum { POSITIONS = 8, SEGMENTS = 2, POLICIES = 2, VOCAB = 4, STRIDE = 5, ROWS = 8 };
-enum { MASK = -1, CANARY = 0x5A };
-
-/* A struct of a later version, with 8 bytes that this library does not know. */
-struct later_segment {
-  demask_segment known;
-  uint64_t unknown;
-};
-struct later_policy {
-  demask_policy known;
-  uint64_t unknown;
-};
-
-static struct world {
-  demask_options options;
-  uint32_t after_options, more_after_options;
-  demask_context *made;
-  int32_t tokens[POSITIONS + 1];
-  uint8_t kinds[POSITIONS];
-  demask_segment segments[SEGMENTS + 1];
-  demask_policy policies[POLICIES + 1];
-  struct later_segment later_segments[SEGMENTS];
-  struct later_policy later_policies[POLICIES];
-  demask_canvas canvas;
-  uint64_t after_canvas;
-  demask_plan_buffers plan;
-  uint64_t after_plan;
-  uint32_t rows[ROWS + 1], offsets[SEGMENTS + 2], steps[SEGMENTS + 1];
-  double log_masked[SEGMENTS + 1], times[SEGMENTS + 1];
-  float data[ROWS * STRIDE + 1];
-  uint32_t row_index[ROWS + 1];
-  demask_logits logits;
-  uint64_t after_logits;
-  float guide_data[ROWS * VOCAB];
-  demask_logits guide;
-  uint64_t after_guide;
-  demask_draw_rule rule;
-  uint32_t after_rule, more_after_rule;
-  uint32_t banned[2], allowed[ROWS];
-  demask_token_bias bias[2];
-  uint32_t row_bias_offsets[ROWS + 1];
-  demask_token_bias row_bias[2];
-  demask_constraints constraints;
-  uint64_t after_constraints;
-  uint32_t given[ROWS];
-  demask_row_statistics described[ROWS + 1];
-  demask_top_token top[2 * ROWS + 1];
-  demask_statistics statistics;
-  uint64_t after_statistics;
-  size_t n_keys, n_draws;
-  demask_step_out out;
-  uint64_t after_out;
-  int32_t drawn[ROWS + 1];
-  uint8_t row_state[ROWS];
-  demask_key keys[ROWS + 1];
-  uint32_t masks[ROWS + 1];
-  double events[ROWS + 1];
-  double number;
-  uint32_t count;
-  demask_noise noise;
-  uint64_t after_noise;
-  double logs[3];
-  demask_noise_table *table;
-  demask_time_grid *grid;
-} w, before;
-
-static demask_context *context;
-
-/* The pointer `bytes` further: misaligned, unless it is to bytes. */
-#define ODD(type, pointer) ((type *)(void *)((char *)(pointer) + 1))
-
-/* A good world: two segments of four positions, a full set of arguments for every call. */
-static void reset(void) {
-  memset(&w, CANARY, sizeof w);
-  CHECK(demask_options_init(&w.options, sizeof w.options) == DEMASK_OK);
-  w.options.max_positions = POSITIONS;
-  w.options.max_segments = SEGMENTS;
-  w.options.max_policies = POLICIES;
-  w.after_options = w.more_after_options = w.after_rule = w.more_after_rule = 0;
-  w.after_canvas = w.after_plan = w.after_logits = w.after_guide = w.after_out = 0;
-  w.after_constraints = w.after_statistics = w.after_noise = 0;
-  w.noise = (demask_noise){.struct_size = sizeof w.noise, .schedule = DEMASK_NOISE_COSINE};
-  for (int i = 0; i < 3; ++i) w.logs[i] = -1.0 - i;
-  for (int i = 0; i <= POSITIONS; ++i) w.tokens[i] = MASK;
-  memset(w.kinds, DEMASK_KIND_MASKED, sizeof w.kinds);
-  memset(w.segments, 0, sizeof w.segments);
-  for (uint32_t i = 0; i <= SEGMENTS; ++i) {
-    w.segments[i].begin = 4 * i;
-    w.segments[i].end = 4 * i + 4;
-    w.segments[i].stream = i;
-  }
-  w.segments[1].policy = 1;
-  CHECK(demask_policy_first_hitting(DEMASK_NOISE_LINEAR, &w.policies[0], sizeof(demask_policy)) ==
-        DEMASK_OK);
-  CHECK(demask_policy_random_order(2, &w.policies[1], sizeof(demask_policy)) == DEMASK_OK);
-  w.policies[POLICIES] = w.policies[0];
-  for (int i = 0; i < SEGMENTS; ++i) {
-    w.later_segments[i].known = w.segments[i];
-    w.later_segments[i].unknown = 0;
-    w.later_policies[i].known = w.policies[i];
-    w.later_policies[i].known.struct_size = sizeof(struct later_policy);
-    w.later_policies[i].unknown = 0;
-  }
-  w.canvas = (demask_canvas){.struct_size = sizeof w.canvas,
-                             .mask_token = MASK,
-                             .tokens = w.tokens,
-                             .kinds = w.kinds,
-                             .n_positions = POSITIONS,
-                             .segments = w.segments,
-                             .n_segments = SEGMENTS,
-                             .policies = w.policies,
-                             .n_policies = POLICIES,
-                             .segment_size = sizeof(demask_segment),
-                             .policy_size = sizeof(demask_policy)};
-  w.plan = (demask_plan_buffers){.struct_size = sizeof w.plan,
-                                 .rows = w.rows,
-                                 .rows_capacity = ROWS,
-                                 .offsets = w.offsets,
-                                 .steps = w.steps,
-                                 .log_masked = w.log_masked,
-                                 .times = w.times,
-                                 .segments_capacity = SEGMENTS,
-                                 .n_segments = 77,
-                                 .n_rows = 77,
-                                 .n_active = 77};
-  for (int i = 0; i < ROWS * STRIDE; ++i) w.data[i] = (float)(i % 3);
-  for (uint32_t i = 0; i < ROWS; ++i) w.row_index[i] = i;
-  w.logits = (demask_logits){.struct_size = sizeof w.logits,
-                             .data = w.data,
-                             .n_rows = ROWS,
-                             .vocab = VOCAB,
-                             .row_stride = STRIDE,
-                             .row_index = w.row_index,
-                             .data_rows = ROWS};
-  for (int i = 0; i < ROWS * VOCAB; ++i) w.guide_data[i] = (float)(i % 5);
-  w.guide = (demask_logits){.struct_size = sizeof w.guide,
-                            .data = w.guide_data,
-                            .n_rows = ROWS,
-                            .vocab = VOCAB,
-                            .row_stride = VOCAB};
-  CHECK(demask_draw_rule_init(&w.rule, sizeof w.rule) == DEMASK_OK);
-  CHECK(demask_constraints_init(&w.constraints, sizeof w.constraints) == DEMASK_OK);
-  w.banned[0] = 1;
-  w.banned[1] = 2;
-  for (uint32_t i = 0; i < 2; ++i) w.bias[i] = (demask_token_bias){i, 0.5f};
-  for (int i = 0; i < ROWS; ++i) w.allowed[i] = 0xFu;
-  for (int i = 0; i <= ROWS; ++i) w.row_bias_offsets[i] = i > 2 ? 2 : 0;
-  for (uint32_t i = 0; i < 2; ++i) w.row_bias[i] = (demask_token_bias){i, -0.5f};
-  CHECK(demask_statistics_init(&w.statistics, sizeof w.statistics) == DEMASK_OK);
-  for (uint32_t i = 0; i < ROWS; ++i) w.given[i] = i % VOCAB;
-  w.statistics.given = w.given;
-  w.statistics.against = &w.guide;
-  w.statistics.rows = w.described;
-  w.statistics.top = w.top;
-  w.statistics.n_top = 2;
-  w.n_keys = ROWS;
-  w.n_draws = 1;
-  w.out = (demask_step_out){.struct_size = sizeof w.out,
-                            .tokens = w.drawn,
-                            .row_state = w.row_state,
-                            .n_active = 77,
-                            .n_revealed = 77,
-                            .n_bad_rows = 77};
-  memset(w.keys, 0, sizeof w.keys);
-  for (int i = 0; i < ROWS; ++i) {
-    w.masks[i] = 4;
-    w.events[i] = -0.5;
-  }
-}
-
-/* As `reset`, and a plan is made: 1 row of the first segment and 2 of the second. */
-static void reset_planned(void) {
-  reset();
-  CHECK(demask_plan(context, &w.canvas, &w.plan) == DEMASK_OK);
-  CHECK(w.plan.n_segments == 2 && w.plan.n_rows == 3 && w.plan.n_active == 2);
-  CHECK(w.offsets[0] == 0 && w.offsets[1] == 1 && w.offsets[2] == 3);
-  CHECK(w.rows[3] == 0x5A5A5A5A && w.offsets[3] == 0x5A5A5A5A && w.steps[2] == 0x5A5A5A5A);
-  w.logits.n_rows = w.plan.n_rows;
-}
-
-/* As `reset`, and the logits are guided. */
-static void reset_guided(void) {
-  reset();
-  w.logits.guide = &w.guide;
-  w.logits.guidance_scale = 1.5f;
-}
-
-/* As `reset`, with constraints of every kind. */
-static void reset_constrained(void) {
-  reset();
-  w.constraints.excluded = 3;
-  w.constraints.banned = w.banned;
-  w.constraints.n_banned = 2;
-  w.constraints.bias = w.bias;
-  w.constraints.n_bias = 2;
-  w.constraints.allowed = w.allowed;
-  w.constraints.allowed_stride = 1;
-  w.constraints.row_bias_offsets = w.row_bias_offsets;
-  w.constraints.row_bias = w.row_bias;
-  w.constraints.n_row_bias = 2;
-}
 
 /* Breaks a good world by `mistake`, makes `call`, and wants `status` and nothing changed. */
 #define CASE(prepare, mistake, call, status)                        \
@@ -413,22 +209,6 @@ static void cases_of_policies(void) {
   CASE(reset, NOTHING, demask_policy_grid_time(first, 0, &w.number), DEMASK_ERR_ARGUMENT);
 }
 
-static demask_status plan(void) { return demask_plan(context, &w.canvas, &w.plan); }
-static demask_status step(void) { return demask_step(context, &w.canvas, &w.logits, &w.out); }
-static demask_status step_planned(void) {
-  return demask_step_planned(context, &w.canvas, &w.plan, &w.logits, &w.out);
-}
-
-static demask_status draw(void) {
-  return demask_draw(context, &w.logits, &w.rule, &w.constraints, w.keys, w.n_keys, w.n_draws,
-                     w.drawn, w.row_state);
-}
-
-static demask_status describe(void) {
-  return demask_draw_statistics(context, &w.logits, &w.rule, &w.constraints, w.keys, w.n_keys,
-                                &w.statistics, w.drawn, w.row_state);
-}
-
 /* A mistake in the canvas is told by each call that takes one. */
 #define CANVAS_CASE(mistake, status)                 \
   do {                                               \
@@ -533,6 +313,19 @@ static void cases_of_plans(void) {
   CASE(reset, w.plan.segments_capacity = 1, plan(), DEMASK_ERR_CAPACITY);
   CASE(reset, w.plan.rows_capacity = SIZE_MAX / 4, plan(), DEMASK_ERR_SHAPE);
   CASE(reset, w.plan.segments_capacity = SIZE_MAX, plan(), DEMASK_ERR_SHAPE);
+  CASE(reset, (w.plan.remasked = ODD(uint32_t, w.masks), w.plan.remasked_capacity = 4), plan(),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, (w.plan.remasked = w.masks, w.plan.remasked_capacity = SIZE_MAX), plan(),
+       DEMASK_ERR_SHAPE);
+  CASE(reset,
+       (demask_policy_sampler(DEMASK_SAMPLER_ANCESTRAL, DEMASK_NOISE_LINEAR, 4, &w.policies[0],
+                              sizeof w.policies[0]),
+        w.policies[0].update = DEMASK_UPDATE_REMASK, w.policies[0].remask_eta = 1.0,
+        w.policies[0].remask_from = INFINITY, memset(w.kinds, DEMASK_KIND_COMMITTED, 4),
+        w.segments[0].step = 1, w.plan.remasked = w.masks, w.plan.remasked_capacity = 0),
+       plan(), DEMASK_ERR_CAPACITY);
+  w.plan.remasked_capacity = 4;
+  CHECK(plan() == DEMASK_OK && w.plan.n_remasked == 4 && w.masks[3] == 3);
 
   CASE(reset_planned, NOTHING,
        demask_step_planned(NULL, &w.canvas, &w.plan, &w.logits, &w.out), DEMASK_ERR_NULL);
@@ -1006,10 +799,165 @@ static void good_worlds(void) {
   CHECK(w.drawn[ROWS] == 0x5A5A5A5A && w.masks[ROWS] == 0x5A5A5A5A);
 }
 
+static void cases_of_halves(void) {
+  STRUCT_CASES(reset_planned, plan, step_rows());
+  STRUCT_CASES(reset_planned, canvas, step_rows());
+  STRUCT_CASES(reset_planned, logits, step_rows());
+  CASE(reset_planned, NOTHING,
+       demask_step_rows(NULL, &w.canvas, &w.plan, &w.logits, 0, w.records), DEMASK_ERR_NULL);
+  CASE(reset_planned, NOTHING,
+       demask_step_rows(context, &w.canvas, &w.plan, NULL, 0, w.records), DEMASK_ERR_NULL);
+  CASE(reset_planned, NOTHING,
+       demask_step_rows(context, &w.canvas, &w.plan, &w.logits, 0, NULL), DEMASK_ERR_NULL);
+  CASE(reset_planned, NOTHING,
+       demask_step_rows(context, &w.canvas, &w.plan, &w.logits, 0,
+                        ODD(demask_row_record, w.records)),
+       DEMASK_ERR_ALIGN);
+  CASE(reset_planned, w.first = 1, step_rows(), DEMASK_ERR_SHAPE);
+  CASE(reset_planned, w.first = SIZE_MAX, step_rows(), DEMASK_ERR_SHAPE);
+  CASE(reset_planned, w.logits.n_rows = 4, step_rows(), DEMASK_ERR_SHAPE);
+  CASE(reset_planned, w.segments[0].step = 1, step_rows(), DEMASK_ERR_PLAN);
+  CASE(reset_planned, w.rows[0] ^= 1, step_rows(), DEMASK_ERR_PLAN);
+  CASE(reset, NOTHING, step_rows(), DEMASK_ERR_PLAN);
+
+  STRUCT_CASES(reset_drawn, out, advance());
+  CASE(reset_drawn, NOTHING,
+       demask_advance(NULL, &w.canvas, &w.plan, VOCAB, w.records, 3, NULL), DEMASK_ERR_NULL);
+  CASE(reset_drawn, NOTHING, demask_advance(context, NULL, &w.plan, VOCAB, w.records, 3, NULL),
+       DEMASK_ERR_NULL);
+  CASE(reset_drawn, NOTHING, demask_advance(context, &w.canvas, NULL, VOCAB, w.records, 3, NULL),
+       DEMASK_ERR_NULL);
+  CASE(reset_drawn, NOTHING, demask_advance(context, &w.canvas, &w.plan, VOCAB, NULL, 3, NULL),
+       DEMASK_ERR_NULL);
+  CASE(reset_drawn, NOTHING,
+       demask_advance(context, &w.canvas, &w.plan, VOCAB, ODD(demask_row_record, w.records), 3,
+                      NULL),
+       DEMASK_ERR_ALIGN);
+  CASE(reset_drawn, w.n_records = 2, advance(), DEMASK_ERR_SHAPE);
+  CASE(reset_drawn, w.n_records = 0, advance(), DEMASK_ERR_SHAPE);
+  CASE(reset_drawn, w.n_records = SIZE_MAX, advance(), DEMASK_ERR_SHAPE);
+  CASE(reset_drawn, w.vocab = 0, advance(), DEMASK_ERR_SHAPE);
+  CASE(reset_drawn, w.vocab = DEMASK_MAX_VOCAB + 1, advance(), DEMASK_ERR_SHAPE);
+  CASE(reset_drawn, w.out.reserved = 1, advance(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_drawn, w.segments[1].step = 1, advance(), DEMASK_ERR_PLAN);
+  CASE(reset_drawn, w.kinds[w.rows[1]] = DEMASK_KIND_FIXED, advance(), DEMASK_ERR_PLAN);
+
+  /* A record that says nothing is that of a bad row. */
+  reset_drawn();
+  w.records[0].token = VOCAB;
+  w.records[1].state = 77;
+  CHECK(advance() == DEMASK_OK && w.out.n_bad_rows == 2 && w.out.n_revealed == 1);
+  CHECK(w.row_state[0] == DEMASK_ROW_BAD && w.row_state[2] == DEMASK_ROW_DRAWN);
+  CHECK(w.segments[0].step == 1 && w.drawn[3] == 0x5A5A5A5A);
+}
+
+static void cases_of_shards(void) {
+  CHECK((reset_race(), race_shard()) == DEMASK_OK);
+  CASE(reset, NOTHING, race_shard(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_race, w.rule.top_k = 2, race_shard(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_race, w.rule.top_p = 0.5f, race_shard(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_race, w.rule.min_p = 0.5f, race_shard(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_race, w.rule.temperature = NAN, race_shard(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_race, w.offset = DEMASK_MAX_VOCAB - VOCAB + 1, race_shard(), DEMASK_ERR_SHAPE);
+  CASE(reset_race, w.offset = SIZE_MAX, race_shard(), DEMASK_ERR_SHAPE);
+  CASE(reset_race, w.n_keys = 3, race_shard(), DEMASK_ERR_SHAPE);
+  CASE(reset_race, w.logits.vocab = STRIDE + 1, race_shard(), DEMASK_ERR_SHAPE);
+  CASE(reset_race, NOTHING,
+       demask_race_shard(context, &w.logits, 0, &w.rule, NULL, w.keys, ROWS, NULL),
+       DEMASK_ERR_NULL);
+  CASE(reset_race, NOTHING,
+       demask_race_shard(context, &w.logits, 0, &w.rule, NULL, NULL, ROWS, w.races),
+       DEMASK_ERR_NULL);
+  CASE(reset, w.races[7].state = 0, demask_race_merge(w.races, w.other_races, ROWS),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.other_races[7].state = 4, demask_race_merge(w.races, w.other_races, ROWS),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.other_races[7].score = NAN, demask_race_merge(w.races, w.other_races, ROWS),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.other_races[7].token = -1, demask_race_merge(w.races, w.other_races, ROWS),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_race_merge(NULL, w.other_races, 1), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_race_merge(w.races, NULL, 1), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_race_merge(w.races, w.other_races, SIZE_MAX), DEMASK_ERR_SHAPE);
+  CHECK(demask_race_merge(NULL, NULL, 0) == DEMASK_OK);
+
+  CASE(reset, NOTHING, demask_shard_records_create(1, 1, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_shard_records_create(1, DEMASK_MAX_VOCAB + 1, &w.made_records),
+       DEMASK_ERR_SHAPE);
+  CASE(reset, NOTHING, demask_shard_records_create(SIZE_MAX, 1, &w.made_records),
+       DEMASK_ERR_RESOURCES);
+  CHECK((reset(), fill_shard()) == DEMASK_OK);
+  CASE(reset, w.offset = 1, fill_shard(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.offset = SIZE_MAX, fill_shard(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.vocab = VOCAB - 1, fill_shard(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.vocab = DEMASK_MAX_VOCAB + 1, fill_shard(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.shard_given[3] = VOCAB, fill_shard(), DEMASK_ERR_SHAPE);
+  CASE(reset, w.rule.temperature = 0.0f, fill_shard(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, w.rule.temperature = NAN, fill_shard(), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING,
+       demask_shard_records_fill(context, &w.logits, 0, VOCAB, 1.0f, NULL, NULL, NULL),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING,
+       demask_shard_records_fill(NULL, &w.logits, 0, VOCAB, 1.0f, NULL, NULL, shard_records),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_shard_records_bytes(NULL, &w.bytes_at, &w.n_bytes), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_shard_records_bytes(shard_records, NULL, &w.n_bytes),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_shard_records_bytes(shard_records, &w.bytes_at, NULL),
+       DEMASK_ERR_NULL);
+  CHECK((reset_shard(), demask_shard_records_read(shard_records, w.bytes, w.n_bytes)) ==
+        DEMASK_OK);
+  CASE(reset_shard, w.n_bytes -= 8, demask_shard_records_read(shard_records, w.bytes, w.n_bytes),
+       DEMASK_ERR_SHAPE);
+  CASE(reset_shard, w.n_bytes = 23, demask_shard_records_read(shard_records, w.bytes, w.n_bytes),
+       DEMASK_ERR_SHAPE);
+  CASE(reset_shard, w.bytes[0] ^= 1, demask_shard_records_read(shard_records, w.bytes, w.n_bytes),
+       DEMASK_ERR_SHAPE);
+  CASE(reset_shard, memset(w.bytes + 4, 0, 4),
+       demask_shard_records_read(shard_records, w.bytes, w.n_bytes), DEMASK_ERR_ARGUMENT);
+  CASE(reset_shard, NOTHING, demask_shard_records_read(NULL, w.bytes, w.n_bytes), DEMASK_ERR_NULL);
+  CASE(reset_shard, NOTHING, demask_shard_records_read(shard_records, NULL, 24), DEMASK_ERR_NULL);
+
+  CASE(reset, NOTHING, demask_shard_merge_create(0, 1, 1, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_shard_merge_create(4, 1, 1, &w.made_merge), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_shard_merge_create(0, 1, SIZE_MAX, &w.made_merge), DEMASK_ERR_SHAPE);
+  CASE(reset, NOTHING, demask_shard_merge_create(0, SIZE_MAX, 1, &w.made_merge),
+       DEMASK_ERR_RESOURCES);
+  CHECK((reset_shard(), merge_shards()) == DEMASK_OK && isnan(w.described[0].probability));
+  CASE(reset_shard, w.n_shards = 0, merge_shards(), DEMASK_ERR_SHAPE);
+  CASE(reset_shard, w.n_shards = 2, merge_shards(), DEMASK_ERR_SHAPE);
+  CASE(reset_shard, w.shards[0] = NULL, merge_shards(), DEMASK_ERR_NULL);
+  CASE(reset_shard, w.shards[0] = ODD(demask_shard_records, shard_records), merge_shards(),
+       DEMASK_ERR_ALIGN);
+  CASE(reset_shard, w.n_keys = 3, merge_shards(), DEMASK_ERR_SHAPE);
+  CASE(reset_shard, NOTHING,
+       demask_shard_merge_records(shard_merge, w.shards, 1, w.keys, ROWS, ROWS - 1, NULL, NULL),
+       DEMASK_ERR_SHAPE);
+  CASE(reset_shard, NOTHING,
+       demask_shard_merge_records(NULL, w.shards, 1, w.keys, ROWS, ROWS, NULL, NULL),
+       DEMASK_ERR_NULL);
+  CHECK((reset_merged(), draw_shard()) == DEMASK_OK);
+  CASE(reset_merged, w.n_keys = 3, draw_shard(), DEMASK_ERR_SHAPE);
+  CASE(reset_merged, w.offset = 1, draw_shard(), DEMASK_ERR_SHAPE);
+  CASE(reset_merged, w.rule.temperature = -1.0f, draw_shard(), DEMASK_ERR_ARGUMENT);
+  CHECK((reset_merged(), finish_shards()) == DEMASK_OK && w.described[0].probability > 0.0);
+  CHECK(w.drawn[ROWS] == 0x5A5A5A5A);
+  CASE(reset_merged, w.shard_tokens[3].token = -1, finish_shards(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_merged, w.shard_tokens[3].token = 256, finish_shards(), DEMASK_ERR_SHAPE);
+  CASE(reset_merged, w.shard_tokens[3].logit = NAN, finish_shards(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_merged, w.n_shards = 0, finish_shards(), DEMASK_ERR_ARGUMENT);
+  CASE(reset_merged, w.n_keys = 7, finish_shards(), DEMASK_ERR_SHAPE);
+  CASE(reset_merged, w.n_shards = SIZE_MAX, finish_shards(), DEMASK_ERR_SHAPE);
+  CASE(reset_merged, NOTHING,
+       demask_shard_merge_finish(shard_merge, w.shard_tokens, 1, ROWS, NULL, NULL, NULL),
+       DEMASK_ERR_NULL);
+  demask_shard_records_destroy(NULL);
+  demask_shard_merge_destroy(NULL);
+}
+
 /* usage: errors [--any-memory]   which leaves out what needs a limit of memory */
 int main(int argc, char **argv) {
-  reset();
-  CHECK(demask_create(&w.options, &context) == DEMASK_OK);
+  make_objects();
   good_worlds();
   cases_of_create(argc < 2 || strcmp(argv[1], "--any-memory") != 0);
   cases_of_policies();
@@ -1023,7 +971,9 @@ int main(int argc, char **argv) {
   cases_of_draws();
   cases_of_statistics();
   cases_of_schedules();
+  cases_of_halves();
+  cases_of_shards();
   good_worlds(); /* a refusal leaves the context usable */
-  demask_destroy(context);
+  free_objects();
   return checks_end("errors");
 }
