@@ -267,55 +267,6 @@ static void reset_constrained(void) {
   w.constraints.n_row_bias = 2;
 }
 
-static demask_status plan(void) { return demask_plan(context, &w.canvas, &w.plan); }
-static demask_status step(void) { return demask_step(context, &w.canvas, &w.logits, &w.out); }
-static demask_status step_planned(void) {
-  return demask_step_planned(context, &w.canvas, &w.plan, &w.logits, &w.out);
-}
-
-static demask_status draw(void) {
-  return demask_draw(context, &w.logits, &w.rule, &w.constraints, w.keys, w.n_keys, w.n_draws,
-                     w.drawn, w.row_state);
-}
-
-static demask_status describe(void) {
-  return demask_draw_statistics(context, &w.logits, &w.rule, &w.constraints, w.keys, w.n_keys,
-                                &w.statistics, w.drawn, w.row_state);
-}
-
-static demask_status step_rows(void) {
-  return demask_step_rows(context, &w.canvas, &w.plan, &w.logits, w.first, w.records);
-}
-
-static demask_status advance(void) {
-  return demask_advance(context, &w.canvas, &w.plan, w.vocab, w.records, w.n_records, &w.out);
-}
-
-static demask_status race_shard(void) {
-  return demask_race_shard(context, &w.logits, w.offset, &w.rule, &w.constraints, w.keys, w.n_keys,
-                           w.races);
-}
-
-static demask_status fill_shard(void) {
-  return demask_shard_records_fill(context, &w.logits, w.offset, w.vocab, w.rule.temperature,
-                                   &w.constraints, w.shard_given, shard_records);
-}
-
-static demask_status draw_shard(void) {
-  return demask_shard_tokens(context, &w.logits, w.offset, w.vocab, w.rule.temperature,
-                             &w.constraints, w.keys, w.n_keys, w.blocks, w.shard_tokens);
-}
-
-static demask_status merge_shards(void) {
-  return demask_shard_merge_records(shard_merge, w.shards, w.n_shards, w.keys, w.n_keys, ROWS,
-                                    w.described, w.blocks);
-}
-
-static demask_status finish_shards(void) {
-  return demask_shard_merge_finish(shard_merge, w.shard_tokens, w.n_shards, w.n_keys, w.drawn,
-                                   w.row_state, w.described);
-}
-
 static void make_objects(void) {
   reset();
   CHECK(demask_create(&w.options, &context) == DEMASK_OK);

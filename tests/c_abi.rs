@@ -305,8 +305,7 @@ mod shards {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             state
         };
-        let mut data: Vec<f32> =
-            (0..ROWS * VOCAB).map(|_| (next() >> 20) as f32 / 256.0).collect();
+        let mut data: Vec<f32> = (0..ROWS * VOCAB).map(|_| (next() >> 20) as f32 / 256.0).collect();
         data[7 * VOCAB + 800] = f32::NAN;
         let words: Vec<u32> = (0..VOCAB.div_ceil(32)).map(|_| next() | next()).collect();
         let given: Vec<i32> = (0..ROWS as i32).map(|k| if k == 2 { -1 } else { 100 * k }).collect();

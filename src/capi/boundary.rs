@@ -1,9 +1,8 @@
 //! No panic crosses into C: it becomes a status, and its context is used no more.
 
 use super::context::demask_context;
-use super::status::{
-    DEMASK_ERR_NULL, DEMASK_ERR_PANIC, DEMASK_ERR_RESOURCES, DEMASK_OK, Refusal, demask_status,
-};
+use super::pointer;
+use super::status::{DEMASK_ERR_PANIC, DEMASK_ERR_RESOURCES, DEMASK_OK, Refusal, demask_status};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs the body of a call that needs no context.
@@ -28,8 +27,9 @@ pub(super) unsafe fn call_on(
     body: impl FnOnce(&mut demask_context) -> Result<(), Refusal>,
 ) -> demask_status {
     // SAFETY: the caller's promise: NULL, or a live context that nobody else uses now.
-    let Some(context) = (unsafe { context.as_mut() }) else {
-        return DEMASK_ERR_NULL;
+    let context = match unsafe { pointer::object_mut(context) } {
+        Ok(context) => context,
+        Err(Refusal(status)) => return status,
     };
     if context.dead {
         return DEMASK_ERR_PANIC;

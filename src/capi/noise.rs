@@ -2,7 +2,7 @@
 
 use super::boundary;
 use super::pointer::{self, c_struct};
-use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_NULL, Refusal, demask_status};
+use super::status::{DEMASK_ERR_ARGUMENT, Refusal, demask_status};
 use crate::schedule::{Base, Noise, NoiseTable};
 
 /// Masked fraction t on [0, 1] (log-linear). With a parameter, epsilon, 1 - epsilon times that.
@@ -100,7 +100,7 @@ impl demask_noise {
             DEMASK_NOISE_LOGARITHMIC => Noise::Logarithmic,
             DEMASK_NOISE_TABLE => {
                 // SAFETY: the caller's promise: NULL, or a table that lives and is not changed.
-                Noise::Table(unsafe { &table.as_ref().ok_or(Refusal(DEMASK_ERR_NULL))?.table })
+                Noise::Table(unsafe { &pointer::object(table)?.table })
             }
             _ => return refusal,
         };

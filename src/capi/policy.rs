@@ -7,9 +7,7 @@ use super::numbered::{Numbered, numbered};
 use super::pointer::{self, Plain, c_struct};
 use super::rule::demask_draw_rule;
 use super::sizes::{self, demask_sizes};
-use super::status::{
-    DEMASK_ERR_ARGUMENT, DEMASK_ERR_NULL, DEMASK_ERR_STRUCT, Refusal, demask_status,
-};
+use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_STRUCT, Refusal, demask_status};
 use crate::policy::{Policy, Schedule, Score, ScoreOf, Settle, Stop};
 use crate::schedule::{Grid, MultiJump, Noise, Transition};
 use crate::select::{Fallback, Neighbours, Select, Stable, Threshold};
@@ -721,8 +719,7 @@ impl demask_policy {
             DEMASK_GRID_DECAYING => Grid::Decaying { fraction },
             DEMASK_GRID_TIMES => {
                 // SAFETY: the caller's promise: NULL, or a grid that lives and is not changed.
-                let times = unsafe { self.grid_times.as_ref() };
-                Grid::Times(times.ok_or(Refusal(DEMASK_ERR_NULL))?.grid())
+                Grid::Times(unsafe { pointer::object(self.grid_times)? }.grid())
             }
             _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
         };

@@ -3,9 +3,7 @@
 use super::boundary;
 use super::draw::demask_key;
 use super::pointer;
-use super::status::{
-    DEMASK_ERR_ARGUMENT, DEMASK_ERR_NULL, DEMASK_ERR_SHAPE, Refusal, demask_status,
-};
+use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_SHAPE, Refusal, demask_status};
 use crate::schedule::Sizes;
 use crate::schedule::sizes::{
     MarkovSizes, MaskFunction, Overshoot, Profile, Rounding, SizeList, SystematicSizes, Weight,
@@ -106,7 +104,7 @@ pub(super) unsafe fn read<'a>(
     }
     if number == DEMASK_SIZES_TABLE {
         // SAFETY: the caller's promise: NULL, or a table that lives and is not changed.
-        return Ok(unsafe { table.as_ref().ok_or(Refusal(DEMASK_ERR_NULL))? }.sizes());
+        return Ok(unsafe { pointer::object(table)? }.sizes());
     }
     let refusal = Refusal(DEMASK_ERR_ARGUMENT);
     if !table.is_null() {
@@ -385,18 +383,15 @@ pub unsafe extern "C" fn demask_sizes_create_reversed(
 ) -> demask_status {
     // SAFETY: the caller's promise.
     unsafe {
-        let copied = match sizes.as_ref().map(|sizes| &sizes.rule) {
-            Some(Rule::List(list)) => 4 * u64::from(list.steps()),
+        let copied = match pointer::object(sizes).map(|sizes| &sizes.rule) {
+            Ok(Rule::List(list)) => 4 * u64::from(list.steps()),
             _ => 0,
         };
-        create(out, copied, || {
-            let sizes = sizes.as_ref().ok_or(Refusal(DEMASK_ERR_NULL))?;
-            match &sizes.rule {
-                Rule::List(list) => Ok(Rule::List(list.reversed())),
-                Rule::Markov(table) => Ok(Rule::MarkovReversed(Arc::clone(table))),
-                Rule::MarkovReversed(table) => Ok(Rule::Markov(Arc::clone(table))),
-                Rule::Systematic(_) => Err(Refusal(DEMASK_ERR_ARGUMENT)),
-            }
+        create(out, copied, || match &pointer::object(sizes)?.rule {
+            Rule::List(list) => Ok(Rule::List(list.reversed())),
+            Rule::Markov(table) => Ok(Rule::MarkovReversed(Arc::clone(table))),
+            Rule::MarkovReversed(table) => Ok(Rule::Markov(Arc::clone(table))),
+            Rule::Systematic(_) => Err(Refusal(DEMASK_ERR_ARGUMENT)),
         })
     }
 }
@@ -427,7 +422,7 @@ pub unsafe extern "C" fn demask_sizes_shape(
 ) -> demask_status {
     // SAFETY: the caller's promise.
     boundary::call(|| unsafe {
-        let sizes = sizes.as_ref().ok_or(Refusal(DEMASK_ERR_NULL))?;
+        let sizes = pointer::object(sizes)?;
         let (masks, steps) = (pointer::out(masks)?, pointer::out(steps)?);
         let (of_masks, of_steps) = match &sizes.rule {
             Rule::List(list) => (list.masks(), list.steps()),
