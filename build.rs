@@ -15,7 +15,7 @@ fn main() {
 
 /// The files of src/capi that declare something, in the order of the header.
 #[cfg(feature = "header")]
-const DECLARING: [&str; 20] = [
+const DECLARING: [&str; 22] = [
     "version",
     "status",
     "level",
@@ -23,6 +23,8 @@ const DECLARING: [&str; 20] = [
     "rule",
     "noise",
     "grid",
+    "selection",
+    "change",
     "policy",
     "canvas",
     "logits",

@@ -202,6 +202,75 @@
 // et al., arXiv 2511.05664).
 #define DEMASK_SELECT_STABLE 14
 
+// Nothing more is revealed.
+#define DEMASK_FALLBACK_NONE 0
+
+// The highest score, if none passes.
+#define DEMASK_FALLBACK_BEST 1
+
+// Every score within 1e-5 of the highest.
+#define DEMASK_FALLBACK_NEAR_BEST 2
+
+// The highest scores, up to the size of the step.
+#define DEMASK_FALLBACK_FILL_BY_SCORE 3
+
+// The first positions from the left, up to the size of the step.
+#define DEMASK_FALLBACK_FILL_IN_ORDER 4
+
+// A chosen position gets its drawn token, which stays.
+#define DEMASK_UPDATE_REVEAL 0
+
+// A chosen position gets its drawn token, and committed ones may become masks again, as many as the
+// schedule wants masked in all (ReMDM, Wang et al., arXiv 2503.00307). For BERNOULLI with ANCESTRAL, and
+// a canvas with kinds.
+#define DEMASK_UPDATE_REMASK 1
+
+// A chosen position gets its drawn token, and committed ones are doubted whose probability is below
+// update_threshold: see doubt_of. For this and all that follow a plan names committed positions as
+// well; for this and the next two the canvas has kinds.
+#define DEMASK_UPDATE_DOUBT 2
+
+// A chosen position gets its drawn token, and a committed one gets another that is drawn there if its
+// probability exceeds update_threshold. After the last mask there are at most extra_steps steps, until
+// one changes nothing.
+#define DEMASK_UPDATE_EDIT 3
+
+// All masked and committed positions compete for the places that are unmasked, as many as the sizes
+// say of all of them; scores of committed ones are multiplied by update_threshold. For TOP_K, with
+// sizes KAPPA, of a mask function, a list or a systematic table, without bounds (P2, Peng et al., arXiv
+// 2502.03540).
+#define DEMASK_UPDATE_REPLAN 4
+
+// There are no masks: all positions that are not fixed or inactive get a token in every step, those that
+// are chosen their drawn one, the others one of the first noise_tokens tokens at random (0: of the
+// vocabulary). After the last step all have the likeliest tokens of that step. Needs the states of the
+// canvas.
+#define DEMASK_UPDATE_RENOISE 5
+
+// There are no masks: the exact reverse step of a model whose noise is uniform among noise_tokens tokens
+// (0: among the vocabulary). For BERNOULLI with ANCESTRAL (UDLM, Schiff et al., arXiv 2412.10193).
+#define DEMASK_UPDATE_UNIFORM_STATE 6
+
+// The probability of the token that stands there (WINO). A doubted position becomes a mask; but nothing
+// is remasked in a step that reveals one position or none, and if as many are doubted as the step before
+// revealed, or more, then one fewer than that are remasked, the least likely.
+#define DEMASK_DOUBT_STANDING 0
+
+// The probability of the token that is drawn there anew (dInfer). A doubted position counts as masked in
+// this step: it gets the new token if it is chosen, and becomes a mask if not. At least one more position
+// is chosen than is doubted.
+#define DEMASK_DOUBT_DRAWN 1
+
+// A committed position is remasked with probability min(remask_eta, r), r = min(1, (1 - alpha(s)) /
+// alpha(t)), in a step from time t to s.
+#define DEMASK_REMASK_CAP 0
+
+// remask_eta r.
+#define DEMASK_REMASK_RESCALE 1
+
+// min((alpha(s) - alpha(t)) / alpha(t), r).
+#define DEMASK_REMASK_FORWARD_BACKWARD 2
+
 // The probability of the drawn token, in the law at score_temperature before any filter.
 #define DEMASK_SCORE_PROBABILITY 0
 
@@ -226,21 +295,6 @@
 // The divergence from the law of the step before, negative; -INFINITY in the first step. Needs the
 // earlier logits at every step of a segment but its first.
 #define DEMASK_SCORE_NEGATIVE_DIVERGENCE 7
-
-// Nothing more is revealed.
-#define DEMASK_FALLBACK_NONE 0
-
-// The highest score, if none passes.
-#define DEMASK_FALLBACK_BEST 1
-
-// Every score within 1e-5 of the highest.
-#define DEMASK_FALLBACK_NEAR_BEST 2
-
-// The highest scores, up to the size of the step.
-#define DEMASK_FALLBACK_FILL_BY_SCORE 3
-
-// The first positions from the left, up to the size of the step.
-#define DEMASK_FALLBACK_FILL_IN_ORDER 4
 
 // min(1, h r(t)) (Euler).
 #define DEMASK_TRANSITION_EULER 0
@@ -367,60 +421,6 @@
 
 // The times of grid_times.
 #define DEMASK_GRID_TIMES 2
-
-// A chosen position gets its drawn token, which stays.
-#define DEMASK_UPDATE_REVEAL 0
-
-// A chosen position gets its drawn token, and committed ones may become masks again, as many as the
-// schedule wants masked in all (ReMDM, Wang et al., arXiv 2503.00307). For BERNOULLI with ANCESTRAL, and
-// a canvas with kinds.
-#define DEMASK_UPDATE_REMASK 1
-
-// A chosen position gets its drawn token, and committed ones are doubted whose probability is below
-// update_threshold: see doubt_of. For this and all that follow a plan names committed positions as
-// well; for this and the next two the canvas has kinds.
-#define DEMASK_UPDATE_DOUBT 2
-
-// A chosen position gets its drawn token, and a committed one gets another that is drawn there if its
-// probability exceeds update_threshold. After the last mask there are at most extra_steps steps, until
-// one changes nothing.
-#define DEMASK_UPDATE_EDIT 3
-
-// All masked and committed positions compete for the places that are unmasked, as many as the sizes
-// say of all of them; scores of committed ones are multiplied by update_threshold. For TOP_K, with
-// sizes KAPPA, of a mask function, a list or a systematic table, without bounds (P2, Peng et al., arXiv
-// 2502.03540).
-#define DEMASK_UPDATE_REPLAN 4
-
-// There are no masks: all positions that are not fixed or inactive get a token in every step, those that
-// are chosen their drawn one, the others one of the first noise_tokens tokens at random (0: of the
-// vocabulary). After the last step all have the likeliest tokens of that step. Needs the states of the
-// canvas.
-#define DEMASK_UPDATE_RENOISE 5
-
-// There are no masks: the exact reverse step of a model whose noise is uniform among noise_tokens tokens
-// (0: among the vocabulary). For BERNOULLI with ANCESTRAL (UDLM, Schiff et al., arXiv 2412.10193).
-#define DEMASK_UPDATE_UNIFORM_STATE 6
-
-// The probability of the token that stands there (WINO). A doubted position becomes a mask; but nothing
-// is remasked in a step that reveals one position or none, and if as many are doubted as the step before
-// revealed, or more, then one fewer than that are remasked, the least likely.
-#define DEMASK_DOUBT_STANDING 0
-
-// The probability of the token that is drawn there anew (dInfer). A doubted position counts as masked in
-// this step: it gets the new token if it is chosen, and becomes a mask if not. At least one more position
-// is chosen than is doubted.
-#define DEMASK_DOUBT_DRAWN 1
-
-// A committed position is remasked with probability min(remask_eta, r), r = min(1, (1 - alpha(s)) /
-// alpha(t)), in a step from time t to s.
-#define DEMASK_REMASK_CAP 0
-
-// remask_eta r.
-#define DEMASK_REMASK_RESCALE 1
-
-// min((alpha(s) - alpha(t)) / alpha(t), r).
-#define DEMASK_REMASK_FORWARD_BACKWARD 2
 
 // Masks that are left after the last step stay masked.
 #define DEMASK_FINISH_NONE 0

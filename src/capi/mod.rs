@@ -18,6 +18,7 @@
 
 mod boundary;
 mod canvas;
+mod change;
 mod constraints;
 mod context;
 mod draw;
@@ -33,6 +34,7 @@ mod race;
 mod rows;
 mod rule;
 mod schedule;
+mod selection;
 mod shard;
 mod sizes;
 mod statistics;

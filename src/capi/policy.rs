@@ -1,64 +1,18 @@
 //! Policies as plain numbers.
 
 use super::boundary;
+use super::change::Change;
 use super::grid::demask_time_grid;
 use super::noise::{demask_noise, demask_noise_table};
 use super::numbered::{Numbered, numbered};
 use super::pointer::{self, Plain, c_struct};
 use super::rule::demask_draw_rule;
+use super::selection::{DEMASK_SELECT_THRESHOLD, Selection};
 use super::sizes::{self, demask_sizes};
 use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_STRUCT, Refusal, demask_status};
 use crate::policy::{Policy, Schedule, Score, ScoreOf, Settle, Stop};
 use crate::schedule::{Grid, MultiJump, Noise, Transition};
-use crate::select::{Fallback, Neighbours, Select, Stable, Threshold};
 use crate::stop::Finish;
-use crate::update::{Doubt, DoubtOf, Edit, Remask, RemaskRate, Replan, Update};
-
-/// The positions that are hit next, at their exact first-hitting times, uniform among the masked
-/// ones: one if the policy has 0 steps, else as many as its sizes say.
-pub const DEMASK_SELECT_FIRST_HITTING: u32 = 0;
-/// Every masked position independently, with the probability of the policy's transition.
-pub const DEMASK_SELECT_BERNOULLI: u32 = 1;
-/// A uniformly random subset, as large as the size schedule says.
-pub const DEMASK_SELECT_RANDOM_ORDER: u32 = 2;
-/// As BERNOULLI, each position by one random number of its own for all steps.
-pub const DEMASK_SELECT_PREDRAWN_BERNOULLI: u32 = 3;
-/// As FIRST_HITTING, each position by one random number of its own, which is the masked fraction at
-/// its hit. A position whose row is bad is passed over, and comes again last.
-pub const DEMASK_SELECT_PREDRAWN_FIRST_HITTING: u32 = 4;
-/// Every masked position independently, each with the probability that its own row says: rows are
-/// logarithms of scores (Lou et al., arXiv 2310.16834). A plan names all masked positions.
-pub const DEMASK_SELECT_SCORE_BERNOULLI: u32 = 5;
-/// The first masked positions, from left to right, as many as the size schedule says; one with 0
-/// steps.
-pub const DEMASK_SELECT_SEQUENTIAL: u32 = 6;
-/// The highest scores, as many as the size schedule says; one with 0 steps. For this and all that
-/// follow a plan names all masked positions, and a token is drawn for each.
-pub const DEMASK_SELECT_TOP_K: u32 = 7;
-/// Every score that reaches `threshold`, or exceeds it if `strict` is 1. It goes linearly to
-/// threshold_2 at the last step, if there is a number of steps. If too few pass: `fallback`.
-/// At most the size of the step if within_size is 1; at most `most` positions a step, if that is not 0, and at most the fraction most_share of those that
-/// are masked, if that is not 0, but share_least of them.
-pub const DEMASK_SELECT_THRESHOLD: u32 = 8;
-/// The highest score, and the r-th highest, r from 2, while (r + 1)(1 - score) is at most
-/// `threshold` for it and all before it (Wu et al., arXiv 2505.22618).
-pub const DEMASK_SELECT_FACTOR: u32 = 9;
-/// As many of the highest scores as have entropies whose sum less their largest, or whose sum itself
-/// if `strict` is 1, is at most `threshold`; at least one (Ben-Hamu et al., arXiv 2505.24857).
-pub const DEMASK_SELECT_ENTROPY_BOUND: u32 = 10;
-/// The longest run of masked positions from the left whose scores reach `threshold`; at least one.
-pub const DEMASK_SELECT_PREFIX: u32 = 11;
-/// Of every run of neighbouring masks the highest score, if it exceeds threshold_2, and all scores
-/// that exceed `threshold`; the highest of all if that would be none.
-pub const DEMASK_SELECT_RUNS: u32 = 12;
-/// As TOP_K, and all scores that reach threshold_2 within `radius` positions of a chosen one that
-/// reaches `threshold`.
-pub const DEMASK_SELECT_NEIGHBOURS: u32 = 13;
-/// All scores that exceed `threshold` of positions whose law has diverged from that in the step before
-/// by less than threshold_2 in each of the last stable_steps steps; as TOP_K if there are none. Needs
-/// the states of the canvas, and the earlier logits at every step of a segment but its first (KLASS, Kim
-/// et al., arXiv 2511.05664).
-pub const DEMASK_SELECT_STABLE: u32 = 14;
 
 /// The probability of the drawn token, in the law at score_temperature before any filter.
 pub const DEMASK_SCORE_PROBABILITY: u32 = 0;
@@ -77,17 +31,6 @@ pub const DEMASK_SCORE_EXTERNAL: u32 = 6;
 /// The divergence from the law of the step before, negative; -INFINITY in the first step. Needs the
 /// earlier logits at every step of a segment but its first.
 pub const DEMASK_SCORE_NEGATIVE_DIVERGENCE: u32 = 7;
-
-/// Nothing more is revealed.
-pub const DEMASK_FALLBACK_NONE: u32 = 0;
-/// The highest score, if none passes.
-pub const DEMASK_FALLBACK_BEST: u32 = 1;
-/// Every score within 1e-5 of the highest.
-pub const DEMASK_FALLBACK_NEAR_BEST: u32 = 2;
-/// The highest scores, up to the size of the step.
-pub const DEMASK_FALLBACK_FILL_BY_SCORE: u32 = 3;
-/// The first positions from the left, up to the size of the step.
-pub const DEMASK_FALLBACK_FILL_IN_ORDER: u32 = 4;
 
 /// min(1, h r(t)) (Euler).
 pub const DEMASK_TRANSITION_EULER: u32 = 0;
@@ -177,51 +120,6 @@ pub const DEMASK_GRID_UNIFORM: u32 = 0;
 pub const DEMASK_GRID_DECAYING: u32 = 1;
 /// The times of grid_times.
 pub const DEMASK_GRID_TIMES: u32 = 2;
-
-/// A chosen position gets its drawn token, which stays.
-pub const DEMASK_UPDATE_REVEAL: u32 = 0;
-/// A chosen position gets its drawn token, and committed ones may become masks again, as many as the
-/// schedule wants masked in all (ReMDM, Wang et al., arXiv 2503.00307). For BERNOULLI with ANCESTRAL, and
-/// a canvas with kinds.
-pub const DEMASK_UPDATE_REMASK: u32 = 1;
-/// A chosen position gets its drawn token, and committed ones are doubted whose probability is below
-/// update_threshold: see doubt_of. For this and all that follow a plan names committed positions as
-/// well; for this and the next two the canvas has kinds.
-pub const DEMASK_UPDATE_DOUBT: u32 = 2;
-/// A chosen position gets its drawn token, and a committed one gets another that is drawn there if its
-/// probability exceeds update_threshold. After the last mask there are at most extra_steps steps, until
-/// one changes nothing.
-pub const DEMASK_UPDATE_EDIT: u32 = 3;
-/// All masked and committed positions compete for the places that are unmasked, as many as the sizes
-/// say of all of them; scores of committed ones are multiplied by update_threshold. For TOP_K, with
-/// sizes KAPPA, of a mask function, a list or a systematic table, without bounds (P2, Peng et al., arXiv
-/// 2502.03540).
-pub const DEMASK_UPDATE_REPLAN: u32 = 4;
-/// There are no masks: all positions that are not fixed or inactive get a token in every step, those that
-/// are chosen their drawn one, the others one of the first noise_tokens tokens at random (0: of the
-/// vocabulary). After the last step all have the likeliest tokens of that step. Needs the states of the
-/// canvas.
-pub const DEMASK_UPDATE_RENOISE: u32 = 5;
-/// There are no masks: the exact reverse step of a model whose noise is uniform among noise_tokens tokens
-/// (0: among the vocabulary). For BERNOULLI with ANCESTRAL (UDLM, Schiff et al., arXiv 2412.10193).
-pub const DEMASK_UPDATE_UNIFORM_STATE: u32 = 6;
-
-/// The probability of the token that stands there (WINO). A doubted position becomes a mask; but nothing
-/// is remasked in a step that reveals one position or none, and if as many are doubted as the step before
-/// revealed, or more, then one fewer than that are remasked, the least likely.
-pub const DEMASK_DOUBT_STANDING: u32 = 0;
-/// The probability of the token that is drawn there anew (dInfer). A doubted position counts as masked in
-/// this step: it gets the new token if it is chosen, and becomes a mask if not. At least one more position
-/// is chosen than is doubted.
-pub const DEMASK_DOUBT_DRAWN: u32 = 1;
-
-/// A committed position is remasked with probability min(remask_eta, r), r = min(1, (1 - alpha(s)) /
-/// alpha(t)), in a step from time t to s.
-pub const DEMASK_REMASK_CAP: u32 = 0;
-/// remask_eta r.
-pub const DEMASK_REMASK_RESCALE: u32 = 1;
-/// min((alpha(s) - alpha(t)) / alpha(t), r).
-pub const DEMASK_REMASK_FORWARD_BACKWARD: u32 = 2;
 
 /// Masks that are left after the last step stay masked.
 pub const DEMASK_FINISH_NONE: u32 = 0;
@@ -403,10 +301,6 @@ pub struct demask_policy {
 }
 c_struct!(demask_policy: 392, grew from 168);
 
-numbered!(DoubtOf:
-    DEMASK_DOUBT_STANDING = Standing,
-    DEMASK_DOUBT_DRAWN = Drawn);
-
 numbered!(ScoreOf:
     DEMASK_SCORE_PROBABILITY = Probability,
     DEMASK_SCORE_LOG_PROBABILITY = LogProbability,
@@ -416,186 +310,10 @@ numbered!(ScoreOf:
     DEMASK_SCORE_RANDOM = Random,
     DEMASK_SCORE_EXTERNAL = External,
     DEMASK_SCORE_NEGATIVE_DIVERGENCE = NegativeDivergence);
-numbered!(Fallback:
-    DEMASK_FALLBACK_NONE = None,
-    DEMASK_FALLBACK_BEST = Best,
-    DEMASK_FALLBACK_NEAR_BEST = NearBest,
-    DEMASK_FALLBACK_FILL_BY_SCORE = FillByScore,
-    DEMASK_FALLBACK_FILL_IN_ORDER = FillInOrder);
 numbered!(Finish:
     DEMASK_FINISH_NONE = None,
     DEMASK_FINISH_SAMPLE = Sample,
     DEMASK_FINISH_ARGMAX = Argmax);
-
-/// A selection as numbers.
-#[derive(Default, PartialEq)]
-struct Selection {
-    select: u32,
-    threshold: f64,
-    threshold_2: f64,
-    strict: u32,
-    fallback: u32,
-    most: u32,
-    radius: u32,
-    most_share: f64,
-    share_least: u32,
-    within_size: u32,
-    stable_steps: u32,
-}
-
-impl Selection {
-    fn new(select: Select) -> Self {
-        let of = |select| Self { select, ..Self::default() };
-        match select {
-            Select::FirstHitting => of(DEMASK_SELECT_FIRST_HITTING),
-            Select::Bernoulli => of(DEMASK_SELECT_BERNOULLI),
-            Select::RandomOrder => of(DEMASK_SELECT_RANDOM_ORDER),
-            Select::PredrawnBernoulli => of(DEMASK_SELECT_PREDRAWN_BERNOULLI),
-            Select::PredrawnFirstHitting => of(DEMASK_SELECT_PREDRAWN_FIRST_HITTING),
-            Select::ScoreBernoulli => of(DEMASK_SELECT_SCORE_BERNOULLI),
-            Select::Sequential => of(DEMASK_SELECT_SEQUENTIAL),
-            Select::TopK => of(DEMASK_SELECT_TOP_K),
-            Select::Threshold(threshold) => Self {
-                threshold: threshold.at,
-                threshold_2: threshold.at_end,
-                strict: threshold.strict.into(),
-                fallback: threshold.fallback.number(),
-                most: threshold.most,
-                most_share: threshold.most_share,
-                share_least: threshold.share_least,
-                within_size: threshold.within_size.into(),
-                ..of(DEMASK_SELECT_THRESHOLD)
-            },
-            Select::Factor(factor) => Self { threshold: factor, ..of(DEMASK_SELECT_FACTOR) },
-            Select::EntropyBound { bound, inclusive } => Self {
-                threshold: bound,
-                strict: inclusive.into(),
-                ..of(DEMASK_SELECT_ENTROPY_BOUND)
-            },
-            Select::Prefix { at } => Self { threshold: at, ..of(DEMASK_SELECT_PREFIX) },
-            Select::Runs { low, high } => {
-                Self { threshold: high, threshold_2: low, ..of(DEMASK_SELECT_RUNS) }
-            }
-            Select::Neighbours(Neighbours { anchor, near, radius }) => Self {
-                threshold: anchor,
-                threshold_2: near,
-                radius,
-                ..of(DEMASK_SELECT_NEIGHBOURS)
-            },
-            Select::Stable(Stable { above, divergence, steps }) => Self {
-                threshold: above,
-                threshold_2: divergence,
-                stable_steps: steps,
-                ..of(DEMASK_SELECT_STABLE)
-            },
-        }
-    }
-
-    /// The selection of these numbers; those that it has no use for must be 0.
-    fn select(&self) -> Result<Select, Refusal> {
-        let Self { threshold, threshold_2, most, radius, most_share, share_least, .. } = *self;
-        let is_strict = self.strict == 1;
-        let select = match self.select {
-            DEMASK_SELECT_FIRST_HITTING => Select::FirstHitting,
-            DEMASK_SELECT_BERNOULLI => Select::Bernoulli,
-            DEMASK_SELECT_RANDOM_ORDER => Select::RandomOrder,
-            DEMASK_SELECT_PREDRAWN_BERNOULLI => Select::PredrawnBernoulli,
-            DEMASK_SELECT_PREDRAWN_FIRST_HITTING => Select::PredrawnFirstHitting,
-            DEMASK_SELECT_SCORE_BERNOULLI => Select::ScoreBernoulli,
-            DEMASK_SELECT_SEQUENTIAL => Select::Sequential,
-            DEMASK_SELECT_TOP_K => Select::TopK,
-            DEMASK_SELECT_THRESHOLD => {
-                let fallback = Fallback::from_number(self.fallback)?;
-                let (at, at_end, strict) = (threshold, threshold_2, is_strict);
-                let within_size = self.within_size == 1;
-                let limits =
-                    Threshold { most, most_share, share_least, within_size, ..Threshold::at(at) };
-                Select::Threshold(Threshold { at_end, strict, fallback, ..limits })
-            }
-            DEMASK_SELECT_FACTOR => Select::Factor(threshold),
-            DEMASK_SELECT_ENTROPY_BOUND => {
-                Select::EntropyBound { bound: threshold, inclusive: is_strict }
-            }
-            DEMASK_SELECT_PREFIX => Select::Prefix { at: threshold },
-            DEMASK_SELECT_RUNS => Select::Runs { low: threshold_2, high: threshold },
-            DEMASK_SELECT_NEIGHBOURS => {
-                let (anchor, near) = (threshold, threshold_2);
-                Select::Neighbours(Neighbours { anchor, near, radius })
-            }
-            DEMASK_SELECT_STABLE => {
-                let (above, divergence, steps) = (threshold, threshold_2, self.stable_steps);
-                Select::Stable(Stable { above, divergence, steps })
-            }
-            _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
-        };
-        if Self::new(select) == *self { Ok(select) } else { Err(Refusal(DEMASK_ERR_ARGUMENT)) }
-    }
-}
-
-/// An update as numbers.
-#[derive(Default, PartialEq)]
-struct Change {
-    update: u32,
-    remask: u32,
-    by_confidence: u32,
-    eta: f64,
-    from: f64,
-    until: f64,
-    threshold: f64,
-    of: u32,
-    extra_steps: u32,
-    tokens: u32,
-}
-
-impl Change {
-    fn new(update: &Update) -> Self {
-        let of = Self { update: update.number(), ..Self::default() };
-        match *update {
-            Update::Reveal => of,
-            Update::Remask(Remask { rate, by_confidence, from, until }) => {
-                let (remask, eta) = match rate {
-                    RemaskRate::Cap(eta) => (DEMASK_REMASK_CAP, eta),
-                    RemaskRate::Rescale(eta) => (DEMASK_REMASK_RESCALE, eta),
-                    RemaskRate::ForwardBackward => (DEMASK_REMASK_FORWARD_BACKWARD, 0.0),
-                };
-                Self { remask, by_confidence: by_confidence.into(), eta, from, until, ..of }
-            }
-            Update::Doubt(doubt) => Self { threshold: doubt.below, of: doubt.of.number(), ..of },
-            Update::Edit(Edit { above, extra_steps }) => {
-                Self { threshold: above, extra_steps, ..of }
-            }
-            Update::Replan(Replan { eta }) => Self { threshold: eta, ..of },
-            Update::Renoise { tokens } | Update::UniformState { tokens } => Self { tokens, ..of },
-        }
-    }
-
-    /// The update of these numbers; those that it has no use for must be 0.
-    fn update(&self) -> Result<Update, Refusal> {
-        let &Self { eta, from, until, threshold, extra_steps, tokens, .. } = self;
-        let update = match self.update {
-            DEMASK_UPDATE_REVEAL => Update::Reveal,
-            DEMASK_UPDATE_REMASK => {
-                let rate = match self.remask {
-                    DEMASK_REMASK_CAP => RemaskRate::Cap(eta),
-                    DEMASK_REMASK_RESCALE => RemaskRate::Rescale(eta),
-                    DEMASK_REMASK_FORWARD_BACKWARD => RemaskRate::ForwardBackward,
-                    _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
-                };
-                let by_confidence = self.by_confidence == 1;
-                Update::Remask(Remask { rate, by_confidence, from, until })
-            }
-            DEMASK_UPDATE_DOUBT => {
-                Update::Doubt(Doubt { below: threshold, of: DoubtOf::from_number(self.of)? })
-            }
-            DEMASK_UPDATE_EDIT => Update::Edit(Edit { above: threshold, extra_steps }),
-            DEMASK_UPDATE_REPLAN => Update::Replan(Replan { eta: threshold }),
-            DEMASK_UPDATE_RENOISE => Update::Renoise { tokens },
-            DEMASK_UPDATE_UNIFORM_STATE => Update::UniformState { tokens },
-            _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
-        };
-        if Self::new(&update) == *self { Ok(update) } else { Err(Refusal(DEMASK_ERR_ARGUMENT)) }
-    }
-}
 
 impl demask_policy {
     /// The selection and its parameters.
@@ -1120,6 +838,8 @@ mod tests {
     use super::*;
     use crate::policy::{Draw, FilterOrder, NucleusEdge};
     use crate::schedule::{Sizes, TimeGrid};
+    use crate::select::Select;
+    use crate::update::RemaskRate;
 
     #[test]
     fn a_policy_survives_the_way_to_c_and_back() {

@@ -541,6 +541,7 @@ pub unsafe extern "C" fn demask_sizes_constant(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capi::status::DEMASK_ERR_NULL;
 
     #[test]
     fn numbers_survive_the_way_to_c_and_back() {
