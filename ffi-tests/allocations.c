@@ -48,6 +48,12 @@ int main(void) {
   static const demask_token_bias bias[2] = {{250, 1.0f}, {7, -1.0f}};
   static uint32_t allowed[(VOCAB + 31) / 32], row_bias_offsets[POSITIONS / 3 + 1];
   static demask_row_statistics described[POSITIONS];
+  static demask_row_record records[POSITIONS];
+  static demask_race_result races[POSITIONS];
+  static demask_shard_token shard_tokens[POSITIONS];
+  static uint32_t blocks[POSITIONS];
+  demask_shard_records *shard = NULL;
+  demask_shard_merge *merge = NULL;
   static demask_top_token top[POSITIONS * 5];
   memset(allowed, 0x5F, sizeof allowed);
   row_bias_offsets[POSITIONS / 3] = 2;
@@ -63,6 +69,8 @@ int main(void) {
   CHECK(allocations == 0);
   CHECK(demask_create(&options, &context) == DEMASK_OK);
   CHECK(allocations > 0); /* the count works */
+  CHECK(demask_shard_records_create(POSITIONS, VOCAB, &shard) == DEMASK_OK);
+  CHECK(demask_shard_merge_create(DEMASK_LEVEL_AUTO, POSITIONS, VOCAB, &merge) == DEMASK_OK);
   allocations = 0;
 
   CHECK(demask_policy_first_hitting(DEMASK_NOISE_COSINE, &policies[0], size) == DEMASK_OK);
@@ -105,7 +113,13 @@ int main(void) {
       if (planned) {
         CHECK(demask_plan(context, &canvas, &plan) == DEMASK_OK);
         logits.n_rows = plan.n_rows;
-        CHECK(demask_step_planned(context, &canvas, &plan, &logits, &out) == DEMASK_OK);
+        if (step % 2 == 0) {
+          CHECK(demask_step_planned(context, &canvas, &plan, &logits, &out) == DEMASK_OK);
+        } else {
+          CHECK(demask_step_rows(context, &canvas, &plan, &logits, 0, records) == DEMASK_OK);
+          CHECK(demask_advance(context, &canvas, &plan, VOCAB, records, plan.n_rows, &out) ==
+                DEMASK_OK);
+        }
       } else {
         CHECK(demask_step(context, &canvas, &logits, &out) == DEMASK_OK);
       }
@@ -154,11 +168,29 @@ int main(void) {
           DEMASK_OK);
     demask_noise noise = {.struct_size = sizeof noise, .schedule = DEMASK_NOISE_LOGARITHMIC};
     CHECK(demask_noise_times(&noise, events, more_events, POSITIONS) == DEMASK_OK);
+    demask_draw_rule race = {
+        .struct_size = sizeof race, .temperature = 1.0f, .method = DEMASK_METHOD_RACE};
+    CHECK(demask_race_shard(context, &logits, 0, &race, NULL, keys, POSITIONS, races) == DEMASK_OK);
+    CHECK(demask_race_merge(races, races + 1, 0) == DEMASK_OK);
+    const demask_shard_records *shards[1] = {shard};
+    const uint8_t *bytes;
+    size_t n_bytes;
+    CHECK(demask_shard_records_fill(context, &logits, 0, VOCAB, 1.0f, NULL, NULL, shard) ==
+          DEMASK_OK);
+    CHECK(demask_shard_records_bytes(shard, &bytes, &n_bytes) == DEMASK_OK && n_bytes > 0);
+    CHECK(demask_shard_merge_records(merge, shards, 1, keys, POSITIONS, POSITIONS, described,
+                                     blocks) == DEMASK_OK);
+    CHECK(demask_shard_tokens(context, &logits, 0, VOCAB, 1.0f, NULL, keys, POSITIONS, blocks,
+                              shard_tokens) == DEMASK_OK);
+    CHECK(demask_shard_merge_finish(merge, shard_tokens, 1, POSITIONS, drawn, states, described) ==
+          DEMASK_OK);
     logits.dtype = DEMASK_DTYPE_BF16 + 1;
     CHECK(demask_step(context, &canvas, &logits, &out) == DEMASK_ERR_ARGUMENT);
     CHECK(allocations == 0);
   }
   demask_destroy(context);
+  demask_shard_records_destroy(shard);
+  demask_shard_merge_destroy(merge);
   CHECK(allocations == 0);
   return checks_end("allocations");
 }

@@ -18,6 +18,45 @@ static demask_context *make(uint32_t threads, uint32_t level, uint32_t positions
   return context;
 }
 
+/* A canvas over arrays of the caller, without anything that is optional. */
+static demask_canvas canvas_of(int32_t mask, int32_t *tokens, size_t n_positions,
+                               demask_segment *segments, size_t n_segments,
+                               const demask_policy *policies, size_t n_policies) {
+  return (demask_canvas){.struct_size = sizeof(demask_canvas),
+                         .mask_token = mask,
+                         .tokens = tokens,
+                         .n_positions = n_positions,
+                         .segments = segments,
+                         .n_segments = n_segments,
+                         .policies = policies,
+                         .n_policies = n_policies,
+                         .segment_size = sizeof(demask_segment),
+                         .policy_size = sizeof(demask_policy)};
+}
+
+enum { MOST_ROWS = 64, MOST_SEGMENTS = 3 };
+
+/* Room for a plan. */
+struct room {
+  uint32_t rows[MOST_ROWS], remasked[MOST_ROWS], offsets[MOST_SEGMENTS + 1], steps[MOST_SEGMENTS];
+  uint8_t reads_earlier[MOST_SEGMENTS];
+  double log_masked[MOST_SEGMENTS], times[MOST_SEGMENTS];
+};
+
+static demask_plan_buffers plan_in(struct room *room) {
+  return (demask_plan_buffers){.struct_size = sizeof(demask_plan_buffers),
+                               .rows = room->rows,
+                               .rows_capacity = MOST_ROWS,
+                               .offsets = room->offsets,
+                               .steps = room->steps,
+                               .log_masked = room->log_masked,
+                               .times = room->times,
+                               .segments_capacity = MOST_SEGMENTS,
+                               .reads_earlier = room->reads_earlier,
+                               .remasked = room->remasked,
+                               .remasked_capacity = MOST_ROWS};
+}
+
 static int near(double a, double b) { return fabs(a - b) <= 1e-14 * fabs(b); }
 
 /* Whether `count` of `trials` independent events of probability `p` is within 5 sigma. */
@@ -496,18 +535,10 @@ static void remasking(void) {
     size_t remasked = 0;
     for (int full = 0; full < 2; ++full) {
       demask_segment segment = {.begin = 0, .end = POSITIONS, .seed = 3};
-      demask_canvas canvas = {.struct_size = sizeof canvas,
-                              .mask_token = MASK,
-                              .tokens = tokens[full],
-                              .kinds = kinds[full],
-                              .n_positions = POSITIONS,
-                              .segments = &segment,
-                              .n_segments = 1,
-                              .policies = &policy,
-                              .n_policies = 1,
-                              .segment_size = sizeof(demask_segment),
-                              .policy_size = sizeof(demask_policy),
-                              .states = states[full]};
+      demask_canvas canvas =
+          canvas_of(MASK, tokens[full], POSITIONS, &segment, 1, &policy, 1);
+      canvas.kinds = kinds[full];
+      canvas.states = states[full];
       memset(states[full], 0, sizeof states[full]);
       memset(kinds[full], DEMASK_KIND_MASKED, sizeof kinds[full]);
       for (int i = 0; i < POSITIONS; ++i) tokens[full][i] = MASK;
@@ -521,23 +552,17 @@ static void remasking(void) {
         if (full) {
           CHECK(demask_step(context, &canvas, &logits, &out) == DEMASK_OK);
         } else {
-          uint32_t rows[POSITIONS], offsets[2], steps[1];
-          double log_masked[1], times[1];
-          demask_plan_buffers plan = {.struct_size = sizeof plan,
-                                      .rows = rows,
-                                      .rows_capacity = POSITIONS,
-                                      .offsets = offsets,
-                                      .steps = steps,
-                                      .log_masked = log_masked,
-                                      .times = times,
-                                      .segments_capacity = 1};
+          struct room room;
+          demask_plan_buffers plan = plan_in(&room);
           CHECK(demask_plan(context, &canvas, &plan) == DEMASK_OK && plan.n_active == 1);
+          for (size_t k = 0; k < plan.n_remasked; ++k)
+            CHECK(kinds[full][room.remasked[k]] == DEMASK_KIND_COMMITTED);
           for (size_t k = 0; k < plan.n_rows; ++k)
-            memcpy(planned + k * VOCAB, data + rows[k] * VOCAB, VOCAB * sizeof *data);
+            memcpy(planned + k * VOCAB, data + room.rows[k] * VOCAB, VOCAB * sizeof *data);
           logits.data = planned;
           logits.n_rows = plan.n_rows;
           CHECK(demask_step_planned(context, &canvas, &plan, &logits, &out) == DEMASK_OK);
-          CHECK(out.n_revealed == plan.n_rows);
+          CHECK(out.n_revealed == plan.n_rows && out.n_remasked == plan.n_remasked);
           remasked += out.n_remasked;
         }
         for (int i = 0; i < POSITIONS; ++i) {
@@ -556,17 +581,62 @@ static void remasking(void) {
   demask_destroy(context);
 }
 
+/* A temperature of a policy at a step, as the header says. */
+static float cooled(const demask_policy *policy, float temperature, uint32_t step) {
+  if (policy->cooling == 1.0f) return temperature;
+  double left = ((double)policy->steps - step) / policy->steps, end = policy->cooling;
+  return (float)(temperature * (end + (1.0 - end) * left));
+}
+
+/* A step of a canvas with one segment, whose rows are drawn and described by somebody else: an accelerator,
+ * for which demask_draw_statistics stands here. */
+static demask_status step_described(demask_context *context, const demask_canvas *canvas,
+                                    const demask_plan_buffers *plan, const demask_logits *logits,
+                                    demask_step_out *out) {
+  const demask_policy *policy = canvas->policies;
+  const demask_segment *segment = canvas->segments;
+  demask_key keys[MOST_ROWS];
+  uint32_t standing[MOST_ROWS];
+  int32_t drawn[MOST_ROWS];
+  uint8_t row_state[MOST_ROWS];
+  demask_row_statistics described[MOST_ROWS];
+  demask_row_record records[MOST_ROWS];
+  for (size_t k = 0; k < plan->n_rows; ++k) {
+    uint32_t at = plan->rows[k];
+    keys[k] = (demask_key){segment->seed, segment->stream, segment->step, at - segment->begin};
+    standing[k] = (uint32_t)canvas->tokens[at];
+  }
+  demask_draw_rule rule = {.struct_size = sizeof rule,
+                           .temperature = cooled(policy, policy->temperature, segment->step)};
+  demask_constraints constraints = {.struct_size = sizeof constraints,
+                                    .excluded = canvas->mask_token};
+  demask_logits rows = *logits;
+  rows.earlier = NULL;
+  demask_statistics statistics = {
+      .struct_size = sizeof statistics,
+      .temperature = cooled(policy, policy->score_temperature, segment->step),
+      .given = standing,
+      .against = plan->n_earlier > 0 ? logits->earlier : NULL,
+      .rows = described};
+  CHECK(demask_draw_statistics(context, &rows, &rule, &constraints, keys, plan->n_rows,
+                               &statistics, drawn, row_state) == DEMASK_OK);
+  for (size_t k = 0; k < plan->n_rows; ++k)
+    records[k] = (demask_row_record){drawn[k], row_state[k], described[k]};
+  return demask_advance(context, canvas, plan, logits->vocab, records, plan->n_rows, out);
+}
+
 /* Rules that look at committed positions again, or at the step before, and those without masks, to
  * their end: by plan and step and by full steps. The prompt stays, and all is revealed. */
 static void revisions(void) {
   enum { POSITIONS = 24, PROMPT = 2, VOCAB = 7, MASK = 6, STEPS = 9, RULES = 8, MOST = 400 };
+  enum { PLANNED, FULL, DESCRIBED, FORMS };
   static const uint32_t decoders[RULES - 1] = {
       DEMASK_DECODER_HIERARCHY_REMASK, DEMASK_DECODER_KLASS,  DEMASK_DECODER_WINO,
       DEMASK_DECODER_LLADA21,          DEMASK_DECODER_P2,     DEMASK_DECODER_DIFFUSION_GEMMA,
       DEMASK_DECODER_P2};
-  static int32_t tokens[2][POSITIONS];
-  static uint8_t kinds[2][POSITIONS];
-  static demask_position_state states[2][POSITIONS];
+  static int32_t tokens[FORMS][POSITIONS];
+  static uint8_t kinds[FORMS][POSITIONS];
+  static demask_position_state states[FORMS][POSITIONS];
   static float data[2][POSITIONS * VOCAB], planned[2][POSITIONS * VOCAB];
   demask_context *context = make(1, DEMASK_LEVEL_AUTO, POSITIONS, 1);
   size_t remasked = 0, edited = 0, renoised = 0, extra = 0;
@@ -587,30 +657,22 @@ static void revisions(void) {
     }
     CHECK(demask_policy_check(&policy) == DEMASK_OK);
     int maskless = policy.update >= DEMASK_UPDATE_RENOISE;
-    uint32_t made[2] = {0, 0};
-    for (int full = 0; full < 2; ++full) {
+    uint32_t made[FORMS] = {0};
+    for (int form = 0; form < FORMS; ++form) {
       demask_segment segment = {.begin = 0, .end = POSITIONS, .seed = 3, .stream = 1};
-      demask_canvas canvas = {.struct_size = sizeof canvas,
-                              .mask_token = MASK,
-                              .tokens = tokens[full],
-                              .kinds = kinds[full],
-                              .n_positions = POSITIONS,
-                              .segments = &segment,
-                              .n_segments = 1,
-                              .policies = &policy,
-                              .n_policies = 1,
-                              .segment_size = sizeof(demask_segment),
-                              .policy_size = sizeof(demask_policy),
-                              .states = states[full]};
-      memset(states[full], 0, sizeof states[full]);
+      demask_canvas canvas =
+          canvas_of(MASK, tokens[form], POSITIONS, &segment, 1, &policy, 1);
+      canvas.kinds = kinds[form];
+      canvas.states = states[form];
+      memset(states[form], 0, sizeof states[form]);
       for (int i = 0; i < POSITIONS; ++i) {
-        tokens[full][i] = i < PROMPT ? 40 + i : MASK;
-        kinds[full][i] = i < PROMPT ? DEMASK_KIND_FIXED : DEMASK_KIND_MASKED;
+        tokens[form][i] = i < PROMPT ? 40 + i : MASK;
+        kinds[form][i] = i < PROMPT ? DEMASK_KIND_FIXED : DEMASK_KIND_MASKED;
       }
       if (maskless) {
         CHECK(demask_randomize(context, &canvas, 0) == DEMASK_ERR_SHAPE);
         CHECK(demask_randomize(context, &canvas, MASK) == DEMASK_OK);
-        for (int i = PROMPT; i < POSITIONS; ++i) CHECK(tokens[full][i] >= 0 && tokens[full][i] < MASK);
+        for (int i = PROMPT; i < POSITIONS; ++i) CHECK(tokens[form][i] >= 0 && tokens[form][i] < MASK);
       }
       for (int step = 0;; ++step) {
         CHECK(step < MOST);
@@ -629,38 +691,31 @@ static void revisions(void) {
         demask_logits logits = earlier;
         logits.data = data[0];
         logits.earlier = &earlier;
-        uint32_t rows[POSITIONS], offsets[2], steps[1];
-        uint8_t reads_earlier[1];
-        double log_masked[1], times[1];
-        demask_plan_buffers plan = {.struct_size = sizeof plan,
-                                    .rows = rows,
-                                    .rows_capacity = POSITIONS,
-                                    .offsets = offsets,
-                                    .steps = steps,
-                                    .log_masked = log_masked,
-                                    .times = times,
-                                    .segments_capacity = 1,
-                                    .reads_earlier = reads_earlier};
+        struct room room;
+        demask_plan_buffers plan = plan_in(&room);
         CHECK(demask_plan(context, &canvas, &plan) == DEMASK_OK);
         if (plan.n_active == 0) {
-          made[full] = (uint32_t)step;
+          made[form] = (uint32_t)step;
           extra += segment.extra_steps;
           break;
         }
-        CHECK(reads_earlier[0] == (policy.select == DEMASK_SELECT_STABLE && step > 0));
+        CHECK(room.reads_earlier[0] == (policy.select == DEMASK_SELECT_STABLE && step > 0));
         demask_step_out out = {.struct_size = sizeof out};
-        if (full) {
+        if (form == FULL) {
           CHECK(demask_step(context, &canvas, &logits, &out) == DEMASK_OK);
         } else {
           for (size_t k = 0; k < plan.n_rows; ++k)
             for (int when = 0; when < 2; ++when)
-              memcpy(planned[when] + k * VOCAB, data[when] + rows[k] * VOCAB, VOCAB * sizeof **data);
+              memcpy(planned[when] + k * VOCAB, data[when] + room.rows[k] * VOCAB, VOCAB * sizeof **data);
           logits.data = planned[0];
           earlier.data = planned[1];
           logits.n_rows = earlier.n_rows = plan.n_rows;
           uint8_t row_state[POSITIONS];
           out.row_state = row_state;
-          CHECK(demask_step_planned(context, &canvas, &plan, &logits, &out) == DEMASK_OK);
+          if (form == PLANNED)
+            CHECK(demask_step_planned(context, &canvas, &plan, &logits, &out) == DEMASK_OK);
+          else
+            CHECK(step_described(context, &canvas, &plan, &logits, &out) == DEMASK_OK);
           size_t counted[5] = {0};
           for (size_t k = 0; k < plan.n_rows; ++k) ++counted[row_state[k]];
           CHECK(counted[DEMASK_ROW_REMASKED] == out.n_remasked);
@@ -673,14 +728,16 @@ static void revisions(void) {
         renoised += out.n_renoised;
       }
       for (int i = 0; i < POSITIONS; ++i) {
-        CHECK(i < PROMPT ? tokens[full][i] == 40 + i : tokens[full][i] != MASK);
-        CHECK(kinds[full][i] == (i < PROMPT ? DEMASK_KIND_FIXED : DEMASK_KIND_COMMITTED));
+        CHECK(i < PROMPT ? tokens[form][i] == 40 + i : tokens[form][i] != MASK);
+        CHECK(kinds[form][i] == (i < PROMPT ? DEMASK_KIND_FIXED : DEMASK_KIND_COMMITTED));
       }
     }
-    CHECK(made[0] == made[1] && made[0] > 0);
-    CHECK(memcmp(tokens[0], tokens[1], sizeof tokens[0]) == 0);
-    CHECK(memcmp(kinds[0], kinds[1], sizeof kinds[0]) == 0);
-    CHECK(memcmp(states[0], states[1], sizeof states[0]) == 0);
+    for (int form = FULL; form < FORMS; ++form) {
+      CHECK(made[form] == made[0] && made[0] > 0);
+      CHECK(memcmp(tokens[0], tokens[form], sizeof tokens[0]) == 0);
+      CHECK(memcmp(kinds[0], kinds[form], sizeof kinds[0]) == 0);
+      CHECK(memcmp(states[0], states[form], sizeof states[0]) == 0);
+    }
   }
   CHECK(remasked > 0);
   CHECK(edited > 0);
@@ -715,18 +772,9 @@ static void constraints_and_priors(void) {
   int32_t tokens[POSITIONS];
   for (int i = 0; i < POSITIONS; ++i) tokens[i] = MASK;
   demask_segment segment = {.begin = 0, .end = POSITIONS, .seed = 3};
-  demask_canvas canvas = {.struct_size = sizeof canvas,
-                          .mask_token = MASK,
-                          .tokens = tokens,
-                          .n_positions = POSITIONS,
-                          .segments = &segment,
-                          .n_segments = 1,
-                          .policies = &policy,
-                          .n_policies = 1,
-                          .segment_size = sizeof(demask_segment),
-                          .policy_size = sizeof(demask_policy),
-                          .constraints = &constraints,
-                          .prior_add = prior};
+  demask_canvas canvas = canvas_of(MASK, tokens, POSITIONS, &segment, 1, &policy, 1);
+  canvas.constraints = &constraints;
+  canvas.prior_add = prior;
   demask_logits logits = {.struct_size = sizeof logits,
                           .data = data,
                           .n_rows = POSITIONS,
@@ -768,17 +816,8 @@ static void steps(void) {
       tokens[i] = with_kinds || kinds[i] == DEMASK_KIND_MASKED ? MASK : 100 + i;
     demask_segment segments[2] = {{.begin = 0, .end = 5, .seed = 5, .stream = 6, .step = 0},
                                   {.begin = 6, .end = 10, .seed = 5, .stream = 7, .origin = 90}};
-    demask_canvas canvas = {.struct_size = sizeof canvas,
-                            .mask_token = MASK,
-                            .tokens = tokens,
-                            .kinds = with_kinds ? kinds : NULL,
-                            .n_positions = POSITIONS,
-                            .segments = segments,
-                            .n_segments = 2,
-                            .policies = &policy,
-                            .n_policies = 1,
-                            .segment_size = sizeof(demask_segment),
-                            .policy_size = sizeof(demask_policy)};
+    demask_canvas canvas = canvas_of(MASK, tokens, POSITIONS, segments, 2, &policy, 1);
+    if (with_kinds) canvas.kinds = kinds;
     demask_logits logits = {.struct_size = sizeof logits,
                             .data = data,
                             .n_rows = POSITIONS,
@@ -823,26 +862,11 @@ static void plans(void) {
   demask_policy policy[2];
   CHECK(demask_policy_first_hitting(DEMASK_NOISE_COSINE, &policy[0], sizeof *policy) == DEMASK_OK);
   CHECK(demask_policy_euler(DEMASK_NOISE_LINEAR, 1000000, &policy[1], sizeof *policy) == DEMASK_OK);
-  uint32_t rows[6], offsets[4], numbers[3];
-  double log_masked[3], times[3];
-  demask_plan_buffers plan = {.struct_size = sizeof plan,
-                              .rows = rows,
-                              .rows_capacity = 6,
-                              .offsets = offsets,
-                              .steps = numbers,
-                              .log_masked = log_masked,
-                              .times = times,
-                              .segments_capacity = 3};
-  demask_canvas canvas = {.struct_size = sizeof canvas,
-                          .mask_token = -1,
-                          .tokens = tokens,
-                          .n_positions = 6,
-                          .segments = segments,
-                          .n_segments = 3,
-                          .policies = policy,
-                          .n_policies = 2,
-                          .segment_size = sizeof(demask_segment),
-                          .policy_size = sizeof(demask_policy)};
+  struct room room;
+  demask_plan_buffers plan = plan_in(&room);
+  demask_canvas canvas = canvas_of(-1, tokens, 6, segments, 3, policy, 2);
+  const uint32_t *rows = room.rows, *offsets = room.offsets;
+  const double *log_masked = room.log_masked, *times = room.times;
   demask_options options;
   demask_context *context, *other = make(1, DEMASK_LEVEL_AUTO, 6, 3);
   CHECK(demask_options_init(&options, sizeof options) == DEMASK_OK);

@@ -63,10 +63,10 @@
 // The plan is not one of this canvas as it stands now: make a new one.
 #define DEMASK_ERR_PLAN 7
 
-// This CPU, or this build of the library, lacks the level asked for. Only demask_create.
+// This CPU, or this build of the library, lacks the level asked for. Only functions that take a level.
 #define DEMASK_ERR_LEVEL 8
 
-// Not enough memory, or threads could not be started. Only demask_create.
+// Not enough memory, or threads could not be started. Only functions that create something.
 #define DEMASK_ERR_RESOURCES 9
 
 // A bug in this library was caught. What the call was to write may be half written. The context

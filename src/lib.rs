@@ -18,7 +18,9 @@
 //! For the samplers here the positions that move do not depend on the logits, so
 //! [`Sampler::plan`] chooses them *before* the network runs. The network then computes only those
 //! rows of its output layer, or is not called at all in a step in which nothing moves. The law of
-//! the output is exactly the same. A client that has all logits anyway calls [`Sampler::step`].
+//! the output is exactly the same. A client that has all logits anyway calls [`Sampler::step`]; one
+//! with threads of its own, or an accelerator that describes rows, makes the step in two halves:
+//! [`Sampler::step_rows`] and [`Sampler::advance`].
 //!
 //! ```
 //! use demask::{Canvas, Logits, Noise, Plan, Policy, Sampler, Segment};

@@ -27,9 +27,9 @@ pub const DEMASK_ERR_ARGUMENT: i32 = 5;
 pub const DEMASK_ERR_CAPACITY: i32 = 6;
 /// The plan is not one of this canvas as it stands now: make a new one.
 pub const DEMASK_ERR_PLAN: i32 = 7;
-/// This CPU, or this build of the library, lacks the level asked for. Only demask_create.
+/// This CPU, or this build of the library, lacks the level asked for. Only functions that take a level.
 pub const DEMASK_ERR_LEVEL: i32 = 8;
-/// Not enough memory, or threads could not be started. Only demask_create.
+/// Not enough memory, or threads could not be started. Only functions that create something.
 pub const DEMASK_ERR_RESOURCES: i32 = 9;
 /// A bug in this library was caught. What the call was to write may be half written. The context
 /// refuses every later call with this number; destroy it.

@@ -123,7 +123,7 @@ fn records_of_an_oracle_do_what_logits_do() {
             let policies = [*policy];
             let mut next = words(seed << 8 | number as u64);
             let kinds: Vec<_> =
-                (0..length).map(|_| PositionKind(1 + (next() % 3 == 0) as u8)).collect();
+                (0..length).map(|_| PositionKind(1 + u8::from(next().is_multiple_of(3)))).collect();
             let tokens: Vec<i32> = kinds
                 .iter()
                 .map(|kind| match *kind {
