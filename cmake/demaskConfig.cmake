@@ -7,19 +7,14 @@
 # prefix may be moved, and what the static library needs from the pkg-config file.
 
 get_filename_component(_demask_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
-foreach(_demask_libdir IN ITEMS "lib/${CMAKE_LIBRARY_ARCHITECTURE}" lib64 lib)
-  set(_demask_libdir "${_demask_prefix}/${_demask_libdir}")
+foreach(_demask_folder IN ITEMS "lib/${CMAKE_LIBRARY_ARCHITECTURE}" lib64 lib)
+  set(_demask_libdir "${_demask_prefix}/${_demask_folder}")
   if(EXISTS "${_demask_libdir}/pkgconfig/demask.pc")
     break()
   endif()
 endforeach()
-set(_demask_shared
-    "${_demask_libdir}/${CMAKE_SHARED_LIBRARY_PREFIX}demask${CMAKE_SHARED_LIBRARY_SUFFIX}")
-set(_demask_static
-    "${_demask_libdir}/${CMAKE_STATIC_LIBRARY_PREFIX}demask${CMAKE_STATIC_LIBRARY_SUFFIX}")
-
-foreach(_demask_file IN ITEMS "${_demask_prefix}/include/demask.h" "${_demask_shared}"
-                              "${_demask_static}" "${_demask_libdir}/pkgconfig/demask.pc")
+foreach(_demask_file IN ITEMS "${_demask_prefix}/include/demask.h"
+                              "${_demask_libdir}/pkgconfig/demask.pc")
   if(NOT EXISTS "${_demask_file}")
     set(demask_FOUND FALSE)
     set(demask_NOT_FOUND_MESSAGE "${_demask_file} is missing")
@@ -27,18 +22,24 @@ foreach(_demask_file IN ITEMS "${_demask_prefix}/include/demask.h" "${_demask_sh
   endif()
 endforeach()
 
-if(NOT TARGET demask::demask)
+# Each library that is there has its target.
+set(_demask_file
+    "${_demask_libdir}/${CMAKE_SHARED_LIBRARY_PREFIX}demask${CMAKE_SHARED_LIBRARY_SUFFIX}")
+if(EXISTS "${_demask_file}" AND NOT TARGET demask::demask)
   add_library(demask::demask SHARED IMPORTED)
   set_target_properties(demask::demask PROPERTIES
-    IMPORTED_LOCATION "${_demask_shared}"
+    IMPORTED_LOCATION "${_demask_file}"
     INTERFACE_INCLUDE_DIRECTORIES "${_demask_prefix}/include")
-
+endif()
+set(_demask_file
+    "${_demask_libdir}/${CMAKE_STATIC_LIBRARY_PREFIX}demask${CMAKE_STATIC_LIBRARY_SUFFIX}")
+if(EXISTS "${_demask_file}" AND NOT TARGET demask::static)
   file(STRINGS "${_demask_libdir}/pkgconfig/demask.pc" _demask_private REGEX "^Libs\\.private:")
   string(REGEX REPLACE "^Libs\\.private: *" "" _demask_private "${_demask_private}")
   separate_arguments(_demask_private)
   add_library(demask::static STATIC IMPORTED)
   set_target_properties(demask::static PROPERTIES
-    IMPORTED_LOCATION "${_demask_static}"
+    IMPORTED_LOCATION "${_demask_file}"
     INTERFACE_INCLUDE_DIRECTORIES "${_demask_prefix}/include"
     INTERFACE_LINK_LIBRARIES "${_demask_private}")
 endif()

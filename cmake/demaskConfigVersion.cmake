@@ -9,7 +9,7 @@ foreach(_demask_line IN LISTS _demask_lines)
   string(REGEX REPLACE "^.* " "." _demask_part "${_demask_line}")
   string(APPEND PACKAGE_VERSION "${_demask_part}")
 endforeach()
-string(SUBSTRING "${PACKAGE_VERSION}" 1 -1 PACKAGE_VERSION)
+string(REGEX REPLACE "^\\." "" PACKAGE_VERSION "${PACKAGE_VERSION}")
 
 string(REGEX MATCH "^(0\\.)?[0-9]+" _demask_abi "${PACKAGE_VERSION}")
 if(PACKAGE_FIND_VERSION_RANGE)
