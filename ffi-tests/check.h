@@ -16,7 +16,7 @@ static void check_at(int holds, const char *what, const char *file, int line) {
   }
 }
 
-#define CHECK(holds) check_at((holds) != 0, #holds, __FILE__, __LINE__)
+#define CHECK(holds) check_at((holds) ? 1 : 0, #holds, __FILE__, __LINE__)
 
 /* The exit status of a program whose checks are all made. */
 static int checks_end(const char *name) {

@@ -1,41 +1,11 @@
 #!/usr/bin/env bash
 # Builds the release library and checks it from C and C++. Prints a line for each check, and
-# "N passed, M failed" at the end. CC, CXX and CARGO may name other tools; with CI=true no check
-# may be skipped.
+# "N passed, M failed" at the end. COMPILERS (C:C++ pairs) and CARGO may name other tools; with
+# CI=true no check may be skipped.
 set -u
 cd "$(dirname "$0")"
-: "${CC:=cc}" "${CXX:=c++}" "${CARGO:=cargo}"
-passed=0 failed=0 skipped=0
+. ./check.bash
 
-# check NAME COMMAND...: the command must succeed; its output is shown if it does not.
-check() {
-    local name=$1 output
-    shift
-    if output=$("$@" 2>&1); then
-        echo "ok       $name"
-        passed=$((passed + 1))
-    else
-        echo "FAILED   $name"
-        printf '%s\n' "$output" | tail -n 40 | sed 's/^/         /'
-        failed=$((failed + 1))
-    fi
-}
-
-# Makes a check's absence visible, and in CI an error.
-skip() {
-    if [ "${CI:-}" = true ]; then
-        echo "FAILED   $1: $2"
-        failed=$((failed + 1))
-    else
-        echo "skipped  $1: $2"
-        skipped=$((skipped + 1))
-    fi
-}
-
-target=$("$CARGO" metadata --format-version 1 --no-deps |
-    sed 's/.*"target_directory":"\([^"]*\)".*/\1/') || exit 1
-version=$("$CARGO" pkgid | sed 's/.*[#@]//')
-soname=libdemask.so.$(echo "$version" | sed 's/^\(0\.[0-9]*\).*/\1/; t; s/\..*//')
 "$CARGO" build --release --quiet || exit 1
 out=$target/ffi-tests
 rm -rf "$out"
@@ -46,25 +16,71 @@ ln -s "$soname" "$out/lib/libdemask.so"
 
 warnings="-Wall -Wextra -Werror -Wpedantic"
 # Without contraction, since the tables of a test must have the same bits in C and in Rust.
-flags="-std=c99 -O2 -ffp-contract=off -pthread -I../include"
+flags_cc="-O2 -ffp-contract=off -pthread -I../include"
+flags="-std=c99 $flags_cc"
 static="$target/release/libdemask.a $(sed -n 's/^ *cc .*libdemask\.a \(.*\)$/\1/p' README.md)"
 shared="-L$out/lib -ldemask -lm -Wl,-rpath,$out/lib"
 
-# program NAME SOURCES...: builds NAME-static and NAME-shared.
+# program NAME SOURCES...: builds NAME-static and NAME-shared, and with compilers after the first
+# NAME-static-COMPILER and NAME-shared-COMPILER.
 program() {
-    local name=$1
+    local name=$1 pair cc suffix=
     shift
-    check "$name builds, static" $CC $flags $warnings "$@" $static -o "$out/$name-static"
-    check "$name builds, shared" $CC $flags $warnings "$@" $shared -o "$out/$name-shared"
+    for pair in "${compilers[@]}"; do
+        cc=${pair%:*}
+        if [ "$pair" != "${compilers[0]}" ]; then suffix=-$cc; fi
+        check "$name builds, static, $cc" \
+            $cc $flags $warnings "$@" $static -o "$out/$name-static$suffix"
+        check "$name builds, shared, $cc" \
+            $cc $flags $warnings "$@" $shared -o "$out/$name-shared$suffix"
+    done
 }
 
-echo "== header"
-for std in c99 c11 c17 c2x; do
-    check "header in $std" $CC -std=$std $warnings -Wpadded -Wstrict-prototypes \
-        -fsyntax-only -I../include two_units_b.c
+# program_cc NAME: builds NAME-shared, and NAME-shared-VARIANT with other compilers, versions of C++
+# and without exceptions, from NAME.cc and another unit that includes demask.hpp.
+program_cc() {
+    local name=$1 pair cxx std without suffix
+    for pair in "${compilers[@]}"; do
+        cxx=${pair#*:}
+        for std in 17 20; do
+            for without in "" -fno-exceptions; do
+                suffix=-$cxx-$std$without
+                if [ "$suffix" = "-${compilers[0]#*:}-17" ]; then suffix=; fi
+                check "$name builds, shared, $cxx, C++$std $without" \
+                    $cxx -std=c++$std $without $flags_cc $warnings $name.cc "$out/unit.cc" \
+                    $shared -o "$out/$name-shared$suffix"
+            done
+        done
+    done
+}
+
+echo "== headers"
+for pair in "${compilers[@]}"; do
+    cc=${pair%:*} cxx=${pair#*:}
+    for std in c99 c11 c17 c2x; do
+        check "demask.h in $std, $cc" $cc -std=$std $warnings -Wpadded -Wstrict-prototypes \
+            -fsyntax-only -I../include two_units_b.c
+    done
+    for std in c++11 c++14 c++17 c++20; do
+        check "demask.h in $std, $cxx" $cxx -std=$std $warnings -fsyntax-only -I../include header.cc
+    done
 done
-for std in c++11 c++14 c++17 c++20; do
-    check "header in $std" $CXX -std=$std $warnings -fsyntax-only -I../include header.cc
+printf '#include <demask.h>\n%s\n' \
+    'version DEMASK_VERSION_MAJOR.DEMASK_VERSION_MINOR.DEMASK_VERSION_PATCH' >"$out/version.c"
+header_version=$($cc -E -P -I../include "$out/version.c" | sed -n 's/^version //p' | tr -d ' ')
+check "demask.h is of version $version, as Cargo.toml" test "$header_version" = "$version"
+grep -v '^ *//' ../include/demask.h | grep -o '\bdemask_[a-z_]*(' | tr -d '(' | sort \
+    >"$out/declared.txt"
+check "there is something declared" test "$(wc -l <"$out/declared.txt")" -ge 20
+grep -v '^ *//' ../include/demask.hpp | grep -o '\bdemask_[a-z_]*' | sort -u >"$out/used.txt"
+check "demask.hpp has every function of demask.h" \
+    diff /dev/null <(comm -23 "$out/declared.txt" "$out/used.txt")
+for header in demask.h demask.hpp; do
+    documented="awk -f undocumented.awk"
+    check "all that $header declares is documented" $documented ../include/$header
+    grep -v '^ *//' ../include/$header >"$out/bare.h"
+    all_seen() { $documented "$out/bare.h" | tail -n 1 | grep -qE '^([0-9]{3,}) items, \1 und'; }
+    check "without comments, all of it is not" all_seen
 done
 
 echo "== programs"
@@ -75,27 +91,37 @@ for source in engine_*.c; do
     program "${source%.c}" "$source"
 done
 program two_units two_units_a.c two_units_b.c
-check "header.cc builds, shared" $CXX -std=c++11 $warnings -I../include header.cc $shared \
+pair=${compilers[0]} cc=${pair%:*} cxx=${pair#*:}
+check "header.cc builds, shared" $cxx -std=c++11 $warnings -I../include header.cc $shared \
     -o "$out/header-shared"
 wraps=$(printf -- '-Wl,--wrap=%s ' malloc calloc realloc posix_memalign aligned_alloc)
-check "allocations builds, static" $CC $flags $warnings $wraps allocations.c $static \
+check "allocations builds, static" $cc $flags $warnings $wraps allocations.c $static \
     -o "$out/allocations-static"
+printf '#include <demask.hpp>\n' >"$out/unit.cc"
+program_cc face
+program_cc generation
 
 echo "== runs"
 run_into() { "${@:2}" >"$1"; }
-for program in "$out"/*-static "$out"/*-shared; do
+for program in "$out"/*-static* "$out"/*-shared*; do
     check "$(basename "$program")" run_into "$program.txt" "$program"
 done
-for name in first_hitting draws sizes shards; do
-    check "$name prints the same, static and shared" \
-        cmp "$out/$name-static.txt" "$out/$name-shared.txt"
+for name in first_hitting draws sizes shards generation; do
+    for text in "$out/$name"-*.txt; do
+        check "$(basename "$text" .txt) prints the same as the others" \
+            cmp "$out/$name-shared.txt" "$text"
+    done
 done
+awk '/:/ { on = /^(first-hitting|extrapolated|tc-sizes|times|dream):/ } on' \
+    "$out/first_hitting-static.txt" >"$out/generation.txt"
+check "generations in C++ give the tokens of C" cmp "$out/generation.txt" "$out/generation-shared.txt"
 
 echo "== valgrind"
 if command -v valgrind >/dev/null; then
+    # Of programs that are linked in both ways only one: the code is the same, and the wait is long.
     # A pool's threads may outlive its context for a moment: what they hold is not lost for good.
     valgrind="valgrind --quiet --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite"
-    for program in "$out"/*-static "$out"/*-shared; do
+    for program in "$out"/*-shared "$out/allocations-static"; do
         name=$(basename "$program") arguments=
         case $name in
             layout-*) continue ;;
@@ -104,9 +130,9 @@ if command -v valgrind >/dev/null; then
         check "$name under valgrind" run_into "$program.valgrind.txt" \
             $valgrind "$program" $arguments
     done
-    for name in first_hitting draws sizes shards; do
+    for name in first_hitting draws sizes shards generation; do
         check "$name prints the same under valgrind, which hides AVX-512" \
-            cmp "$out/$name-static.txt" "$out/$name-static.valgrind.txt"
+            cmp "$out/$name-shared.txt" "$out/$name-shared.valgrind.txt"
     done
 else
     skip "valgrind" "not installed"
@@ -114,10 +140,7 @@ fi
 
 echo "== library"
 nm -D --defined-only "$out/lib/$soname" | awk '{ print $3 }' | sort >"$out/exported.txt"
-grep -v '^ *//' ../include/demask.h | grep -o '\bdemask_[a-z_]*(' | tr -d '(' | sort \
-    >"$out/declared.txt"
 check "exported is what the header declares" diff "$out/exported.txt" "$out/declared.txt"
-check "there is something declared" test "$(wc -l <"$out/declared.txt")" -ge 20
 soname_is() { objdump -p "$out/lib/$soname" | grep -qE "SONAME +${1//./\\.}\$"; }
 check "SONAME is $soname" soname_is "$soname"
 needed() { objdump -p "$out/readme-shared" | grep -qE "NEEDED +${1//./\\.}\$"; }
@@ -158,6 +181,4 @@ examples_are_parts_of_programs() {
 }
 check "the examples in docs/engines.md are parts of engine_*.c" examples_are_parts_of_programs
 
-echo
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+checks_end

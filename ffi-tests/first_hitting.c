@@ -1,9 +1,4 @@
-/* Whole generations through the C ABI, with a network whose law is known.
- *
- * The data are Markov chains: the first state is uniform, and each next one stays with probability
- * 0.9, else it is uniform over the others. For them the exact denoiser is a table: the law of a
- * masked position depends only on the nearest revealed neighbours and their distances, and the k-th
- * power of the transition matrix is 1/S + lambda^k (identity - 1/S).
+/* Whole generations through the C ABI, with the network of markov.h, whose law is known.
  *
  * With the exact denoiser, first-hitting gives samples of exactly the Markov chain, which is
  * checked; for the other samplers, how many positions are revealed when. Every generation is made
@@ -14,27 +9,15 @@
  * usage: first_hitting [POLICY]   one of the names below; all of them and the mixture if none
  */
 #include "check.h"
+#include "markov.h"
 #include <demask.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-  STATES = 8,
-  MASK = STATES, /* a token of the vocabulary, and the network's favourite */
-  VOCAB = STATES + 1,
-  STRIDE = 16, /* the rest of a row is NaN, which must not be looked at */
-  LENGTH = 32,
-  SEQUENCES = 256,
-  POSITIONS = LENGTH * SEQUENCES,
-  TRANSITIONS = SEQUENCES * (LENGTH - 1),
-  GRID_STEPS = 16,
-  SIZE_STEPS = 10,
-  SAMPLERS = 12,
-  POLICIES = 15
-};
-static const double STAY = 0.9, GRID_END = 0.1;
+enum { GRID_STEPS = 16, SIZE_STEPS = 10, SAMPLERS = 12, POLICIES = 15 };
+static const double GRID_END = 0.1;
 static const uint64_t SEED = 2024;
 static const char *const NAMES[POLICIES] = {
     "first-hitting", "euler",       "euler-sample", "euler-argmax", "random-order", "tau-leaping",
@@ -44,47 +27,6 @@ static const char *const NAMES[POLICIES] = {
 /* Of TC_SIZES, and of TIMES. */
 static demask_sizes *sizes_table;
 static demask_time_grid *time_grid;
-
-/* log_power[k][i]: logarithm of an entry of the k-th power of the transition matrix, off the
- * diagonal (i = 0) and on it. */
-static double log_power[LENGTH][2];
-
-/* ln(x) for 0 < x <= 1 from the four operations that every language rounds alike. */
-static double natural_log(double x) {
-  int halvings = 0;
-  while (x < 0.75) {
-    x *= 2.0;
-    ++halvings;
-  }
-  double z = (x - 1.0) / (x + 1.0), squared = z * z, series = 0.0;
-  for (int k = 41; k >= 1; k -= 2) series = series * squared + 1.0 / k;
-  return 2.0 * z * series - halvings * 0.69314718055994530942;
-}
-
-static void fill_log_power(void) {
-  double uniform = 1.0 / STATES, lambda = STAY - (1.0 - STAY) / (STATES - 1), power = 1.0;
-  for (int k = 0; k < LENGTH; ++k) {
-    log_power[k][0] = k == 0 ? -INFINITY : natural_log(uniform - power * uniform);
-    log_power[k][1] = natural_log(uniform + power * (1.0 - uniform));
-    power *= lambda;
-  }
-}
-
-/* The logits of one position. */
-static void denoise(const int32_t *tokens, uint32_t at, float *row) {
-  const int32_t *sequence = tokens + at / LENGTH * LENGTH;
-  int here = (int)(at % LENGTH), left = here - 1, right = here + 1;
-  while (left >= 0 && sequence[left] == MASK) --left;
-  while (right < LENGTH && sequence[right] == MASK) ++right;
-  for (int v = 0; v < STATES; ++v) {
-    double logit = 0.0;
-    if (left >= 0) logit += log_power[here - left][sequence[left] == v];
-    if (right < LENGTH) logit += log_power[right - here][sequence[right] == v];
-    row[v] = (float)logit;
-  }
-  row[MASK] = 30.0f;
-  for (int v = VOCAB; v < STRIDE; ++v) row[v] = NAN;
-}
 
 /* One generation: its canvas, and what was seen on the way. */
 struct generation {
