@@ -11,9 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
-#include <functional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -157,9 +155,10 @@ Times measure(const Model & model, demask_context * context, const Task & task, 
     return { median(theirs), median(ours), (int) ours.size() };
 }
 
-void compare_rows(Model & model, const Options & options, std::vector<llama_token> canvas, int n_input,
-                  Consumed & consumed) {
+void compare_rows(Model & model, const Options & options, const std::vector<llama_token> & start,
+                  int n_input, Consumed & consumed) {
     // A canvas in the middle of its generation: every second position is revealed.
+    std::vector<llama_token> canvas = start;
     const Context context = make_context(canvas.size(), model.vocab(), 1);
     Decoding decoding = options.decoding;
     decoding.algorithm = Algorithm::first_hitting;
@@ -177,17 +176,17 @@ void compare_rows(Model & model, const Options & options, std::vector<llama_toke
             masks.push_back((int) k);
         }
     }
+    std::printf("\nAgreement:\n\n");
+    check_threads(model, options, start, n_input);
     const double forward = median_forward(model, canvas);
     float * logits = model.forward(canvas);
     // The mask token is never drawn by demask, and would be by the chain.
     for (size_t k = 0; k < canvas.size(); ++k) {
         logits[k * model.vocab() + model.mask()] = -INFINITY;
     }
-
-    std::printf("\nAgreement:\n\n");
     check_agreement(model, options.decoding, logits, masks);
-    std::printf("\nSampling of a canvas with %zu masks, one thread; the network takes %.2f ms on %d "
-                "threads:\n\n"
+    std::printf("\nSampling of a canvas with %zu masks, one thread; the network takes %.2f ms "
+                "(threads: %d):\n\n"
                 "| step | llama.cpp, µs a row | demask, µs a row | ratio | rounds | share of the step: "
                 "llama.cpp | demask |\n|---|--:|--:|--:|--:|--:|--:|\n",
                 masks.size(), forward * 1e3, options.threads);
@@ -282,8 +281,8 @@ void compare_forwards(Model & model, const Options & options, const std::vector<
     const int n = (int) canvas.size() - n_input, seeds = 200;
     const Context context = make_context(canvas.size(), model.vocab(), 1);
     common_log_set_verbosity_thold(-1);
-    std::printf("\nWhole generations of %d tokens (temp %g, top-k %d, top-p %g), seed %u, the network on %d "
-                "threads:\n\n"
+    std::printf("\nWhole generations of %d tokens (temp %g, top-k %d, top-p %g), seed %u (threads of "
+                "the network: %d):\n\n"
                 "| algorithm | steps | llama.cpp: forwards | of them idle | ms | demask: forwards | mean of "
                 "%d seeds | expected | ms | of it sampling |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
                 n, options.decoding.temp, options.decoding.top_k, options.decoding.top_p,
@@ -343,7 +342,6 @@ void compare(Model & model, const Options & options, const std::vector<llama_tok
                 options.model.c_str(), model.vocab(), canvas.size(), n_input, processor().c_str(),
                 demask_level_name(demask_level_detect()));
     compare_rows(model, options, canvas, n_input, consumed);
-    check_threads(model, options, canvas, n_input);
     compare_forwards(model, options, canvas, n_input, consumed);
     std::printf("\n(all tokens drawn: %016llx)\n", (unsigned long long) consumed.sum);
 }
