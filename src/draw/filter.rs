@@ -2,7 +2,7 @@
 
 use super::DrawRule;
 use super::element::Element;
-use super::envelope::{Cells, GROUP, MAX_GROUPS};
+use super::envelope::{GROUP, MAX_GROUPS};
 use super::masses::Masses;
 use super::race::Kept;
 use super::row::{Row, cell_size, part, store_part};
@@ -28,8 +28,9 @@ pub(super) struct List {
     keys: Box<[u64]>,
     /// A copy, to find the last that stays.
     ranked: Box<[u64]>,
-    /// The logits of what is left.
+    /// The logits of what is left, and how many there are.
     values: Box<[f32]>,
+    left: usize,
     tops: [[u32; 16]; TOPS],
     /// A bit for each token of a group that may be among them.
     reach: Box<[[u16; GROUP]]>,
@@ -52,6 +53,7 @@ impl List {
             keys: vec![0; vocab].into(),
             ranked: vec![0; vocab].into(),
             values: vec![0.0; vocab].into(),
+            left: 0,
             tops: [[0; 16]; TOPS],
             reach: vec![[0; GROUP]; cell_size(vocab)].into(),
         }
@@ -62,9 +64,14 @@ impl List {
         self.keys[place] as u32 as usize
     }
 
+    /// The place of a token in the list.
+    pub(super) fn place(&self, token: usize) -> Option<usize> {
+        self.keys[..self.left].iter().position(|&key| key as u32 as usize == token)
+    }
+
     /// Applies top-k, top-p over what it leaves, and min-p to a row whose maxima of cells are known.
-    /// Returns the logits that are left, the largest first if top-p is on; [`token`](Self::token)
-    /// tells whose they are.
+    /// What is left is listed, the largest first if top-p is on, and of equal logits the lowest ids
+    /// first: [`values`](Self::values), and [`token`](Self::token) tells whose they are.
     ///
     /// The k-th largest maximum of any k or more disjoint parts of the row is a lower bound of its
     /// k-th largest logit (the delegates of Gaihre et al., "Dr. Top-k", SC 2021), so only cells that
@@ -77,7 +84,7 @@ impl List {
         maxima: &[[u32; 16]],
         max: f32,
         rule: &DrawRule,
-    ) -> usize {
+    ) {
         let mut count = self.largest(s, row, maxima, max, rule.top_k as usize);
         if rule.top_p < 1.0 {
             self.keys[..count].sort_unstable();
@@ -98,7 +105,7 @@ impl List {
             }
             count = kept;
         }
-        count
+        self.left = count;
     }
 
     /// Lists the `k` largest logits that are not −∞, in the order of their cells; returns how many
@@ -131,15 +138,15 @@ impl List {
     }
 
     /// The logits that are left after [`filter`](Self::filter).
-    pub(super) fn values(&self, count: usize) -> &[f32] {
-        &self.values[..count]
+    pub(super) fn values(&self) -> &[f32] {
+        &self.values[..self.left]
     }
 
     /// What is left after [`filter`](Self::filter), as a threshold: of equal logits the lowest ids
     /// are kept.
-    pub(super) fn kept(&self, count: usize) -> Kept {
-        let least = self.values(count).iter().copied().fold(f32::INFINITY, f32::min);
-        let ties = (0..count).filter(|&place| self.values[place] == least);
+    pub(super) fn kept(&self) -> Kept {
+        let least = self.values().iter().copied().fold(f32::INFINITY, f32::min);
+        let ties = (0..self.left).filter(|&place| self.values[place] == least);
         Kept { least, last: ties.map(|place| self.token(place)).max().unwrap_or(0) }
     }
 
@@ -411,13 +418,12 @@ impl<E: Element> Kernel for Nucleus<'_, E> {
     }
 }
 
-/// Writes a good row with −∞ in place of the logits that the filters of a rule do not leave; that of
-/// the excluded token does not matter.
+/// Writes a good row with −∞ in place of the logits that top-p and min-p do not leave, where there is no
+/// top-k; that of the excluded token does not matter.
 pub(super) struct Filtered<'a, E> {
     pub(super) row: &'a Row<'a, E>,
+    pub(super) max: f32,
     pub(super) rule: &'a DrawRule,
-    pub(super) cells: &'a mut Cells,
-    pub(super) list: &'a mut List,
     pub(super) out: &'a mut [f32],
 }
 
@@ -426,17 +432,7 @@ impl<E: Element> Kernel for Filtered<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) {
-        let Self { row, rule, cells, list, out } = self;
-        let maxima = cells.maxima(row.vectors());
-        let (max, _) = row.maxima(s, maxima);
-        if (rule.top_k as usize) < row.logits.len() {
-            let count = list.filter(s, row, maxima, max, rule);
-            out.fill(f32::NEG_INFINITY);
-            for (place, &x) in list.values(count).iter().enumerate() {
-                out[list.token(place)] = x;
-            }
-            return;
-        }
+        let Self { row, max, rule, out } = self;
         let mut least = least_logit(rule, max);
         if rule.top_p < 1.0 {
             least = least.max(s.call(Nucleus { row, max, rule }));

@@ -268,10 +268,20 @@ impl<E: Element> Kernel for DrawRow<'_, E> {
         let Some(out) = out else { return };
         *out = Summary::BAD;
         if filtered && !bad {
-            let (cells, token) = (&mut *cells, drawn[0].token as usize);
-            s.call(Filtered { row: &row, rule, cells: &mut *cells, list, out: &mut *left });
-            let row = Row::new(&*left, row.excluded);
-            *out = s.call(Describe { row, temperature, cells, sums, token, given });
+            let token = drawn[0].token as usize;
+            if (rule.top_k as usize) >= vocab {
+                s.call(Filtered { row: &row, max, rule, out: &mut *left });
+                let row = Row::new(&*left, row.excluded);
+                *out = s.call(Describe { row, temperature, cells, sums, token, given });
+                return;
+            }
+            // What it was drawn from is listed, and is all of the law.
+            let row = Row::new(list.values(), usize::MAX);
+            let (token, given) = (list.place(token).unwrap_or(0), given.map(|id| list.place(id)));
+            let place = given.flatten();
+            let summary = s.call(Describe { row, temperature, cells, sums, token, given: place });
+            let dropped = given.is_some() && place.is_none();
+            *out = summary.of_whole_row(|place| list.token(place), dropped);
             return;
         }
         if let Some(summary) = summary {
@@ -310,12 +320,12 @@ impl<E: Element> Kernel for Choose<'_, E> {
             return out.fill(Drawn::token(row.first_of_value(max, maxima)));
         }
         if (rule.top_k as usize) < row.logits.len() {
-            let count = list.filter(s, row, maxima, max, rule);
+            list.filter(s, row, maxima, max, rule);
             if rule.is_race() {
-                let kept = list.kept(count);
+                let kept = list.kept();
                 return s.call(DrawRaces { row, rule, top_p: 1.0, max, kept, key, out });
             }
-            let row = &Row::new(list.values(count), usize::MAX);
+            let row = &Row::new(list.values(), usize::MAX);
             row.maxima(s, cells.maxima(row.vectors()));
             let (rule, least) = (&DrawRule { top_p: 1.0, ..*rule }, f32::NEG_INFINITY);
             s.call(DrawPlain { row, rule, max, least, key, cells, out: &mut *out });

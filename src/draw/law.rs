@@ -100,8 +100,8 @@ impl<E: Element> Kernel for CountRow<'_, E> {
             return None;
         }
         if (rule.top_k as usize) < row.logits.len() {
-            let count = list.filter(s, row, maxima, max, rule);
-            let left = &Row::new(list.values(count), usize::MAX);
+            list.filter(s, row, maxima, max, rule);
+            let left = &Row::new(list.values(), usize::MAX);
             left.maxima(s, cells.maxima(left.vectors()));
             let (least, mut shares) = (f32::NEG_INFINITY, vec![0.0; row.logits.len()]);
             let of_left = s.call(Shares { row: left, rule, max, least, reach: least, cells });

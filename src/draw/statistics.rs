@@ -89,8 +89,8 @@ pub struct Statistics<'a> {
     /// temperature these look at: the confidence of Dream, SDAR and llama.cpp. A token that is given
     /// and dropped has log-probability −∞. The largest logits of a row are listed all the same.
     ///
-    /// At temperature 0 of the draw no filter is on, and the law is that of all tokens. Costs a
-    /// second sweep of the rows that are filtered, over a copy, and the filters once more; top-p by
+    /// At temperature 0 of the draw no filter is on, and the law is that of all tokens. With top-k it
+    /// costs little; without, a second sweep of the rows that are filtered, over a copy; top-p by
     /// itself some thirty passes.
     pub filtered: bool,
     /// A token for each row, whose probability is wanted as well: below the vocabulary. Empty for
@@ -485,6 +485,13 @@ impl Summary {
         let (drawn, given) = (below(drawn), given.map_or(f64::NAN, below));
         let weight = if drew_argmax { 1.0 } else { exp_f64(drawn) };
         Self { drawn, drew_argmax, weight, given, ..self }
+    }
+
+    /// That of the row which this one is a part of: `token` names its tokens there, and `dropped` says
+    /// that the token which was given is not among them.
+    pub(super) fn of_whole_row(self, token: impl Fn(usize) -> usize, dropped: bool) -> Self {
+        let given = if dropped { f64::NEG_INFINITY } else { self.given };
+        Self { argmax: token(self.argmax as usize) as i32, given, ..self }
     }
 
     pub(super) fn with_divergence(self, divergence: f64) -> Self {
