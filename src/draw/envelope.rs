@@ -6,7 +6,7 @@
 
 use super::Temperature;
 use super::filter::List;
-use super::statistics::GroupSums;
+use super::row_sums::GroupSums;
 use crate::lanes::Lanes;
 use crate::lanes::math::weight_bound;
 use core::hint::select_unpredictable;

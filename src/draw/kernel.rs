@@ -24,6 +24,7 @@
 //!
 //! The other method, the exponential race, needs none of this: see [`race`](super::race).
 
+use super::divergence::Compare;
 use super::element::Element;
 use super::envelope::{Cells, Envelope, Scratch};
 use super::filter::{Filtered, InNucleus, List, Nucleus, Top, TopToken, least_logit};
@@ -31,7 +32,9 @@ use super::mixture::Mix;
 use super::proposals::{Accepted, Target};
 use super::race::{DrawRaces, Kept};
 use super::row::Row;
-use super::statistics::{Compare, Describe, GroupSums, StatisticsRule, Summary, Sweep};
+use super::row_sums::{GroupSums, Sweep};
+use super::statistics::StatisticsRule;
+use super::summary::{Describe, Summary};
 use super::{Batch, DrawRule, Drawn, Outputs};
 use super::{short, stage};
 use crate::lanes::{Kernel, Lanes, Level, run};

@@ -10,6 +10,7 @@
 //! module holds what they return, and the [`oracle`].
 
 mod blocks;
+mod divergence;
 mod element;
 mod envelope;
 mod filter;
@@ -24,11 +25,13 @@ mod race;
 mod record;
 mod row;
 mod row_record;
+mod row_sums;
 pub mod shard;
 mod short;
 mod short_sums;
 mod stage;
 mod statistics;
+mod summary;
 
 use crate::constraints::Constraints;
 use crate::error::Error;
@@ -47,8 +50,9 @@ pub(crate) use race::race_rows;
 pub use race::{RaceResult, RaceState};
 pub use row::largest;
 pub use row_record::RowRecord;
-pub(crate) use statistics::{RowNumbers, StatisticsRule, Summary};
+pub(crate) use statistics::StatisticsRule;
 pub use statistics::{RowStatistics, Statistics};
+pub(crate) use summary::{RowNumbers, Summary};
 
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

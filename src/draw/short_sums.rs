@@ -6,7 +6,7 @@
 //! therefore hides nothing, however far above it stands.
 
 use super::Temperature;
-use super::statistics::Summary;
+use super::summary::Summary;
 use crate::lanes::Lanes;
 use crate::lanes::math::fast_weight;
 

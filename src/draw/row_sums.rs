@@ -1,0 +1,229 @@
+//! Sums of the weights of a row, for its statistics.
+//!
+//! The plain loop would be two passes of exponentials, one for the sum and one for the entropy.
+//! Here the sweep that finds the maxima of cells also sums weights and their moments, one pair of
+//! sums for each group of cells, relative to a reference: the largest logit of the groups before.
+//! Where a group rises far above it the group's sums are taken again, relative to its own maximum;
+//! that happens seldom, since the reference then rises too. Of short rows the sums are taken once the
+//! largest logit is known: see [`short_sums`](super::short_sums).
+
+use super::Temperature;
+use super::blocks::{Block, Blocks, VECTORS, sum_lanes};
+use super::element::Element;
+use super::envelope::{Cells, GROUP, MAX_GROUPS};
+use super::masses::{Masses, least_weighty};
+use super::row::Row;
+use crate::lanes::math::fast_weight;
+use crate::lanes::{Kernel, Lanes};
+use core::ops::Range;
+
+/// The sums of one group of cells.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sums {
+    /// The logit that the others are relative to.
+    pub(super) reference: f32,
+    /// Σ w, w = exp((z − reference)/T).
+    pub(super) mass: f64,
+    /// Σ w·(z − reference).
+    pub(super) moment: f64,
+}
+
+/// The sums of all groups of a row.
+#[derive(Debug)]
+pub(super) struct GroupSums([Sums; MAX_GROUPS]);
+
+impl GroupSums {
+    /// Those of the first `groups` groups.
+    pub(super) fn of(&self, groups: usize) -> &[Sums] {
+        &self.0[..groups]
+    }
+
+    pub(super) const NONE: Self =
+        Self([Sums { reference: 0.0, mass: 0.0, moment: 0.0 }; MAX_GROUPS]);
+}
+
+/// Blocks of a run, whose weights are summed lane by lane before these sums are summed.
+pub(super) const RUN: usize = 8;
+
+/// Sums of weights while they are taken, in 16 lanes of f32.
+struct Running<L: Lanes> {
+    reference: L::F,
+    least: L::F,
+    temperature: Temperature,
+    /// Masses and moments of the run under way, and of the runs before it.
+    run: [L::F; 2],
+    runs: [L::F; 2],
+}
+
+impl<L: Lanes> Running<L> {
+    #[inline(always)]
+    fn new(s: L, reference: f32, temperature: Temperature) -> Self {
+        let least = s.splat(least_weighty(reference, temperature));
+        let zeros = [s.splat(0.0); 2];
+        Self { reference: s.splat(reference), least, temperature, run: zeros, runs: zeros }
+    }
+
+    /// Adds a block, its masses as a tree and its moments in two halves, and takes its maxima.
+    #[inline(always)]
+    fn add<E: Element>(&mut self, s: L, block: &Block<E>, max: &mut [L::F; VECTORS]) {
+        let (x, max) = (block.as_chunks::<2>().0, max.as_chunks_mut::<2>().0);
+        let moments = [s.splat(0.0); 2];
+        let (a, moments) = self.pair(s, &x[0], &mut max[0], moments);
+        let (b, moments) = self.pair(s, &x[1], &mut max[1], moments);
+        let ab = s.add(a, b);
+        let (c, moments) = self.pair(s, &x[2], &mut max[2], moments);
+        let (d, moments) = self.pair(s, &x[3], &mut max[3], moments);
+        self.run[0] = s.add(self.run[0], s.add(ab, s.add(c, d)));
+        self.run[1] = s.add(self.run[1], s.add(moments[0], moments[1]));
+    }
+
+    /// The weights of two vectors together, and their moments beside those before.
+    #[inline(always)]
+    fn pair<E: Element>(
+        &self,
+        s: L,
+        [a, b]: &[[E; 16]; 2],
+        max: &mut [L::F; 2],
+        moments: [L::F; 2],
+    ) -> (L::F, [L::F; 2]) {
+        let (a, a_moment) = self.weigh(s, E::load(s, a), &mut max[0], moments[0]);
+        let (b, b_moment) = self.weigh(s, E::load(s, b), &mut max[1], moments[1]);
+        (s.add(a, b), [a_moment, b_moment])
+    }
+
+    #[inline(always)]
+    fn weigh(&self, s: L, x: L::F, max: &mut L::F, moment: L::F) -> (L::F, L::F) {
+        *max = s.max(*max, x);
+        // What lies deeper has a weight of 125 halvings, which no sum notices.
+        let below = s.sub(s.at_least(x, self.least), self.reference);
+        let weight = fast_weight(s, below, self.temperature);
+        (weight, s.fma(weight, below, moment))
+    }
+
+    #[inline(always)]
+    fn end_run(&mut self, s: L) {
+        for k in 0..2 {
+            self.runs[k] = s.add(self.runs[k], self.run[k]);
+            self.run[k] = s.splat(0.0);
+        }
+    }
+
+    #[inline(always)]
+    fn sums(&self, s: L, reference: f32) -> Sums {
+        Sums { reference, mass: sum_lanes(s, self.runs[0]), moment: sum_lanes(s, self.runs[1]) }
+    }
+}
+
+/// The sums of some blocks relative to `reference`.
+pub(super) struct BlockSums<'a, E> {
+    pub(super) blocks: &'a Blocks<'a, E>,
+    pub(super) begin: usize,
+    pub(super) end: usize,
+    pub(super) reference: f32,
+    pub(super) temperature: Temperature,
+}
+
+impl<E: Element> Kernel for BlockSums<'_, E> {
+    type Output = Sums;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) -> Sums {
+        let Self { blocks, begin, end, reference, temperature } = self;
+        let mut running = Running::new(s, reference, temperature);
+        let mut max = [s.splat(f32::NEG_INFINITY); VECTORS];
+        for run in (begin..end).step_by(RUN) {
+            for block in run..end.min(run + RUN) {
+                running.add(s, blocks.get(block), &mut max);
+            }
+            running.end_run(s);
+        }
+        running.sums(s, reference)
+    }
+}
+
+#[inline(always)]
+pub(super) fn load<L: Lanes, E: Element>(s: L, block: &Block<E>) -> [L::F; VECTORS] {
+    let mut x = [s.splat(0.0); VECTORS];
+    for k in 0..VECTORS {
+        x[k] = E::load(s, &block[k]);
+    }
+    x
+}
+
+#[inline(always)]
+fn largest_of<L: Lanes>(s: L, x: [L::F; VECTORS]) -> f32 {
+    let [a, b, c, d, e, f, g, h] = x;
+    let (ab, cd, ef, gh) = (s.max(a, b), s.max(c, d), s.max(e, f), s.max(g, h));
+    s.largest(s.max(s.max(ab, cd), s.max(ef, gh)))
+}
+
+/// The sweep of a row that also sums its weights, but for short rows: what [`Row::maxima`] writes and
+/// returns.
+pub(super) struct Sweep<'a, E> {
+    pub(super) row: &'a Row<'a, E>,
+    pub(super) temperature: Temperature,
+    pub(super) cells: &'a mut Cells,
+    pub(super) sums: &'a mut GroupSums,
+}
+
+/// How many halvings a group may rise above its reference before its sums are taken again: beyond,
+/// the rounding of z − reference would show.
+const RISE: f32 = 8.0;
+
+impl<E: Element> Kernel for Sweep<'_, E> {
+    type Output = (f32, bool);
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, s: L) -> (f32, bool) {
+        let Self { row, temperature, cells, sums } = self;
+        let maxima = cells.maxima(row.vectors());
+        if row.size == 1 {
+            return row.maxima(s, maxima);
+        }
+        let blocks = &mut Blocks::new(row.logits);
+        blocks.leave_out(row.excluded);
+        let blocks = &*blocks;
+        if temperature.high == 0.0 {
+            // All finite logits weigh 1, which the clamp of a weight would give −∞ as well.
+            let &Row { logits, excluded, .. } = row;
+            let (max, lower, above) = (0.0, f32::NEG_INFINITY, f32::INFINITY);
+            let count = Masses { row: logits, excluded, max, temperature, lower, above };
+            sums.0[0] = Sums { mass: s.call(count).0, ..Sums::default() };
+            sums.0[1..row.groups()].fill(Sums::default());
+            return row.maxima(s, maxima);
+        }
+        let least = s.splat(f32::NEG_INFINITY);
+        let (mut row_max, mut mass) = ([least; GROUP], 0.0);
+        let mut reference = temperature.reference(largest_of(s, load(s, blocks.get(0))));
+        let (groups, _) = maxima.as_chunks_mut::<GROUP>();
+        for (g, cells) in groups.iter_mut().enumerate() {
+            let Range { start: begin, end } = row.blocks_of(g, blocks.count());
+            let mut max = [least; GROUP];
+            let mut running = Running::new(s, reference, temperature);
+            for run in (begin..end).step_by(RUN) {
+                for block in run..end.min(run + RUN) {
+                    running.add(s, blocks.get(block), &mut max);
+                }
+                running.end_run(s);
+            }
+            for k in 0..GROUP {
+                s.store_u32(s.float_bits(max[k]), &mut cells[k]);
+                row_max[k] = s.max(row_max[k], max[k]);
+            }
+            sums.0[g] = running.sums(s, reference);
+            let group_max = largest_of(s, max);
+            if group_max > reference {
+                let far = (group_max - reference) * temperature.high > RISE;
+                reference = group_max;
+                if far {
+                    let again = BlockSums { blocks, begin, end, reference, temperature };
+                    sums.0[g] = s.call(again);
+                }
+            }
+            mass += sums.0[g].mass;
+        }
+        // The excluded token was left out of the sums; a NaN makes the row bad even there.
+        let excluded = row.logits.get(row.excluded).is_some_and(|x| x.to_f32().is_nan());
+        (largest_of(s, row_max), mass.is_nan() || excluded)
+    }
+}
