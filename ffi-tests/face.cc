@@ -391,7 +391,7 @@ void draws() {
   CHECK(same(ours, theirs) && same(states, states_c) && states[0] == DEMASK_ROW_DRAWN);
   CHECK(b.context.draw(logits, rule, nullptr, keys, 3, {ours.data(), 3 * ROWS - 1}).status() ==
         DEMASK_ERR_CAPACITY);
-  CHECK(b.context.draw(logits, rule, nullptr, keys, SIZE_MAX, ours).status() ==
+  CHECK(b.context.draw(logits, rule, nullptr, keys, SIZE_MAX / 2 + 1, ours).status() ==
         DEMASK_ERR_CAPACITY);
   CHECK(b.context.draw(logits, rule, nullptr, keys, 0, ours).status() == DEMASK_ERR_ARGUMENT);
   CHECK(b.context.draw(logits, rule, nullptr, keys, 1, ours, {states.data(), 1}).status() ==

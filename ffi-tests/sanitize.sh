@@ -22,7 +22,8 @@ export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string
 
 echo "== sanitized programs"
 run_into() { "${@:2}" >"$1"; }
-for source in first_hitting.c draws.c sizes.c errors.c calls.c readme.c face.cc generation.cc; do
+for source in first_hitting.c draws.c sizes.c shards.c errors.c calls.c hostile.c readme.c \
+    engine_*.c face.cc generation.cc; do
     name=${source%.*} arguments=
     if [ $name = errors ]; then arguments=--any-memory; fi # the sanitizer itself needs it
     case $source in
@@ -32,7 +33,7 @@ for source in first_hitting.c draws.c sizes.c errors.c calls.c readme.c face.cc 
     check "$name builds" $compiler $flags $source "$library" $system -o "$out/$name"
     check "$name" run_into "$out/$name.txt" "$out/$name" $arguments
 done
-for name in first_hitting draws sizes; do
+for name in first_hitting draws sizes shards; do
     if [ -e "$target/ffi-tests/$name-static.txt" ]; then
         check "$name prints the same as without" \
             cmp "$target/ffi-tests/$name-static.txt" "$out/$name.txt"
