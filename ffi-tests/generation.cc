@@ -1,6 +1,6 @@
 // Whole generations through demask.hpp: the plan, the network of markov.h, the step. Prints what
 // first_hitting.c prints for the same policies, with which it is compared. Each is made once more
-// by two halves of every step, with a context for each of two ranges of rows: the tokens are the same.
+// by halves of every step, with a context for each of two ranges of rows: the tokens are the same.
 #include "markov.h"
 #include <demask.hpp>
 
