@@ -4,6 +4,7 @@
 #include <demask.hpp>
 
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -71,6 +72,7 @@ constexpr bool moves_only = !std::is_copy_constructible_v<T> && !std::is_copy_as
 void owners() {
   static_assert(moves_only<demask::context> && moves_only<demask::noise_table>, "");
   static_assert(moves_only<demask::time_grid> && moves_only<demask::sizes>, "");
+  static_assert(moves_only<demask::shard_records> && moves_only<demask::shard_merge>, "");
   static_assert(moves_only<demask::plan_buffers>, "");
   const std::uint32_t list[] = {1, 2};
   auto made = demask::sizes::create_list(list);
@@ -91,6 +93,8 @@ void owners() {
 
   demask::context empty;
   CHECK(empty.level().status() == DEMASK_ERR_NULL);
+  CHECK(demask::shard_records().bytes().status() == DEMASK_ERR_NULL);
+  CHECK(demask::shard_merge().finish({}, 0, {}).status() == DEMASK_ERR_NULL);
 }
 
 void failures() {
@@ -375,6 +379,80 @@ void steps() {
   CHECK(*full.context.level() == demask::level_detect());
 }
 
+// A step in two halves is the step; records are those of C.
+void halves() {
+  batch whole, ours;
+  auto options = demask::options_init();
+  options->max_positions = ROWS;
+  options->max_segments = SEGMENTS;
+  demask::context other = std::move(*demask::context::create(*options));
+  whole.policies[0] = ours.policies[0] = *demask::policy_decoder(DEMASK_DECODER_LLADA, LENGTH);
+  whole.data[4 * VOCAB] = ours.data[4 * VOCAB] = NAN;
+  demask::plan_buffers plan(ROWS, SEGMENTS);
+  std::vector<demask_row_record> records(ROWS), records_c(ROWS);
+  std::vector<std::int32_t> drawn(ROWS), drawn_whole(ROWS);
+  std::vector<std::uint8_t> states(ROWS), states_whole(ROWS);
+  CHECK(ours.context.plan(*ours.canvas(), plan) && plan.rows().size() == ROWS);
+  const demask_canvas canvas = *ours.canvas();
+  const demask_logits first = *demask::logits_of(ours.data, 4, VOCAB);
+  const demask_logits rest = *demask::logits_of({&ours.data[4 * VOCAB], 2 * VOCAB}, 2, VOCAB);
+  CHECK(ours.context.step_rows(canvas, plan, first, 0, records));
+  CHECK(other.step_rows(canvas, plan, rest, 4, {&records[4], 2}));
+  demask_step_rows(other.get(), &canvas, plan.get(), &first, 0, records_c.data());
+  demask_step_rows(other.get(), &canvas, plan.get(), &rest, 4, &records_c[4]);
+  CHECK(same(records, records_c) && records[0].statistics.probability > 0.0);
+  CHECK(records[4].state == DEMASK_ROW_BAD && records[5].state == DEMASK_ROW_DRAWN);
+
+  // What has no room is refused.
+  CHECK(other.step_rows(canvas, plan, rest, 4, {&records_c[4], 1}).status() == DEMASK_ERR_CAPACITY);
+  CHECK(other.step_rows(canvas, plan, rest, 5, records_c).status() == DEMASK_ERR_SHAPE);
+  CHECK(other.advance(canvas, plan, VOCAB, {records.data(), 5}).status() == DEMASK_ERR_SHAPE);
+  CHECK(other.advance(canvas, plan, VOCAB, records, {drawn.data(), 5}).status() ==
+        DEMASK_ERR_CAPACITY);
+  CHECK(other.advance(canvas, plan, VOCAB, records, {}, {states.data(), 5}).status() ==
+        DEMASK_ERR_CAPACITY);
+  for (const std::int32_t token : ours.tokens) CHECK(token == MASK);
+
+  const auto advanced = other.advance(canvas, plan, VOCAB, records, drawn, states);
+  CHECK(whole.context.plan(*whole.canvas(), plan));
+  const auto stepped =
+      whole.context.step_planned(*whole.canvas(), plan, whole.logits(), drawn_whole, states_whole);
+  CHECK(advanced && advanced->n_revealed == 2 && stepped->n_revealed == 2);
+  CHECK(advanced->n_bad_rows == 1 && stepped->n_bad_rows == 1);
+  CHECK(same(ours.tokens, whole.tokens) && same(ours.segments, whole.segments));
+  CHECK(same(drawn, drawn_whole) && same(states, states_whole));
+}
+
+void remasking() {
+  batch b;
+  auto &policy = b.policies[0];
+  policy = *demask::policy_sampler(DEMASK_SAMPLER_ANCESTRAL, DEMASK_NOISE_LINEAR, 4);
+  policy.update = DEMASK_UPDATE_REMASK;
+  policy.remask_eta = 1.0;
+  policy.remask_from = INFINITY;
+  b.tokens.assign(ROWS, 7);
+  b.kinds.assign(ROWS, DEMASK_KIND_COMMITTED);
+  for (demask_segment &segment : b.segments) segment.step = 2;
+  demask::plan_buffers plan, c(ROWS, SEGMENTS);
+  CHECK(plan.remasked().empty());
+  std::vector<std::uint32_t> remasked(ROWS);
+  c.get()->remasked = remasked.data();
+  const demask_canvas canvas = *b.canvas();
+  {
+    demask::plan_buffers made(ROWS, SEGMENTS);
+    CHECK(b.context.plan(canvas, made));
+    plan = std::move(made);
+    CHECK(made.remasked().empty()); // NOLINT: that is what is tested
+  }
+  CHECK(demask_plan(b.context.get(), &canvas, c.get()) == DEMASK_OK);
+  remasked.resize(c.get()->n_remasked);
+  CHECK(!remasked.empty() && plan.remasked().size() == remasked.size());
+  for (std::size_t k = 0; k < remasked.size(); ++k) CHECK(plan.remasked()[k] == remasked[k]);
+  const auto step = b.context.step_planned(canvas, plan, demask::sized<demask_logits>());
+  CHECK(step && step->n_remasked == remasked.size());
+  for (const std::uint32_t position : plan.remasked()) CHECK(b.tokens[position] == MASK);
+}
+
 void draws() {
   batch b;
   std::vector<demask_key> keys(ROWS);
@@ -429,6 +507,173 @@ void draws() {
         DEMASK_ERR_CAPACITY);
 }
 
+// A vocabulary in two shards, one of whose edges cuts a block.
+constexpr std::size_t WIDE = 600, SHARDS = 2, EDGES[SHARDS + 1] = {0, 300, WIDE};
+
+std::vector<float> wide_rows() {
+  std::vector<float> data(ROWS * WIDE);
+  for (std::size_t i = 0; i < data.size(); ++i)
+    data[i] = static_cast<float>(i * 37 % 1009) / 256.0f;
+  return data;
+}
+
+// The columns of a shard.
+demask_logits columns(const std::vector<float> &data, std::size_t shard) {
+  const std::size_t begin = EDGES[shard];
+  return *demask::logits_of({&data[begin], data.size() - begin}, ROWS, EDGES[shard + 1] - begin,
+                            WIDE);
+}
+
+void races() {
+  batch b;
+  const std::vector<float> data = wide_rows();
+  std::vector<demask_key> keys(ROWS);
+  for (std::uint32_t i = 0; i < ROWS; ++i) keys[i].position = i;
+  demask_draw_rule rule = *demask::draw_rule_init();
+  rule.method = DEMASK_METHOD_RACE;
+  demask_constraints constraints = *demask::constraints_init();
+  constraints.excluded = 20;
+  std::vector<std::int32_t> whole(ROWS);
+  const demask_logits logits = *demask::logits_of(data, ROWS, WIDE);
+  CHECK(b.context.draw(logits, rule, &constraints, keys, 1, whole));
+  std::vector<demask_race_result> results[SHARDS], results_c[SHARDS];
+  for (std::size_t s = 0; s < SHARDS; ++s) {
+    const demask_logits part = columns(data, s);
+    results[s].resize(ROWS);
+    results_c[s].resize(ROWS);
+    CHECK(b.context.race_shard(part, EDGES[s], rule, &constraints, keys, results[s]));
+    demask_race_shard(b.context.get(), &part, EDGES[s], &rule, &constraints, keys.data(), ROWS,
+                      results_c[s].data());
+    CHECK(same(results[s], results_c[s]) && results[s][0].state == DEMASK_RACE_DRAWN);
+  }
+  demask::span<demask_race_result> few(results[0].data(), ROWS - 1);
+  CHECK(b.context.race_shard(columns(data, 0), 0, rule, nullptr, keys, few).status() ==
+        DEMASK_ERR_CAPACITY);
+  CHECK(demask::race_merge(few, results[1]).status() == DEMASK_ERR_SHAPE);
+  CHECK(demask::race_merge(results[1], few).status() == DEMASK_ERR_SHAPE);
+  CHECK(same(results[0], results_c[0]) && same(results[1], results_c[1]));
+  CHECK(demask::race_merge(results[0], results[1]));
+  demask_race_merge(results_c[0].data(), results_c[1].data(), ROWS);
+  CHECK(same(results[0], results_c[0]));
+  for (std::uint32_t i = 0; i < ROWS; ++i) CHECK(results[0][i].token == whole[i]);
+}
+
+// Both rounds over two shards, beside the calls of C with the same handles.
+void shards() {
+  const float temperature = 0.75f;
+  batch b;
+  std::vector<float> data = wide_rows();
+  data[2 * WIDE + 5] = NAN;
+  demask_context *const context = b.context.get();
+  std::vector<demask_key> keys(ROWS);
+  for (std::uint32_t i = 0; i < ROWS; ++i) keys[i].position = i;
+  demask_constraints constraints = *demask::constraints_init();
+  constraints.excluded = 20;
+  const std::vector<std::int32_t> given{3, -1, 5, 399, 512, 13};
+
+  std::vector<demask::shard_records> records;
+  std::vector<const demask_shard_records *> handles;
+  for (std::size_t s = 0; s < SHARDS; ++s) {
+    const std::size_t begin = EDGES[s], width = EDGES[s + 1] - begin;
+    const demask_logits logits = columns(data, s);
+    auto sent = demask::shard_records::create(ROWS, width);
+    CHECK(sent && sent->bytes() && sent->bytes()->empty());
+    CHECK(sent->fill(b.context, logits, begin, WIDE, temperature, &constraints,
+                     {given.data(), ROWS - 1}).status() == DEMASK_ERR_SHAPE);
+    CHECK(sent->bytes()->empty());
+    CHECK(sent->fill(b.context, logits, begin, WIDE, temperature, &constraints, given));
+    const demask::span<const std::uint8_t> view = *sent->bytes();
+    const std::vector<std::uint8_t> bytes(view.begin(), view.end());
+    demask_shard_records_fill(context, &logits, begin, WIDE, temperature, &constraints,
+                              given.data(), sent->get());
+    const std::uint8_t *bytes_c = nullptr;
+    std::size_t n_bytes = 0;
+    demask_shard_records_bytes(sent->get(), &bytes_c, &n_bytes);
+    CHECK(!bytes.empty() && same(bytes, std::vector<std::uint8_t>(bytes_c, bytes_c + n_bytes)));
+    // Without given tokens, an empty vector too, other bytes: that of C without them.
+    std::vector<std::int32_t> none = given;
+    none.clear();
+    CHECK(sent->fill(b.context, logits, begin, WIDE, temperature, &constraints, none));
+    const std::vector<std::uint8_t> without(sent->bytes()->begin(), sent->bytes()->end());
+    demask_shard_records_fill(context, &logits, begin, WIDE, temperature, &constraints, nullptr,
+                              sent->get());
+    const auto again = sent->bytes();
+    CHECK(!same(without, bytes) && same(without, std::vector<std::uint8_t>(again->begin(),
+                                                                           again->end())));
+
+    auto received = demask::shard_records::create(ROWS, width);
+    CHECK(received->read({bytes.data(), bytes.size() - 1}).status() == DEMASK_ERR_SHAPE);
+    CHECK(received->read(bytes));
+    CHECK(same(bytes, std::vector<std::uint8_t>(received->bytes()->begin(),
+                                                received->bytes()->end())));
+    records.push_back(std::move(*received));
+    handles.push_back(records.back().get());
+  }
+  CHECK(demask::shard_records::create(1, SIZE_MAX).status() == DEMASK_ERR_SHAPE);
+
+  auto merge = demask::shard_merge::create(DEMASK_LEVEL_AUTO, ROWS, WIDE);
+  CHECK(merge && demask::shard_merge::create(99, 1, 1).status() == DEMASK_ERR_ARGUMENT);
+  std::vector<demask_row_statistics> merged(ROWS), merged_c(ROWS);
+  std::vector<std::uint32_t> blocks(ROWS), blocks_c(ROWS);
+  demask_shard_merge_records(merge->get(), handles.data(), SHARDS, keys.data(), ROWS, ROWS,
+                             merged_c.data(), blocks_c.data());
+  CHECK(merge->records(handles, keys, ROWS, {merged.data(), ROWS - 1}).status() ==
+        DEMASK_ERR_CAPACITY);
+  CHECK(merge->records(handles, keys, ROWS, merged, {blocks.data(), ROWS - 1}).status() ==
+        DEMASK_ERR_CAPACITY);
+  CHECK(merge->records({handles.data(), 1}, keys, ROWS).status() == DEMASK_ERR_SHAPE);
+  CHECK(merge->records(handles, {keys.data(), 1}, ROWS).status() == DEMASK_ERR_SHAPE);
+  CHECK(merge->records(handles, {}, ROWS, merged)); // no keys, no draw
+  CHECK(merged[0].entropy == merged_c[0].entropy && merged[0].entropy > 0.0);
+  CHECK(merge->records(handles, keys, ROWS, merged, blocks));
+  CHECK(same(merged, merged_c) && same(blocks, blocks_c));
+  CHECK(merged[0].given_log_probability < 0.0 && std::isnan(merged[1].given_log_probability));
+
+  std::vector<demask_shard_token> drawn(SHARDS * ROWS), drawn_c(SHARDS * ROWS);
+  for (std::size_t s = 0; s < SHARDS; ++s) {
+    const demask_logits logits = columns(data, s);
+    const demask::span<demask_shard_token> of_shard(&drawn[s * ROWS], ROWS);
+    const auto draw = [&](demask::span<const std::uint32_t> of, std::size_t room) {
+      return b.context
+          .shard_tokens(logits, EDGES[s], WIDE, temperature, &constraints, keys, of,
+                        {of_shard.data(), room})
+          .status();
+    };
+    CHECK(draw(blocks, ROWS) == DEMASK_OK && draw(blocks, ROWS - 1) == DEMASK_ERR_CAPACITY);
+    CHECK(draw({blocks.data(), ROWS - 1}, ROWS) == DEMASK_ERR_SHAPE);
+    demask_shard_tokens(context, &logits, EDGES[s], WIDE, temperature, &constraints, keys.data(),
+                        ROWS, blocks.data(), &drawn_c[s * ROWS]);
+  }
+  CHECK(same(drawn, drawn_c));
+  std::size_t by_shards = 0;
+  for (const demask_shard_token &token : drawn) by_shards += token.token >= 0;
+  CHECK(by_shards > 0);
+
+  std::vector<std::int32_t> tokens(ROWS, 77), tokens_c(ROWS);
+  std::vector<std::uint8_t> states(ROWS), states_c(ROWS);
+  const auto refused = [&](std::size_t n, std::size_t room, std::size_t of_states,
+                           std::size_t of_statistics) {
+    return merge->finish({drawn.data(), n}, ROWS, {tokens.data(), room}, {states.data(), of_states},
+                         {merged.data(), of_statistics}).status();
+  };
+  CHECK(refused(SHARDS * ROWS - 1, ROWS, ROWS, ROWS) == DEMASK_ERR_SHAPE);
+  CHECK(refused(SHARDS * ROWS, ROWS - 1, ROWS, ROWS) == DEMASK_ERR_CAPACITY);
+  CHECK(refused(SHARDS * ROWS, ROWS, ROWS - 1, ROWS) == DEMASK_ERR_CAPACITY);
+  CHECK(refused(SHARDS * ROWS, ROWS, ROWS, ROWS - 1) == DEMASK_ERR_CAPACITY);
+  CHECK(refused(0, ROWS, 0, 0) == DEMASK_ERR_ARGUMENT); // the tokens of no shard
+  CHECK(merge->finish(drawn, ROWS - 1, tokens).status() == DEMASK_ERR_SHAPE);
+  CHECK(merge->finish(drawn, 0, tokens).status() == DEMASK_ERR_SHAPE);
+  CHECK(tokens[0] == 77 && same(merged, merged_c));
+  CHECK(merge->finish(drawn, ROWS, tokens, states, merged));
+  demask_shard_merge_finish(merge->get(), drawn.data(), SHARDS, ROWS, tokens_c.data(),
+                            states_c.data(), merged_c.data());
+  CHECK(same(tokens, tokens_c) && same(states, states_c) && same(merged, merged_c));
+  for (std::uint32_t i = 0; i < ROWS; ++i) {
+    CHECK(states[i] == (i == 2 ? DEMASK_ROW_BAD : DEMASK_ROW_DRAWN));
+    CHECK(i == 2 ? tokens[i] == -1 : tokens[i] >= 0 && merged[i].probability > 0.0);
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -442,6 +687,10 @@ int main() {
   sizes();
   canvases_and_logits();
   steps();
+  halves();
+  remasking();
   draws();
+  races();
+  shards();
   return checks_end("face");
 }

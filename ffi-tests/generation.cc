@@ -1,5 +1,6 @@
 // Whole generations through demask.hpp: the plan, the network of markov.h, the step. Prints what
-// first_hitting.c prints for the same policies, with which it is compared.
+// first_hitting.c prints for the same policies, with which it is compared. Each is made once more
+// by halves of every step, with a context for each of two ranges of rows: the tokens are the same.
 #include "markov.h"
 #include <demask.hpp>
 
@@ -66,17 +67,48 @@ void print(const char *name, int calls, std::size_t rows, const std::vector<std:
     std::printf("%d%c", static_cast<int>(tokens[i]), i % LENGTH == LENGTH - 1 ? '\n' : ' ');
 }
 
-demask::result<> generate(const char *name) {
+// Whether a step is one call, or the rows of two ranges and what follows from them.
+enum class by { step, halves };
+
+// A step in two halves, in which each context draws a range of the rows.
+demask::result<> step_by_halves(demask::context (&contexts)[2], const demask_canvas &canvas,
+                                const demask::plan_buffers &plan, const demask_logits &logits,
+                                std::vector<demask_row_record> &records) {
+  const std::size_t n = plan.rows().size(), ends[] = {0, n / 3, n};
+  for (std::size_t half = 0; half < 2; ++half) {
+    const std::size_t first = ends[half], rows = ends[half + 1] - first;
+    const auto part = [&](const demask_logits &of) {
+      const float *data = static_cast<const float *>(of.data) + first * STRIDE;
+      return demask::logits_of({data, rows * STRIDE}, rows, VOCAB, STRIDE);
+    };
+    auto range = part(logits);
+    demask_logits earlier;
+    if (logits.earlier != nullptr) {
+      earlier = *part(*logits.earlier);
+      range->earlier = &earlier;
+    }
+    const auto drawn =
+        contexts[half].step_rows(canvas, plan, *range, first, {&records[first], rows});
+    if (!drawn) return drawn;
+  }
+  return contexts[0].advance(canvas, plan, VOCAB, {records.data(), n}).status();
+}
+
+demask::result<std::vector<std::int32_t>> generate(const char *name, by how) {
   const auto tables = make_tables();
-  if (!tables) return tables.status();
+  if (!tables) return {tables.status(), {}};
   const auto policy = make_policy(name, *tables);
-  if (!policy) return policy.status();
+  if (!policy) return {policy.status(), {}};
 
   auto options = demask::options_init();
   options->max_positions = POSITIONS;
   options->max_segments = SEQUENCES;
-  auto context = demask::context::create(*options);
-  if (!context) return context.status();
+  demask::context contexts[2];
+  for (demask::context &context : contexts) {
+    auto made = demask::context::create(*options);
+    if (!made) return {made.status(), {}};
+    context = std::move(*made);
+  }
   demask::plan_buffers plan(POSITIONS, SEQUENCES);
 
   std::vector<std::int32_t> tokens(POSITIONS, MASK), seen = tokens;
@@ -89,11 +121,13 @@ demask::result<> generate(const char *name) {
   }
   const auto canvas =
       demask::canvas_of(tokens, MASK, segments, demask::span<const demask_policy>(&*policy, 1));
+  std::vector<demask_row_record> records(POSITIONS);
   std::vector<float> data(POSITIONS * STRIDE), earlier_data(POSITIONS * STRIDE);
   int calls = 0;
   std::size_t rows = 0;
   for (;;) {
-    if (const auto planned = context->plan(*canvas, plan); !planned) return planned;
+    if (const auto planned = contexts[0].plan(*canvas, plan); !planned)
+      return {planned.status(), {}};
     if (plan.n_active() == 0) break;
     const std::size_t n = plan.rows().size();
     std::size_t k = 0;
@@ -110,13 +144,15 @@ demask::result<> generate(const char *name) {
     auto logits = demask::logits_of(data, n, VOCAB, STRIDE);
     const auto earlier = demask::logits_of(earlier_data, n, VOCAB, STRIDE);
     if (plan.n_earlier() > 0) logits->earlier = &*earlier;
-    const auto step = context->step_planned(*canvas, plan, *logits);
-    if (!step) return step.status();
+    const demask_status status =
+        how == by::step ? contexts[0].step_planned(*canvas, plan, *logits).status()
+                       : step_by_halves(contexts, *canvas, plan, *logits, records).status();
+    if (status != DEMASK_OK) return {status, {}};
     calls += n > 0;
     rows += n;
   }
-  print(name, calls, rows, tokens);
-  return DEMASK_OK;
+  if (how == by::step) print(name, calls, rows, tokens);
+  return {DEMASK_OK, std::move(tokens)};
 }
 
 }  // namespace
@@ -124,9 +160,14 @@ demask::result<> generate(const char *name) {
 int main() {
   fill_log_power();
   for (const char *name : {"first-hitting", "extrapolated", "tc-sizes", "times", "dream"}) {
-    const auto generated = generate(name);
-    if (generated) continue;
-    std::fprintf(stderr, "%s: %s\n", name, demask::status_string(generated.status()));
+    const auto by_step = generate(name, by::step), by_halves = generate(name, by::halves);
+    if (!by_step || !by_halves) {
+      const demask_status status = by_step ? by_halves.status() : by_step.status();
+      std::fprintf(stderr, "%s: %s\n", name, demask::status_string(status));
+      return 1;
+    }
+    if (*by_halves == *by_step) continue;
+    std::fprintf(stderr, "%s: other tokens by halves of steps\n", name);
     return 1;
   }
 }

@@ -9,10 +9,11 @@
 // why; or value() throws demask::error. With -fno-exceptions there is no value() and no error, and
 // everything else is the same.
 //
-// Ownership. A context, noise_table, time_grid or sizes owns its handle: it is moved, never copied.
-// One that was moved from owns nothing: calls on it return DEMASK_ERR_NULL. get() is the handle, for
-// fields of structs and for calls of C. Spans and structs of C own nothing. The memory of a
-// plan_buffers is its own; nothing else here allocates what C does not.
+// Ownership. A context, noise_table, time_grid, sizes, shard_records or shard_merge owns its
+// handle: it is moved, never copied. One that was moved from owns nothing: calls on it return
+// DEMASK_ERR_NULL. get() is the handle, for fields of structs and for calls of C. Spans and structs
+// of C own nothing. The memory of a plan_buffers is its own; nothing else here allocates what C
+// does not.
 //
 // Lengths. A span that does not fit the others is refused: DEMASK_ERR_SHAPE if it is read,
 // DEMASK_ERR_CAPACITY if it is written. Arrays that a struct points to are the caller's matter.
@@ -579,6 +580,7 @@ class plan_buffers {
       : rows_(positions),
         offsets_(segments + 1),
         steps_(segments),
+        remasked_(positions),
         log_masked_(segments),
         times_(segments),
         reads_earlier_(segments) {
@@ -590,6 +592,8 @@ class plan_buffers {
     plan_.times = times_.data();
     plan_.segments_capacity = segments;
     plan_.reads_earlier = reads_earlier_.data();
+    plan_.remasked = remasked_.data();
+    plan_.remasked_capacity = positions;
   }
   // Takes the room and the plan of `other`.
   plan_buffers(plan_buffers &&other) noexcept { swap(other); }
@@ -603,6 +607,7 @@ class plan_buffers {
     rows_.swap(other.rows_);
     offsets_.swap(other.offsets_);
     steps_.swap(other.steps_);
+    remasked_.swap(other.remasked_);
     log_masked_.swap(other.log_masked_);
     times_.swap(other.times_);
     reads_earlier_.swap(other.reads_earlier_);
@@ -620,6 +625,8 @@ class plan_buffers {
   span<const std::uint8_t> reads_earlier() const noexcept {
     return {plan_.reads_earlier, plan_.n_segments};
   }
+  // Canvas positions that the step makes masks again.
+  span<const std::uint32_t> remasked() const noexcept { return {plan_.remasked, plan_.n_remasked}; }
   // In how many segments something may still move; at 0 the batch is done.
   std::size_t n_active() const noexcept { return plan_.n_active; }
   // For how many rows the step reads earlier logits.
@@ -630,7 +637,7 @@ class plan_buffers {
   const demask_plan_buffers *get() const noexcept { return &plan_; }
 
  private:
-  std::vector<std::uint32_t> rows_, offsets_, steps_;
+  std::vector<std::uint32_t> rows_, offsets_, steps_, remasked_;
   std::vector<double> log_masked_, times_;
   std::vector<std::uint8_t> reads_earlier_;
   demask_plan_buffers plan_ = sized<demask_plan_buffers>();
@@ -679,6 +686,27 @@ class context : public detail::owner<demask_context, demask_destroy> {
     const demask_status status = demask_step(get(), &canvas, &logits, &out);
     return {status, out};
   }
+  // demask_step_rows, with room for a record of each row of `logits`. Other threads may draw other
+  // ranges of the step meanwhile, each with a context of its own.
+  result<> step_rows(const demask_canvas &canvas, const plan_buffers &plan,
+                     const demask_logits &logits, std::size_t first,
+                     span<demask_row_record> records) noexcept {
+    if (records.size() < logits.n_rows) return DEMASK_ERR_CAPACITY;
+    return demask_step_rows(get(), &canvas, plan.get(), &logits, first, records.data());
+  }
+  // demask_advance, with a record of each row of the plan. `tokens` and `row_state` have room for
+  // each record, or are not there; the report is as that of step_planned.
+  result<demask_step_out> advance(const demask_canvas &canvas, const plan_buffers &plan,
+                                  std::size_t vocab, span<const demask_row_record> records,
+                                  span<std::int32_t> tokens = {},
+                                  span<std::uint8_t> row_state = {}) noexcept {
+    demask_step_out out = reporting(tokens, row_state);
+    if (!detail::takes(tokens, records.size()) || !detail::takes(row_state, records.size()))
+      return {DEMASK_ERR_CAPACITY, out};
+    const demask_status status = demask_advance(get(), &canvas, plan.get(), vocab, records.data(),
+                                                records.size(), &out);
+    return {status, out};
+  }
   // demask_draw: `n_draws` tokens for each key. `row_state` has room for each key, or is not there.
   result<> draw(const demask_logits &logits, const demask_draw_rule &rule,
                 const demask_constraints *constraints, span<const demask_key> keys,
@@ -698,6 +726,24 @@ class context : public detail::owner<demask_context, demask_destroy> {
     if (!detail::takes(row_state, keys.size())) return DEMASK_ERR_CAPACITY;
     return demask_draw_statistics(get(), &logits, &rule, constraints, keys.data(), keys.size(),
                                   &statistics, tokens.data(), detail::or_null(row_state));
+  }
+  // demask_race_shard, with room for a result of each key.
+  result<> race_shard(const demask_logits &logits, std::size_t offset, const demask_draw_rule &rule,
+                      const demask_constraints *constraints, span<const demask_key> keys,
+                      span<demask_race_result> results) noexcept {
+    if (results.size() < keys.size()) return DEMASK_ERR_CAPACITY;
+    return demask_race_shard(get(), &logits, offset, &rule, constraints, keys.data(), keys.size(),
+                             results.data());
+  }
+  // demask_shard_tokens, with a block and room for a token of each key.
+  result<> shard_tokens(const demask_logits &logits, std::size_t offset, std::size_t vocab,
+                        float temperature, const demask_constraints *constraints,
+                        span<const demask_key> keys, span<const std::uint32_t> blocks,
+                        span<demask_shard_token> tokens) noexcept {
+    if (blocks.size() != keys.size()) return DEMASK_ERR_SHAPE;
+    if (tokens.size() < keys.size()) return DEMASK_ERR_CAPACITY;
+    return demask_shard_tokens(get(), &logits, offset, vocab, temperature, constraints, keys.data(),
+                               keys.size(), blocks.data(), tokens.data());
   }
   // demask_hitting_times_all, for as many masks as `events` has elements.
   result<> hitting_times_all(const demask_key &key, double log_masked,
@@ -721,6 +767,79 @@ class context : public detail::owner<demask_context, demask_destroy> {
     out.tokens = detail::or_null(tokens);
     out.row_state = detail::or_null(row_state);
     return out;
+  }
+};
+
+// demask_race_merge, with as many results of other shards as `results` has.
+inline result<> race_merge(span<demask_race_result> results,
+                           span<const demask_race_result> others) noexcept {
+  if (others.size() != results.size()) return DEMASK_ERR_SHAPE;
+  return demask_race_merge(results.data(), others.data(), results.size());
+}
+
+// The demask_shard_records of one shard, its own or another's that were sent.
+class shard_records : public detail::owner<demask_shard_records, demask_shard_records_destroy> {
+ public:
+  // Owns nothing, or takes a handle over.
+  using owner::owner;
+  // demask_shard_records_create.
+  static result<shard_records> create(std::size_t n_rows, std::size_t width) noexcept {
+    return detail::made_by<shard_records>(demask_shard_records_create, n_rows, width);
+  }
+  // demask_shard_records_fill. `given` has a token for each row of `logits`, or is not there.
+  result<> fill(context &by, const demask_logits &logits, std::size_t offset, std::size_t vocab,
+                float temperature, const demask_constraints *constraints,
+                span<const std::int32_t> given = {}) noexcept {
+    if (!given.empty() && given.size() != logits.n_rows) return DEMASK_ERR_SHAPE;
+    return demask_shard_records_fill(by.get(), &logits, offset, vocab, temperature, constraints,
+                                     detail::or_null(given), get());
+  }
+  // demask_shard_records_bytes. They belong to the records, and stand there until these are filled,
+  // read or freed.
+  result<span<const std::uint8_t>> bytes() const noexcept {
+    const std::uint8_t *bytes = nullptr;
+    std::size_t n_bytes = 0;
+    const demask_status status = demask_shard_records_bytes(get(), &bytes, &n_bytes);
+    return {status, {bytes, n_bytes}};
+  }
+  // demask_shard_records_read.
+  result<> read(span<const std::uint8_t> bytes) noexcept {
+    return demask_shard_records_read(get(), bytes.data(), bytes.size());
+  }
+};
+
+// A demask_shard_merge: what merges the records of all shards. Use each from one thread at a time.
+class shard_merge : public detail::owner<demask_shard_merge, demask_shard_merge_destroy> {
+ public:
+  // Owns nothing, or takes a handle over.
+  using owner::owner;
+  // demask_shard_merge_create.
+  static result<shard_merge> create(std::uint32_t level, std::size_t n_rows,
+                                    std::size_t vocab) noexcept {
+    return detail::made_by<shard_merge>(demask_shard_merge_create, level, n_rows, vocab);
+  }
+  // demask_shard_merge_records, of get() of each shard's records. `keys` has a key for each row, or
+  // is not there; `statistics` has room for each row, `blocks` for each key, or they are not there.
+  result<> records(span<const demask_shard_records *const> shards, span<const demask_key> keys,
+                   std::size_t n_rows, span<demask_row_statistics> statistics = {},
+                   span<std::uint32_t> blocks = {}) noexcept {
+    if (!detail::takes(statistics, n_rows) || !detail::takes(blocks, keys.size()))
+      return DEMASK_ERR_CAPACITY;
+    return demask_shard_merge_records(get(), shards.data(), shards.size(), keys.data(), keys.size(),
+                                      n_rows, detail::or_null(statistics), detail::or_null(blocks));
+  }
+  // demask_shard_merge_finish, with `n_rows` tokens of each shard, shard after shard. `tokens` has
+  // room for each row; `row_state` and `statistics` have it too, or are not there.
+  result<> finish(span<const demask_shard_token> shard_tokens, std::size_t n_rows,
+                  span<std::int32_t> tokens, span<std::uint8_t> row_state = {},
+                  span<demask_row_statistics> statistics = {}) noexcept {
+    const std::size_t n_shards = n_rows == 0 ? 0 : shard_tokens.size() / n_rows;
+    if (n_shards * n_rows != shard_tokens.size()) return DEMASK_ERR_SHAPE;
+    if (tokens.size() < n_rows || !detail::takes(row_state, n_rows) ||
+        !detail::takes(statistics, n_rows))
+      return DEMASK_ERR_CAPACITY;
+    return demask_shard_merge_finish(get(), shard_tokens.data(), n_shards, n_rows, tokens.data(),
+                                     detail::or_null(row_state), detail::or_null(statistics));
   }
 };
 
