@@ -314,7 +314,8 @@ pub(super) unsafe fn objects<'a, T>(
     for &object in objects {
         check(object)?;
     }
-    // SAFETY: a reference is a pointer to a live object, which none of them is not.
+    // SAFETY: a reference has the layout of a pointer; each is checked, and by the caller's promise
+    // its object lives.
     Ok(unsafe { core::slice::from_raw_parts(first.cast(), count) })
 }
 
