@@ -7,7 +7,9 @@ mod revision;
 #[path = "../rows/mod.rs"]
 mod rows;
 
-use demask::policy::{Fallback, Neighbours, NucleusEdge, RemaskRate, Score, ScoreOf, Threshold};
+use demask::policy::{
+    Fallback, Neighbours, NucleusEdge, RemaskRate, Score, ScoreOf, Settle, Threshold,
+};
 use demask::{
     Canvas, Constraints, Draw, Finish, Key, Logits, LogitsData, Noise, Plan, Policy, PositionKind,
     PositionState, RowState, Sampler, Segment, Select, Sizes, bf16,
@@ -1259,6 +1261,9 @@ fn mixed_policies() -> Vec<Policy<'static>> {
     let mut scores = Policy::euler_score(Noise::Linear, 5);
     (scores.schedule.start, scores.schedule.end) = (0.5, 0.1);
     scores.stop.finish = Finish::Sample;
+    // Only its rows that are drawn from as they are have entropies.
+    let mut extrapolated = Policy::first_hitting_extrapolated(Noise::Cosine, 4);
+    extrapolated.stop.settle = Some(Settle { steps: 9, mean_entropy: 0.5 });
     policies.extend([
         Policy::maskgit(5),
         Policy::sdar_sequential(4),
@@ -1269,7 +1274,7 @@ fn mixed_policies() -> Vec<Policy<'static>> {
         Policy::remdm_confident(5),
         Policy::uniform_state(Noise::Linear, 5),
         Policy::theta_trapezoidal(Noise::Linear, 0.4, 3),
-        Policy::first_hitting_extrapolated(Noise::Cosine, 4),
+        extrapolated,
         scores,
     ]);
     policies.extend(revision::RULES.iter().map(|rule| rule.1(5)));
