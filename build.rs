@@ -15,7 +15,7 @@ fn main() {
 
 /// The files of src/capi that declare something, in the order of the header.
 #[cfg(feature = "header")]
-const DECLARING: [&str; 22] = [
+const DECLARING: [&str; 23] = [
     "version",
     "status",
     "level",
@@ -26,6 +26,7 @@ const DECLARING: [&str; 22] = [
     "selection",
     "change",
     "policy",
+    "presets",
     "canvas",
     "logits",
     "plan",

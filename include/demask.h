@@ -315,6 +315,24 @@
 // As TRAPEZOIDAL, several jumps are rejected.
 #define DEMASK_TRANSITION_TRAPEZOIDAL_REJECT 5
 
+// Steps of one width from start to end.
+#define DEMASK_GRID_UNIFORM 0
+
+// Steps of width grid_fraction min(1, t) from time t, down to the end.
+#define DEMASK_GRID_DECAYING 1
+
+// The times of grid_times.
+#define DEMASK_GRID_TIMES 2
+
+// Masks that are left after the last step stay masked.
+#define DEMASK_FINISH_NONE 0
+
+// They are drawn at the policy's temperature, in one more step.
+#define DEMASK_FINISH_SAMPLE 1
+
+// They get their most likely token, in one more step. This biases the law.
+#define DEMASK_FINISH_ARGMAX 2
+
 // BERNOULLI with EULER: every masked position with probability min(1, h r(t)).
 #define DEMASK_SAMPLER_EULER 0
 
@@ -412,24 +430,6 @@
 // DiffusionGemma: RENOISE, ENTROPY_BOUND 0.1 of NEGATIVE_ENTROPY, temperatures from 0.8 towards 0.4,
 // settled after 1 step with a mean entropy below 0.005.
 #define DEMASK_DECODER_DIFFUSION_GEMMA 22
-
-// Steps of one width from start to end.
-#define DEMASK_GRID_UNIFORM 0
-
-// Steps of width grid_fraction min(1, t) from time t, down to the end.
-#define DEMASK_GRID_DECAYING 1
-
-// The times of grid_times.
-#define DEMASK_GRID_TIMES 2
-
-// Masks that are left after the last step stay masked.
-#define DEMASK_FINISH_NONE 0
-
-// They are drawn at the policy's temperature, in one more step.
-#define DEMASK_FINISH_SAMPLE 1
-
-// They get their most likely token, in one more step. This biases the law.
-#define DEMASK_FINISH_ARGMAX 2
 
 // Given by the user; never changed.
 #define DEMASK_KIND_FIXED 0
@@ -1332,6 +1332,26 @@ demask_status demask_time_grid_create(const double *times,
 // Frees a time grid. NULL is fine.
 void demask_time_grid_destroy(struct demask_time_grid *grid);
 
+// Writes the fraction of the decaying grid that goes from `start` to `end` in `steps` steps, for
+// grid_fraction of a policy whose start and end these are.
+//
+// Errors: NULL, ALIGN, ARGUMENT (`end` not above 0, `start` not finite and above `end`, or too few
+// steps, each of which goes down by 1 at most).
+demask_status demask_grid_decaying(double start, double end, uint32_t steps, double *out);
+
+// Checks every field of a policy, as every call that takes one does.
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+demask_status demask_policy_check(const struct demask_policy *policy);
+
+// Writes the time at the beginning of step `step` of a policy's time grid: `start` for step 0,
+// `end` for step `steps` and any later one.
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (also for first-hitting, which has no grid).
+demask_status demask_policy_grid_time(const struct demask_policy *policy,
+                                      uint32_t step,
+                                      double *out);
+
 // Fills `out` with first-hitting: one position at a time, at its exact first-hitting time. The law
 // of the output has no error but the denoiser's (Zheng et al., arXiv 2409.02908). Temperature 1.
 // `noise` is a DEMASK_NOISE_ number that needs no parameter, `struct_size` is
@@ -1377,13 +1397,6 @@ demask_status demask_policy_sampler(uint32_t sampler,
                                     struct demask_policy *out,
                                     size_t struct_size);
 
-// Writes the fraction of the decaying grid that goes from `start` to `end` in `steps` steps, for
-// grid_fraction of a policy whose start and end these are.
-//
-// Errors: NULL, ALIGN, ARGUMENT (`end` not above 0, `start` not finite and above `end`, or too few
-// steps, each of which goes down by 1 at most).
-demask_status demask_grid_decaying(double start, double end, uint32_t steps, double *out);
-
 // Fills `out` with a uniformly random order in `steps` steps, at least 1, whose sizes differ by at
 // most one, the larger ones first. Temperature 1. `struct_size` is sizeof(demask_policy).
 //
@@ -1391,19 +1404,6 @@ demask_status demask_grid_decaying(double start, double end, uint32_t steps, dou
 demask_status demask_policy_random_order(uint32_t steps,
                                          struct demask_policy *out,
                                          size_t struct_size);
-
-// Checks every field of a policy, as every call that takes one does.
-//
-// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
-demask_status demask_policy_check(const struct demask_policy *policy);
-
-// Writes the time at the beginning of step `step` of a policy's time grid: `start` for step 0,
-// `end` for step `steps` and any later one.
-//
-// Errors: NULL, ALIGN, STRUCT, ARGUMENT (also for first-hitting, which has no grid).
-demask_status demask_policy_grid_time(const struct demask_policy *policy,
-                                      uint32_t step,
-                                      double *out);
 
 // Gives every position of a segment that is masked or committed (without kinds, every position of a
 // segment) a random token, uniform among the first `tokens` ids, at least 1: what decoding without masks

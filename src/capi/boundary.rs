@@ -39,6 +39,22 @@ pub(super) unsafe fn call_on(
     status
 }
 
+/// Frees an object that the library made, if there is one.
+///
+/// # Safety
+/// The caller's promise: NULL, or what its create function gave and nobody has freed or uses now.
+pub(super) unsafe fn free<T>(object: *mut T) {
+    if !object.is_null() {
+        // SAFETY: it came out of the box that its create function made.
+        let object = unsafe { Box::from_raw(object) };
+        // Nobody is left to be told of a bug in here.
+        let _ = call(|| {
+            drop(object);
+            Ok(())
+        });
+    }
+}
+
 /// Refuses what there is no memory for. The allocations that follow abort the process if they fail,
 /// so as much is asked for here first, and given back.
 pub(super) fn afford(bytes: u64) -> Result<(), Refusal> {

@@ -92,15 +92,8 @@ pub unsafe extern "C" fn demask_create(
 /// Frees a context. NULL is fine. Its threads, if it has any, end soon after.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_destroy(context: *mut demask_context) {
-    if !context.is_null() {
-        // SAFETY: the caller's promise: it came out of the box that `demask_create` made.
-        let context = unsafe { Box::from_raw(context) };
-        // Nobody is left to be told of a bug in here.
-        let _ = boundary::call(|| {
-            drop(context);
-            Ok(())
-        });
-    }
+    // SAFETY: the caller's promise.
+    unsafe { boundary::free(context) }
 }
 
 fn create(options: &demask_options) -> Result<demask_context, Refusal> {

@@ -3,7 +3,7 @@
 use super::boundary;
 use super::pointer;
 use super::status::demask_status;
-use crate::schedule::TimeGrid;
+use crate::schedule::{Grid, TimeGrid};
 
 /// A time grid by its times. Made by demask_time_grid_create, freed by demask_time_grid_destroy.
 /// Calls only read it, from any number of threads at once; it must live as long as a policy that
@@ -53,13 +53,28 @@ pub unsafe extern "C" fn demask_time_grid_create(
 /// Frees a time grid. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_time_grid_destroy(grid: *mut demask_time_grid) {
-    if !grid.is_null() {
-        // SAFETY: the caller's promise: it came out of the box that the function above made.
-        let grid = unsafe { Box::from_raw(grid) };
-        // Nobody is left to be told of a bug in here.
-        let _ = boundary::call(|| {
-            drop(grid);
-            Ok(())
-        });
-    }
+    // SAFETY: the caller's promise.
+    unsafe { boundary::free(grid) }
+}
+
+/// Writes the fraction of the decaying grid that goes from `start` to `end` in `steps` steps, for
+/// grid_fraction of a policy whose start and end these are.
+///
+/// Errors: NULL, ALIGN, ARGUMENT (`end` not above 0, `start` not finite and above `end`, or too few
+/// steps, each of which goes down by 1 at most).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_grid_decaying(
+    start: f64,
+    end: f64,
+    steps: u32,
+    out: *mut f64,
+) -> demask_status {
+    boundary::call(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { pointer::out(out)? };
+        if let Grid::Decaying { fraction } = Grid::decaying(start, end, steps)? {
+            out.write(fraction);
+        }
+        Ok(())
+    })
 }

@@ -30,6 +30,7 @@ mod numbered;
 mod plan;
 mod pointer;
 mod policy;
+mod presets;
 mod race;
 mod rows;
 mod rule;

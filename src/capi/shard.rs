@@ -88,15 +88,8 @@ pub unsafe extern "C" fn demask_shard_records_create(
 /// Frees records. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_shard_records_destroy(records: *mut demask_shard_records) {
-    if !records.is_null() {
-        // SAFETY: the caller's promise: they came out of the box that the function above made.
-        let records = unsafe { Box::from_raw(records) };
-        // Nobody is left to be told of a bug in here.
-        let _ = boundary::call(|| {
-            drop(records);
-            Ok(())
-        });
-    }
+    // SAFETY: the caller's promise.
+    unsafe { boundary::free(records) }
 }
 
 /// Computes the records of rows of which only the columns of one shard are here: `logits` holds the
@@ -239,15 +232,8 @@ pub unsafe extern "C" fn demask_shard_merge_create(
 /// Frees it. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_shard_merge_destroy(merge: *mut demask_shard_merge) {
-    if !merge.is_null() {
-        // SAFETY: the caller's promise: it came out of the box that the function above made.
-        let merge = unsafe { Box::from_raw(merge) };
-        // Nobody is left to be told of a bug in here.
-        let _ = boundary::call(|| {
-            drop(merge);
-            Ok(())
-        });
-    }
+    // SAFETY: the caller's promise.
+    unsafe { boundary::free(merge) }
 }
 
 /// Merges the records of all `n_shards` shards, in the order of their offsets: statistics of the law

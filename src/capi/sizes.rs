@@ -399,15 +399,8 @@ pub unsafe extern "C" fn demask_sizes_create_reversed(
 /// Frees a table. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_sizes_destroy(sizes: *mut demask_sizes) {
-    if !sizes.is_null() {
-        // SAFETY: the caller's promise: it came out of the box that a function above made.
-        let sizes = unsafe { Box::from_raw(sizes) };
-        // Nobody is left to be told of a bug in here.
-        let _ = boundary::call(|| {
-            drop(sizes);
-            Ok(())
-        });
-    }
+    // SAFETY: the caller's promise.
+    unsafe { boundary::free(sizes) }
 }
 
 /// Writes the masks and the steps that a table is for: exactly these of a list or a systematic table,
