@@ -68,6 +68,9 @@ static uint32_t listed(void) {
   return k < 16 ? k : numbers[k - 16];
 }
 
+/* A rule of sizes: that of the table, or any. */
+static uint32_t rule(void) { return below(2) ? DEMASK_SIZES_TABLE : listed(); }
+
 /* The bits of numbers of either size that are often not expected. */
 static uint32_t word(void) {
   static const uint32_t words[] = {0,           1,           2,           3,          9,
@@ -265,12 +268,54 @@ static void mix_up(void) {
   }
 }
 
+static void break_number(struct bytes numbers) {
+  uint32_t bits = word();
+  memcpy((char *)numbers.at + 4 * below((uint32_t)(numbers.size / 4)), &bits, sizeof bits);
+}
+
+/* A mistake in what few functions read, which one at random would seldom meet. */
+static void break_what_is_read(uint32_t function) {
+  static const struct bytes drawn[] = {ARRAY(w.records), FIELD(w.vocab), FIELD(w.n_records)},
+                            merged[] = {ARRAY(w.races), ARRAY(w.other_races)},
+                            shard[] = {ARRAY(w.shard_given), FIELD(w.offset), FIELD(w.vocab)},
+                            tokens[] = {ARRAY(w.blocks), FIELD(w.offset), FIELD(w.vocab)},
+                            finished[] = {ARRAY(w.shard_tokens), FIELD(w.n_shards)};
+  switch (function) {
+    case 48:
+    case 49:
+      w.first = count(w.first);
+      break;
+    case 50:
+    case 51:
+      break_number(drawn[below(LENGTH_OF(drawn))]);
+      break;
+    case 54:
+      w.offset = count(w.offset);
+      break;
+    case 55:
+      break_number(merged[below(LENGTH_OF(merged))]);
+      break;
+    case 57:
+      break_number(shard[below(LENGTH_OF(shard))]);
+      break;
+    case 58:
+      w.bytes[below(64)] ^= (uint8_t)(1 << below(8));
+      break;
+    case 59:
+      break_number(tokens[below(LENGTH_OF(tokens))]);
+      break;
+    case 60:
+      w.n_shards = count(w.n_shards);
+      break;
+    case 61:
+      break_number(finished[below(LENGTH_OF(finished))]);
+  }
+}
+
 static void break_something(void) {
   uint32_t kind = below(8);
   if (kind < 3) {
-    struct bytes numbers = NUMBERS[below(LENGTH_OF(NUMBERS))];
-    uint32_t bits = word();
-    memcpy((char *)numbers.at + 4 * below((uint32_t)(numbers.size / 4)), &bits, sizeof bits);
+    break_number(NUMBERS[below(LENGTH_OF(NUMBERS))]);
   } else if (kind == 3) {
     w.kinds[below(POSITIONS)] = (uint8_t)below(6);
   } else if (kind == 4) {
@@ -432,18 +477,18 @@ static demask_status call(uint32_t function, int *named) {
       return demask_sizes_shape(BENT(sizes), BENT(&w.count), BENT(&w.masks[0]));
     case 36:
       *named = OF_TABLE;
-      return demask_sizes_draw(listed(), BENT(sizes), few(), BENT(w.keys), BENT(w.masks),
+      return demask_sizes_draw(rule(), BENT(sizes), few(), BENT(w.keys), BENT(w.masks),
                                count(ROWS));
     case 37:
       *named = OF_TABLE;
-      return demask_sizes_overshoot(listed(), BENT(sizes), few(), BENT(w.events), count(ROWS));
+      return demask_sizes_overshoot(rule(), BENT(sizes), few(), BENT(w.events), count(ROWS));
     case 38:
       *named = OF_TABLE;
-      return demask_sizes_expected_kl(listed(), BENT(sizes), BENT(w.events), count(ROWS), few(),
+      return demask_sizes_expected_kl(rule(), BENT(sizes), BENT(w.events), count(ROWS), few(),
                                       out);
     case 39:
       *named = OF_TABLE;
-      return demask_sizes_constant(listed(), BENT(sizes), few(), few(), below(4), out);
+      return demask_sizes_constant(rule(), BENT(sizes), few(), few(), below(4), out);
     case 40:
       *named = OF_NULL | OF_ALIGN | OF_SHAPE | OF_ARGUMENT;
       return demask_hitting_times_next(BENT(w.keys), BENT(w.masks), BENT(w.events), count(ROWS));
@@ -572,6 +617,7 @@ int main(void) {
     int named;
     reset_for(function);
     for (uint32_t mistakes = below(4); mistakes > 0; --mistakes) break_something();
+    if (below(2)) break_what_is_read(function);
     memcpy(&before, &w, sizeof w);
     demask_status status = call(function, &named);
     int known = status == DEMASK_OK ||
