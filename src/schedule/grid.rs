@@ -25,7 +25,7 @@ pub enum Grid<'a> {
 
 impl Grid<'_> {
     /// The decaying grid that goes from `start` to `end` in `steps` steps, the last of which ends
-    /// there to the last bits.
+    /// there to the last bits: [`Grid::Decaying`], its fraction found here by bisection.
     ///
     /// ```
     /// use demask::schedule::Grid;
@@ -117,7 +117,7 @@ fn decayed(start: f64, fraction: f64, step: u32) -> f64 {
     (start - fraction * constant) * pow(1.0 - fraction, step - constant)
 }
 
-/// Times of the caller.
+/// Times of the caller; no rule of a paper.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimeGrid {
     times: Vec<f64>,

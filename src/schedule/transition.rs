@@ -17,13 +17,15 @@ use libm::{exp, expm1};
 #[non_exhaustive]
 pub enum Transition {
     /// min(1, J): the number of jumps J that the rate at t would make in the step, clipped (Lou et
-    /// al., arXiv 2310.16834; Liang et al., arXiv 2602.22505).
+    /// al., arXiv 2310.16834; Zheng et al., arXiv 2409.02908, equation 45; Liang et al.,
+    /// arXiv 2602.22505).
     #[default]
     Euler,
     /// Jumps are Poisson with mean J (Liang et al., arXiv 2506.02318; Ren et al., arXiv 2502.00234).
     TauLeaping(MultiJump),
     /// Exactly that of the reverse process, (α(s) − α(t))/(1 − α(t)) (Sahoo et al.,
-    /// arXiv 2406.07524); with a score network the Tweedie rule (Lou et al., arXiv 2310.16834).
+    /// arXiv 2406.07524; Zheng et al., arXiv 2409.02908, equation 10); with a score network the Tweedie
+    /// rule (Lou et al., arXiv 2310.16834; Zheng et al., equation 69).
     Ancestral,
     /// The θ-trapezoidal method, two network calls a step (Ren et al., arXiv 2502.00234,
     /// algorithm 2): a tau-leap from t to ρ = t − θ·(t − s), then one from ρ to s at the rate
@@ -41,7 +43,8 @@ pub enum Transition {
 }
 
 /// What becomes of a position for which a tau-leap holds more than one jump. Tokens have no order in
-/// which jumps could be added up.
+/// which jumps could be added up, and papers choose either (Liang et al., arXiv 2506.02318; Ren et al.,
+/// arXiv 2502.00234).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MultiJump {

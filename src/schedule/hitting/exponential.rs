@@ -4,7 +4,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
 
 /// An exponential variable with mean 1, with full relative precision near 0: at least 2^-65,
-/// at most 45.06.
+/// at most 45.06. By inversion, −ln of a uniform number; the logarithm is derived here.
 pub fn exponential(rng: &mut Xoshiro256PlusPlus) -> f64 {
     of_word(rng.next_u64())
 }

@@ -7,7 +7,8 @@ use crate::rng::{Generators, Key, Purpose};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// ln(1 − α) at the next event of a sequence with `masks` masked positions, from its present value
-/// `log_masked`, at most 0. Without masks the next event never comes, and it is −∞.
+/// `log_masked`, at most 0 (Zheng et al., arXiv 2409.02908, equation 14). Without masks the next event
+/// never comes, and it is −∞.
 pub fn next(log_masked: f64, masks: u32, rng: &mut Xoshiro256PlusPlus) -> f64 {
     log_masked - exponential(rng) / f64::from(masks)
 }

@@ -27,7 +27,8 @@ pub use table::NoiseTable;
 /// A noise schedule, from time 0 (clean) to its last time (all masked, or nearly).
 ///
 /// m = 1 − α is the masked fraction, r = −α′/(1 − α) the rate at which a masked position is
-/// revealed when time runs backwards:
+/// revealed when time runs backwards (Sahoo et al., arXiv 2406.07524; the forms that lose no digits are
+/// derived here):
 ///
 /// | schedule | m(t) | r(t) | times |
 /// |---|---|---|---|

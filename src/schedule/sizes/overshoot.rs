@@ -123,7 +123,7 @@ impl Overshoot {
     }
 
     /// The least c with E KL ≤ c·W for every law: max E R(m)/w(m). Maximum distance separable codes
-    /// of dimension m reach it.
+    /// of dimension m reach it (derived here: `docs/schedules.md`, section 3).
     #[must_use]
     pub fn constant(&self, weight: Weight) -> f64 {
         self.worst(&weight.values(self.values.len() as u32))
