@@ -205,12 +205,12 @@ impl Shape {
                 out[below(&mut rng, vocab)] = (vocab as f32).ln() + 0.5 + 14.0;
             }
             Self::Worst => {
-                // A group of cells is 128 of them, of about √(vocab/128) tokens each.
+                // Sixteen cells are a run of about 16·√(vocab/128) tokens, and take turns in it.
                 let cell = (vocab / 128).isqrt().max(1).next_power_of_two();
                 out.fill(-60.0);
-                out.chunks_mut(128 * cell).for_each(|group| {
-                    let large = group.len().min(128);
-                    group[..large].fill(0.0);
+                out.chunks_mut(16 * cell).for_each(|cells| {
+                    let large = cells.len().min(16);
+                    cells[..large].fill(0.0);
                 });
             }
         }

@@ -70,6 +70,24 @@ impl<'a, E: Element> Blocks<'a, E> {
     }
 }
 
+/// A block in eight vectors.
+#[inline(always)]
+pub(super) fn load<L: Lanes, E: Element>(s: L, block: &Block<E>) -> [L::F; VECTORS] {
+    let mut x = [s.splat(0.0); VECTORS];
+    for k in 0..VECTORS {
+        x[k] = E::load(s, &block[k]);
+    }
+    x
+}
+
+/// The largest of eight vectors, lane by lane.
+#[inline(always)]
+pub(super) fn largest<L: Lanes>(s: L, x: [L::F; VECTORS]) -> L::F {
+    let [a, b, c, d, e, f, g, h] = x;
+    let (ab, cd, ef, gh) = (s.max(a, b), s.max(c, d), s.max(e, f), s.max(g, h));
+    s.max(s.max(ab, cd), s.max(ef, gh))
+}
+
 /// The sum of eight vectors, as a tree.
 #[inline(always)]
 pub(super) fn tree<L: Lanes>(s: L, x: [L::F; VECTORS]) -> L::F {

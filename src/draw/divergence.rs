@@ -1,12 +1,12 @@
 //! How far the law of a row is from that of another.
 
 use super::Temperature;
-use super::blocks::{Blocks, VECTORS, sum_lanes, tree};
+use super::blocks::{Blocks, VECTORS, load, sum_lanes, tree};
 use super::element::Element;
 use super::envelope::Cells;
 use super::masses::least_weighty;
 use super::row::Row;
-use super::row_sums::{RUN, load};
+use super::row_sums::RUN;
 use crate::lanes::math::fast_weight;
 use crate::lanes::{Kernel, Lanes};
 

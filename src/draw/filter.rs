@@ -258,17 +258,16 @@ fn reaching<L: Lanes, E: Element>(
         return false;
     }
     let (vectors, rest) = row.logits.as_chunks::<16>();
-    let (whole, part) = vectors[group * row.size * GROUP..].as_chunks::<GROUP>();
+    let (vectors, reach) = (&vectors[group * row.size * GROUP..], reach.as_flattened_mut());
     for &v in &places[..found] {
-        for (reach, x) in reach.iter_mut().zip(whole) {
-            reach[v % GROUP] = bits_of(E::load(s, &x[v % GROUP]));
-        }
-    }
-    if let Some(reach) = reach.get_mut(whole.len()) {
-        for (reach, x) in reach.iter_mut().zip(part) {
+        let begin = v * row.size;
+        let vectors = vectors.get(begin..).unwrap_or(&[]);
+        for (reach, x) in reach[begin..][..row.size].iter_mut().zip(vectors) {
             *reach = bits_of(E::load(s, x));
         }
-        reach[part.len()] = bits_of(E::load_some(s, rest));
+    }
+    if let Some(reach) = reach.get_mut(vectors.len()) {
+        *reach = bits_of(E::load_some(s, rest));
     }
     true
 }

@@ -1,5 +1,6 @@
 //! A row of logits in cells, and the sweep that finds their maxima.
 
+use super::blocks::{TOKENS, VECTORS};
 use super::element::Element;
 use super::envelope::{GROUP, MAX_GROUPS};
 use crate::lanes::{Kernel, Lanes, Level, run};
@@ -35,15 +36,12 @@ impl<'a, E: Element> Row<'a, E> {
 
     /// The number of vectors of cells.
     pub(super) fn vectors(&self) -> usize {
-        match self.size {
-            1 => self.logits.len().div_ceil(16),
-            size => self.logits.len().div_ceil(16 * GROUP * size) * GROUP,
-        }
+        self.logits.len().div_ceil(16 * self.size)
     }
 
     /// The number of groups of cells that sums are taken of.
     pub(super) fn groups(&self) -> usize {
-        if self.size == 1 { 1 } else { self.vectors() / GROUP }
+        if self.size == 1 { 1 } else { self.vectors().div_ceil(GROUP) }
     }
 
     /// The blocks of a group, of `count` in the row.
@@ -67,7 +65,7 @@ impl<'a, E: Element> Row<'a, E> {
     pub(super) fn maxima<L: Lanes>(&self, s: L, maxima: &mut [[u32; 16]]) -> (f32, bool) {
         let (max, nan) = match self.size {
             1 => self.load(s, maxima),
-            _ => self.sweep(s, maxima.as_chunks_mut().0),
+            _ => self.sweep(s, maxima),
         };
         if self.excluded >= self.logits.len() {
             return (max, nan);
@@ -102,43 +100,42 @@ impl<'a, E: Element> Row<'a, E> {
     }
 
     /// The maxima of larger cells.
+    #[inline(always)]
+    fn sweep<L: Lanes>(&self, s: L, cells: &mut [[u32; 16]]) -> (f32, bool) {
+        match self.size {
+            2 => self.sweep_blocks::<L, 4>(s, cells),
+            4 => self.sweep_blocks::<L, 2>(s, cells),
+            _ => self.sweep_blocks::<L, 1>(s, cells),
+        }
+    }
+
+    /// The maxima of cells of which N vectors, or a part of one, make a block.
     ///
     /// An ordered maximum drops a NaN silently, so every pair of vectors is also compared for one.
     #[inline(always)]
-    fn sweep<L: Lanes>(&self, s: L, cells: &mut [[[u32; 16]; GROUP]]) -> (f32, bool) {
+    fn sweep_blocks<L: Lanes, const N: usize>(&self, s: L, cells: &mut [[u32; 16]]) -> (f32, bool) {
         let least = s.splat(f32::NEG_INFINITY);
-        let (mut nan, mut row) = (s.no_lane(), [least; GROUP]);
-        let groups = self.logits.chunks_exact(16 * GROUP * self.size);
-        let rest = groups.remainder();
-        let mut cells = cells.iter_mut();
-        for (group, cells) in groups.zip(&mut cells) {
-            let mut max = [least; GROUP];
-            for block in group.as_chunks::<16>().0.as_chunks::<GROUP>().0 {
-                let mut x = [least; GROUP];
-                for k in 0..GROUP {
-                    x[k] = E::load(s, &block[k]);
-                    max[k] = s.max(max[k], x[k]);
+        let (mut nan, mut row) = (s.no_lane(), [least; N]);
+        for (x, cells) in self.logits.chunks(16 * N * self.size).zip(cells.chunks_mut(N)) {
+            let mut max = [least; N];
+            let (vectors, _) = x.as_chunks::<16>();
+            let (blocks, _) = vectors.as_chunks::<VECTORS>();
+            for block in blocks {
+                let mut pairs = [least; VECTORS / 2];
+                for (pair, max) in block.as_chunks::<2>().0.iter().zip(&mut pairs) {
+                    let (a, b) = (E::load(s, &pair[0]), E::load(s, &pair[1]));
+                    *max = s.max(a, b);
+                    nan = s.or(nan, s.unordered(a, b));
                 }
-                for pair in x.chunks_exact(2) {
-                    nan = s.or(nan, s.unordered(pair[0], pair[1]));
-                }
+                max = largest_of_pairs(s, max, pairs);
             }
-            for k in 0..GROUP {
-                s.store_u32(s.float_bits(max[k]), &mut cells[k]);
-                row[k] = s.max(row[k], max[k]);
+            for (v, x) in x[TOKENS * blocks.len()..].chunks(16).enumerate() {
+                let x = part(s, x);
+                max[v * N / VECTORS] = s.max(max[v * N / VECTORS], x);
+                nan = s.or(nan, s.unordered(x, x));
             }
-        }
-        if let Some(cells) = cells.next() {
-            let mut max = [least; GROUP];
-            for block in rest.chunks(16 * GROUP) {
-                for (x, max) in block.chunks(16).zip(&mut max) {
-                    let x = part(s, x);
-                    *max = s.max(*max, x);
-                    nan = s.or(nan, s.unordered(x, x));
-                }
-            }
-            for k in 0..GROUP {
-                s.store_u32(s.float_bits(max[k]), &mut cells[k]);
+            for (k, cell) in cells.iter_mut().enumerate() {
+                s.store_u32(s.float_bits(max[k]), cell);
                 row[k] = s.max(row[k], max[k]);
             }
         }
@@ -149,19 +146,13 @@ impl<'a, E: Element> Row<'a, E> {
     /// The token at `offset` of a cell; it may lie past the end of the row.
     #[inline(always)]
     pub(super) fn token(&self, vector: usize, lane: usize, offset: usize) -> usize {
-        // With cells of one token this is 16·vector + lane.
-        let (group, accumulator) = (vector / GROUP, vector % GROUP);
-        ((group * self.size + offset) * GROUP + accumulator) * 16 + lane
+        (vector * self.size + offset) * 16 + lane
     }
 
     /// The place of a token's cell: its vector and its lane.
     #[inline(always)]
     fn cell(&self, token: usize) -> (usize, usize) {
-        let (vector, lane) = (token / 16, token % 16);
-        match self.size {
-            1 => (vector, lane),
-            size => (vector / (GROUP * size) * GROUP + vector % GROUP, lane),
-        }
+        (token / (16 * self.size), token % 16)
     }
 
     /// The largest logit of a token's cell but its own.
@@ -201,13 +192,12 @@ impl<'a, E: Element> Row<'a, E> {
     /// The lowest token whose logit equals `max`, which is the largest of the cells.
     #[inline(always)]
     pub(super) fn first_of_value(&self, max: f32, maxima: &[[u32; 16]]) -> usize {
-        // Sixteen at a time without an early exit, which the compiler turns into vectors.
-        let holds = |cells: &[[u32; 16]]| {
-            let equals = |&x: &u32| f32::from_bits(x) == max;
-            cells.as_flattened().iter().fold(false, |any, x| any | equals(x))
+        let holds = |cells: &[u32; 16]| {
+            // Without an early exit, which the compiler turns into vectors.
+            cells.iter().fold(false, |any, &x| any | (f32::from_bits(x) == max))
         };
-        let group = maxima.chunks(GROUP).position(holds).unwrap_or(0);
-        for (block, x) in self.logits.chunks(16).enumerate().skip(group * GROUP * self.size) {
+        let vector = maxima.iter().position(holds).unwrap_or(0);
+        for (block, x) in self.logits.chunks(16).enumerate().skip(vector * self.size) {
             if x.iter().fold(false, |any, x| any | (x.to_f32() == max)) {
                 for (lane, x) in x.iter().enumerate() {
                     if x.to_f32() == max && 16 * block + lane != self.excluded {
@@ -219,6 +209,27 @@ impl<'a, E: Element> Row<'a, E> {
         // Never reached: some token is the maximum of its cell.
         0
     }
+}
+
+/// The larger of N maxima and those of a block, which its pairs of vectors have: of N equal parts of
+/// the block.
+#[inline(always)]
+pub(super) fn largest_of_pairs<L: Lanes, const N: usize>(
+    s: L,
+    mut max: [L::F; N],
+    mut pairs: [L::F; VECTORS / 2],
+) -> [L::F; N] {
+    let mut parts = VECTORS / 2;
+    while parts > N {
+        parts /= 2;
+        for k in 0..parts {
+            pairs[k] = s.max(pairs[2 * k], pairs[2 * k + 1]);
+        }
+    }
+    for k in 0..N {
+        max[k] = s.max(max[k], pairs[k]);
+    }
+    max
 }
 
 /// A vector of up to 16 tokens.

@@ -8,11 +8,11 @@
 //! largest logit is known: see [`short_sums`](super::short_sums).
 
 use super::Temperature;
-use super::blocks::{Block, Blocks, VECTORS, sum_lanes};
+use super::blocks::{Block, Blocks, VECTORS, largest, load, sum_lanes};
 use super::element::Element;
 use super::envelope::{Cells, GROUP, MAX_GROUPS};
 use super::masses::{Masses, least_weighty};
-use super::row::Row;
+use super::row::{Row, largest_of_pairs};
 use crate::lanes::math::fast_weight;
 use crate::lanes::{Kernel, Lanes};
 use core::ops::Range;
@@ -63,37 +63,39 @@ impl<L: Lanes> Running<L> {
         Self { reference: s.splat(reference), least, temperature, run: zeros, runs: zeros }
     }
 
-    /// Adds a block, its masses as a tree and its moments in two halves, and takes its maxima.
+    /// Adds a block, its masses as a tree and its moments in two halves; returns the maxima of its
+    /// pairs of vectors.
     #[inline(always)]
-    fn add<E: Element>(&mut self, s: L, block: &Block<E>, max: &mut [L::F; VECTORS]) {
-        let (x, max) = (block.as_chunks::<2>().0, max.as_chunks_mut::<2>().0);
+    fn add<E: Element>(&mut self, s: L, block: &Block<E>) -> [L::F; VECTORS / 2] {
+        let x = block.as_chunks::<2>().0;
         let moments = [s.splat(0.0); 2];
-        let (a, moments) = self.pair(s, &x[0], &mut max[0], moments);
-        let (b, moments) = self.pair(s, &x[1], &mut max[1], moments);
+        let (max_a, a, moments) = self.pair(s, &x[0], moments);
+        let (max_b, b, moments) = self.pair(s, &x[1], moments);
         let ab = s.add(a, b);
-        let (c, moments) = self.pair(s, &x[2], &mut max[2], moments);
-        let (d, moments) = self.pair(s, &x[3], &mut max[3], moments);
+        let (max_c, c, moments) = self.pair(s, &x[2], moments);
+        let (max_d, d, moments) = self.pair(s, &x[3], moments);
         self.run[0] = s.add(self.run[0], s.add(ab, s.add(c, d)));
         self.run[1] = s.add(self.run[1], s.add(moments[0], moments[1]));
+        [max_a, max_b, max_c, max_d]
     }
 
-    /// The weights of two vectors together, and their moments beside those before.
+    /// The maximum of two vectors, their weights together, and their moments beside those before.
     #[inline(always)]
     fn pair<E: Element>(
         &self,
         s: L,
         [a, b]: &[[E; 16]; 2],
-        max: &mut [L::F; 2],
         moments: [L::F; 2],
-    ) -> (L::F, [L::F; 2]) {
-        let (a, a_moment) = self.weigh(s, E::load(s, a), &mut max[0], moments[0]);
-        let (b, b_moment) = self.weigh(s, E::load(s, b), &mut max[1], moments[1]);
-        (s.add(a, b), [a_moment, b_moment])
+    ) -> (L::F, L::F, [L::F; 2]) {
+        let (a, b) = (E::load(s, a), E::load(s, b));
+        let max = s.max(a, b);
+        let (a, a_moment) = self.weigh(s, a, moments[0]);
+        let (b, b_moment) = self.weigh(s, b, moments[1]);
+        (max, s.add(a, b), [a_moment, b_moment])
     }
 
     #[inline(always)]
-    fn weigh(&self, s: L, x: L::F, max: &mut L::F, moment: L::F) -> (L::F, L::F) {
-        *max = s.max(*max, x);
+    fn weigh(&self, s: L, x: L::F, moment: L::F) -> (L::F, L::F) {
         // What lies deeper has a weight of 125 halvings, which no sum notices.
         let below = s.sub(s.at_least(x, self.least), self.reference);
         let weight = fast_weight(s, below, self.temperature);
@@ -130,31 +132,14 @@ impl<E: Element> Kernel for BlockSums<'_, E> {
     fn run<L: Lanes>(self, s: L) -> Sums {
         let Self { blocks, begin, end, reference, temperature } = self;
         let mut running = Running::new(s, reference, temperature);
-        let mut max = [s.splat(f32::NEG_INFINITY); VECTORS];
         for run in (begin..end).step_by(RUN) {
             for block in run..end.min(run + RUN) {
-                running.add(s, blocks.get(block), &mut max);
+                running.add(s, blocks.get(block));
             }
             running.end_run(s);
         }
         running.sums(s, reference)
     }
-}
-
-#[inline(always)]
-pub(super) fn load<L: Lanes, E: Element>(s: L, block: &Block<E>) -> [L::F; VECTORS] {
-    let mut x = [s.splat(0.0); VECTORS];
-    for k in 0..VECTORS {
-        x[k] = E::load(s, &block[k]);
-    }
-    x
-}
-
-#[inline(always)]
-fn largest_of<L: Lanes>(s: L, x: [L::F; VECTORS]) -> f32 {
-    let [a, b, c, d, e, f, g, h] = x;
-    let (ab, cd, ef, gh) = (s.max(a, b), s.max(c, d), s.max(e, f), s.max(g, h));
-    s.largest(s.max(s.max(ab, cd), s.max(ef, gh)))
 }
 
 /// The sweep of a row that also sums its weights, but for short rows: what [`Row::maxima`] writes and
@@ -164,6 +149,42 @@ pub(super) struct Sweep<'a, E> {
     pub(super) temperature: Temperature,
     pub(super) cells: &'a mut Cells,
     pub(super) sums: &'a mut GroupSums,
+}
+
+/// The maxima of a group of cells of `size` tokens, while its blocks come one by one.
+struct CellMaxima<L: Lanes> {
+    size: usize,
+    /// That of the vector of cells under way, and of all of the group.
+    cell: L::F,
+    all: L::F,
+}
+
+impl<L: Lanes> CellMaxima<L> {
+    /// Adds a block of the group, whose pairs of vectors have these maxima.
+    #[inline(always)]
+    fn put(&mut self, s: L, pairs: [L::F; VECTORS / 2], block: usize, cells: &mut [[u32; 16]]) {
+        let least = s.splat(f32::NEG_INFINITY);
+        let [max] = largest_of_pairs(s, [least], pairs);
+        self.all = s.max(self.all, max);
+        match self.size {
+            2 => store(s, pairs, &mut cells[4 * block..]),
+            4 => store(s, largest_of_pairs(s, [least; 2], pairs), &mut cells[2 * block..]),
+            size => {
+                let blocks = size / VECTORS;
+                let before = if block.is_multiple_of(blocks) { least } else { self.cell };
+                self.cell = s.max(before, max);
+                store(s, [self.cell], &mut cells[block / blocks..]);
+            }
+        }
+    }
+}
+
+/// Writes what a block says of its vectors of cells, which at the end of a row may be fewer.
+#[inline(always)]
+fn store<L: Lanes, const N: usize>(s: L, max: [L::F; N], cells: &mut [[u32; 16]]) {
+    for (max, cell) in max.into_iter().zip(cells) {
+        s.store_u32(s.float_bits(max), cell);
+    }
 }
 
 /// How many halvings a group may rise above its reference before its sums are taken again: beyond,
@@ -193,25 +214,22 @@ impl<E: Element> Kernel for Sweep<'_, E> {
             return row.maxima(s, maxima);
         }
         let least = s.splat(f32::NEG_INFINITY);
-        let (mut row_max, mut mass) = ([least; GROUP], 0.0);
-        let mut reference = temperature.reference(largest_of(s, load(s, blocks.get(0))));
-        let (groups, _) = maxima.as_chunks_mut::<GROUP>();
-        for (g, cells) in groups.iter_mut().enumerate() {
+        let (mut row_max, mut mass) = (least, 0.0);
+        let mut reference = temperature.reference(s.largest(largest(s, load(s, blocks.get(0)))));
+        for (g, cells) in maxima.chunks_mut(GROUP).enumerate() {
             let Range { start: begin, end } = row.blocks_of(g, blocks.count());
-            let mut max = [least; GROUP];
+            let mut max = CellMaxima { size: row.size, cell: least, all: least };
             let mut running = Running::new(s, reference, temperature);
             for run in (begin..end).step_by(RUN) {
                 for block in run..end.min(run + RUN) {
-                    running.add(s, blocks.get(block), &mut max);
+                    let pairs = running.add(s, blocks.get(block));
+                    max.put(s, pairs, block - begin, cells);
                 }
                 running.end_run(s);
             }
-            for k in 0..GROUP {
-                s.store_u32(s.float_bits(max[k]), &mut cells[k]);
-                row_max[k] = s.max(row_max[k], max[k]);
-            }
+            row_max = s.max(row_max, max.all);
             sums.0[g] = running.sums(s, reference);
-            let group_max = largest_of(s, max);
+            let group_max = s.largest(max.all);
             if group_max > reference {
                 let far = (group_max - reference) * temperature.high > RISE;
                 reference = group_max;
@@ -224,6 +242,6 @@ impl<E: Element> Kernel for Sweep<'_, E> {
         }
         // The excluded token was left out of the sums; a NaN makes the row bad even there.
         let excluded = row.logits.get(row.excluded).is_some_and(|x| x.to_f32().is_nan());
-        (largest_of(s, row_max), mass.is_nan() || excluded)
+        (s.largest(row_max), mass.is_nan() || excluded)
     }
 }
