@@ -46,7 +46,10 @@ impl GroupSums {
 pub(super) const RUN: usize = 8;
 
 /// Sums of weights while they are taken, in 16 lanes of f32.
-struct Running<L: Lanes> {
+///
+/// Where even the least float lies less than 125 halvings below the reference, what is cut off is no
+/// longer without weight: only if it is `DEEP` is a −∞ then told apart.
+struct Running<L: Lanes, const DEEP: bool> {
     reference: L::F,
     least: L::F,
     temperature: Temperature,
@@ -55,7 +58,7 @@ struct Running<L: Lanes> {
     runs: [L::F; 2],
 }
 
-impl<L: Lanes> Running<L> {
+impl<L: Lanes, const DEEP: bool> Running<L, DEEP> {
     #[inline(always)]
     fn new(s: L, reference: f32, temperature: Temperature) -> Self {
         let least = s.splat(least_weighty(reference, temperature));
@@ -96,7 +99,12 @@ impl<L: Lanes> Running<L> {
         *max = s.max(*max, x);
         // What lies deeper has a weight of 125 halvings, which no sum notices.
         let below = s.sub(s.at_least(x, self.least), self.reference);
-        let weight = fast_weight(s, below, self.temperature);
+        let mut weight = fast_weight(s, below, self.temperature);
+        if DEEP {
+            // A NaN stays one.
+            let banned = s.equal(x, s.splat(f32::NEG_INFINITY));
+            weight = s.select(banned, s.splat(0.0), weight);
+        }
         (weight, s.fma(weight, below, moment))
     }
 
@@ -128,8 +136,18 @@ impl<E: Element> Kernel for BlockSums<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) -> Sums {
+        match is_deep(self.reference, self.temperature) {
+            true => self.sums::<L, true>(s),
+            false => self.sums::<L, false>(s),
+        }
+    }
+}
+
+impl<E: Element> BlockSums<'_, E> {
+    #[inline(always)]
+    fn sums<L: Lanes, const DEEP: bool>(self, s: L) -> Sums {
         let Self { blocks, begin, end, reference, temperature } = self;
-        let mut running = Running::new(s, reference, temperature);
+        let mut running = Running::<L, DEEP>::new(s, reference, temperature);
         let mut max = [s.splat(f32::NEG_INFINITY); VECTORS];
         for run in (begin..end).step_by(RUN) {
             for block in run..end.min(run + RUN) {
@@ -139,6 +157,12 @@ impl<E: Element> Kernel for BlockSums<'_, E> {
         }
         running.sums(s, reference)
     }
+}
+
+/// Whether the least float lies less than 125 halvings below a reference.
+#[inline(always)]
+fn is_deep(reference: f32, temperature: Temperature) -> bool {
+    least_weighty(reference, temperature) == f32::MIN
 }
 
 #[inline(always)]
@@ -199,7 +223,7 @@ impl<E: Element> Kernel for Sweep<'_, E> {
         for (g, cells) in groups.iter_mut().enumerate() {
             let Range { start: begin, end } = row.blocks_of(g, blocks.count());
             let mut max = [least; GROUP];
-            let mut running = Running::new(s, reference, temperature);
+            let mut running = Running::<L, false>::new(s, reference, temperature);
             for run in (begin..end).step_by(RUN) {
                 for block in run..end.min(run + RUN) {
                     running.add(s, blocks.get(block), &mut max);
@@ -212,13 +236,14 @@ impl<E: Element> Kernel for Sweep<'_, E> {
             }
             sums.0[g] = running.sums(s, reference);
             let group_max = largest_of(s, max);
+            let mut again = is_deep(reference, temperature);
             if group_max > reference {
-                let far = (group_max - reference) * temperature.high > RISE;
+                again |= (group_max - reference) * temperature.high > RISE;
                 reference = group_max;
-                if far {
-                    let again = BlockSums { blocks, begin, end, reference, temperature };
-                    sums.0[g] = s.call(again);
-                }
+            }
+            if again {
+                let again = BlockSums { blocks, begin, end, reference, temperature };
+                sums.0[g] = s.call(again);
             }
             mass += sums.0[g].mass;
         }
