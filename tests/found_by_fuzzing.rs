@@ -1,21 +1,30 @@
 //! What the fuzz targets have found, each as small as it can be.
 
 use demask::draw::oracle;
+use demask::schedule::NoiseTable;
 use demask::{
     Constraints, Draw, Key, Level, Logits, Noise, Policy, RowOutputs, RowStatistics, Sampler,
     Statistics,
 };
 
 /// Where the largest logit is close to the least float, or the temperature is so high that this is
-/// close to all of them, −∞ must weigh nothing all the same: that which fills up the last block, too.
+/// close to all of them, −∞ must weigh nothing all the same: that which fills up the last block, too. Nor
+/// may anything that lies below the largest logit where the next float is many temperatures away.
 #[test]
-fn no_weight_of_tokens_that_are_out_where_all_logits_are_close_to_the_least_float() {
+fn what_is_far_below_weighs_nothing_wherever_floats_end_or_are_far_apart() {
     let (never, vocab) = (f32::NEG_INFINITY, 9_001);
     let lowest = |i: usize| if i % 3 == 1 { never } else { f32::MIN };
     let plain = |i: usize| if i % 3 == 1 { never } else { (i % 7) as f32 };
     let first_out = |i: usize| if i < 2_000 { never } else { f32::MIN };
-    let rows: [(&dyn Fn(usize) -> f32, f32); 4] =
-        [(&lowest, 1.0), (&plain, 1e38), (&first_out, 1.0), (&lowest, f32::MAX)];
+    let high = |i: usize| if i % 16 == 0 { 3.9e16 } else { 0.0 };
+    let rows: [(&dyn Fn(usize) -> f32, f32); 6] = [
+        (&lowest, 1.0),
+        (&plain, 1e38),
+        (&first_out, 1.0),
+        (&lowest, f32::MAX),
+        (&high, 1.0),
+        (&plain, 1e-9),
+    ];
     for (value, temperature) in rows {
         let row: Vec<f32> = (0..vocab).map(value).collect();
         for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
@@ -64,4 +73,13 @@ fn the_rate_at_either_zero_is_infinite() {
         assert_eq!(noise.rate(-0.0), f64::INFINITY, "{noise:?}");
         assert_eq!(noise.rate(0.0), f64::INFINITY, "{noise:?}");
     }
+}
+
+/// A table that rises by less than a width can be divided by.
+#[test]
+fn rates_of_a_table_that_hardly_rises_are_numbers() {
+    let table = NoiseTable::new(&[0.0, 0.37], &[0.0, 6.3e-322]).expect("a table");
+    let noise = Noise::Table(&table);
+    assert_eq!(noise.rate(0.0), f64::INFINITY);
+    assert!((noise.rate(0.1) - 10.0).abs() < 1e-12, "{}", noise.rate(0.1));
 }

@@ -47,8 +47,8 @@ pub(super) const RUN: usize = 8;
 
 /// Sums of weights while they are taken, in 16 lanes of f32.
 ///
-/// Where even the least float lies less than 125 halvings below the reference, what is cut off is no
-/// longer without weight: only if it is `DEEP` is a −∞ then told apart.
+/// What is cut off 125 halvings below the reference has no weight that a sum notices; but where no
+/// float lies so deep, or none that is so close, the cut has one. `DEEP` sums leave out what is below it.
 struct Running<L: Lanes, const DEEP: bool> {
     reference: L::F,
     least: L::F,
@@ -102,8 +102,7 @@ impl<L: Lanes, const DEEP: bool> Running<L, DEEP> {
         let mut weight = fast_weight(s, below, self.temperature);
         if DEEP {
             // A NaN stays one.
-            let banned = s.equal(x, s.splat(f32::NEG_INFINITY));
-            weight = s.select(banned, s.splat(0.0), weight);
+            weight = s.select(s.greater(self.least, x), s.splat(0.0), weight);
         }
         (weight, s.fma(weight, below, moment))
     }
@@ -159,10 +158,11 @@ impl<E: Element> BlockSums<'_, E> {
     }
 }
 
-/// Whether the least float lies less than 125 halvings below a reference.
+/// Whether the least logit that has a weight beside a reference lies so close to it that it has one in
+/// sums: because floats end there, or are far apart.
 #[inline(always)]
 fn is_deep(reference: f32, temperature: Temperature) -> bool {
-    least_weighty(reference, temperature) == f32::MIN
+    least_weighty(reference, temperature) - reference > 0.5 * temperature.floor
 }
 
 #[inline(always)]
