@@ -1,17 +1,40 @@
 /* Ten thousand hostile calls: good arguments, of which a few are broken at random, for every function
  * in turn. Each call returns a status that its documentation names, and unless that is DEMASK_OK,
- * nothing in the world has changed; and none crashes.
+ * nothing in the world has changed; what it gives when it is served is in its range; and none crashes.
  *
  * Broken are pointers (NULL, misaligned), struct and element sizes, counts and strides (too small, and
  * so large that they overflow), every number of every struct and array (enums, reserved fields, ranges,
  * NaN, infinities), inputs that are given twice or refer to themselves, and plans that have grown
  * stale. What the header says that only the caller can know is kept: pointers that are neither NULL nor
- * misaligned point to as much as is asked for, and what a call writes overlaps nothing. */
+ * misaligned point to as much as is asked for, and what a call writes overlaps nothing.
+ *
+ * With HOSTILE_INPUT the choices are those of an input of a fuzzer (fuzz/fuzz_targets/capi.rs), and the
+ * calls of one input, some of which go on in the world that the one before has left, are its own. */
 #include "world.h"
 #include <stdlib.h>
 
 enum { CALLS = 10000 };
 
+#ifdef HOSTILE_INPUT
+static const uint8_t *input;
+static size_t input_left;
+
+/* The next bytes of the input. After its end 3, which breaks nothing below. */
+static uint32_t take(int bytes) {
+  uint32_t word = 0;
+  if (input_left < (size_t)bytes) {
+    input_left = 0;
+    return 3;
+  }
+  for (int i = 0; i < bytes; ++i) word = word << 8 | *input++;
+  input_left -= (size_t)bytes;
+  return word;
+}
+
+static uint32_t next(void) { return take(4); }
+
+static uint32_t below(uint32_t bound) { return take(bound <= 256 ? 1 : 4) % bound; }
+#else
 static uint64_t random_state = 20260;
 
 /* Marsaglia's xorshift. */
@@ -23,6 +46,7 @@ static uint32_t next(void) {
 }
 
 static uint32_t below(uint32_t bound) { return next() % bound; }
+#endif
 
 /* A pointer, or NULL, or one that is misaligned if its elements have an alignment. */
 static void *bent(const void *pointer, int aligned) {
@@ -365,6 +389,14 @@ static demask_sizes *sizes;
 
 enum { FUNCTIONS = 62 };
 
+/* What the call was asked for beside the world. */
+static struct {
+  size_t n;
+  uint32_t number;
+} asked;
+static size_t asked_count(size_t good) { return asked.n = count(good); }
+static uint32_t asked_few(void) { return asked.number = few(); }
+
 /* Calls one of the functions; `named` gets the statuses that it may return. */
 static demask_status call(uint32_t function, int *named) {
   size_t size = sizeof(demask_policy) + (below(20) == 0 ? 4 : 0);
@@ -417,7 +449,7 @@ static demask_status call(uint32_t function, int *named) {
       return demask_noise_time(noise, number(), out);
     case 17:
       *named = OF_POLICY | OF_SHAPE;
-      return demask_noise_times(noise, BENT(w.logs), BENT(w.events), count(3));
+      return demask_noise_times(noise, BENT(w.logs), BENT(w.events), asked_count(3));
     case 18:
       return demask_noise_rate(noise, number(), out);
     case 19:
@@ -441,7 +473,7 @@ static demask_status call(uint32_t function, int *named) {
              demask_time_grid_create(BENT(w.events), count(ROWS), MADE));
     case 26:
       *named = OF_NULL | OF_ALIGN | OF_ARGUMENT;
-      return demask_sizes_even(few(), few(), BENT(&w.count));
+      return demask_sizes_even(asked_few(), few(), BENT(&w.count));
     case 27:
       *named = OF_TABLE;
       CREATE(demask_sizes, demask_sizes_destroy,
@@ -477,11 +509,11 @@ static demask_status call(uint32_t function, int *named) {
       return demask_sizes_shape(BENT(sizes), BENT(&w.count), BENT(&w.masks[0]));
     case 36:
       *named = OF_TABLE;
-      return demask_sizes_draw(rule(), BENT(sizes), few(), BENT(w.keys), BENT(w.masks),
-                               count(ROWS));
+      return demask_sizes_draw(rule(), BENT(sizes), asked_few(), BENT(w.keys), BENT(w.masks),
+                               asked_count(ROWS));
     case 37:
       *named = OF_TABLE;
-      return demask_sizes_overshoot(rule(), BENT(sizes), few(), BENT(w.events), count(ROWS));
+      return demask_sizes_overshoot(rule(), BENT(sizes), few(), BENT(w.events), asked_count(ROWS));
     case 38:
       *named = OF_TABLE;
       return demask_sizes_expected_kl(rule(), BENT(sizes), BENT(w.events), count(ROWS), few(),
@@ -491,17 +523,20 @@ static demask_status call(uint32_t function, int *named) {
       return demask_sizes_constant(rule(), BENT(sizes), few(), few(), below(4), out);
     case 40:
       *named = OF_NULL | OF_ALIGN | OF_SHAPE | OF_ARGUMENT;
-      return demask_hitting_times_next(BENT(w.keys), BENT(w.masks), BENT(w.events), count(ROWS));
+      return demask_hitting_times_next(BENT(w.keys), BENT(w.masks), BENT(w.events),
+                                       asked_count(ROWS));
     case 41:
       *named = OF_NULL | OF_ALIGN | OF_SHAPE | OF_ARGUMENT;
-      return demask_hitting_times_all(self, BENT(w.keys), number(), BENT(w.events), count(ROWS));
+      return demask_hitting_times_all(self, BENT(w.keys), number(), BENT(w.events),
+                                      asked_count(ROWS));
     case 42:
       *named = OF_NULL | OF_ALIGN | OF_SHAPE | OF_ARGUMENT;
       return demask_hitting_times_of_positions(self, BENT(w.keys), number(), BENT(w.masks),
-                                               BENT(w.events), count(ROWS));
+                                               BENT(w.events), asked_count(ROWS));
     case 43:
       *named = OF_CALL;
-      return demask_randomize(self, BENT(&w.canvas), listed());
+      asked.number = listed();
+      return demask_randomize(self, BENT(&w.canvas), asked.number);
     case 44:
       *named = OF_CALL;
       return demask_plan(self, BENT(&w.canvas), BENT(&w.plan));
@@ -601,9 +636,193 @@ static void reset_for(uint32_t function) {
   w.noise.table = below(8) ? NULL : noise_table;
 }
 
-int main(void) {
+static int within(double x, double low, double high) { return low <= x && x <= high; }
+
+static int all_within(const double *x, size_t n, double low, double high) {
+  for (size_t i = 0; i < n; ++i)
+    if (!within(x[i], low, high)) return 0;
+  return 1;
+}
+
+/* A token of the logits and its row's state, or none and why. */
+static int is_outcome(int32_t token, uint32_t state, size_t vocab) {
+  if (state == DEMASK_ROW_DRAWN || state == DEMASK_ROW_RENOISED)
+    return token >= 0 && (size_t)token < vocab;
+  return state == DEMASK_ROW_REMASKED || token == -1;
+}
+
+/* Whether `n` tokens, and their states if there are any, are outcomes of draws. */
+static int are_drawn(size_t n, size_t vocab) {
+  for (size_t i = 0; i < n; ++i) {
+    int is_none = w.drawn[i] == -1;
+    if (!is_none && (w.drawn[i] < 0 || (size_t)w.drawn[i] >= vocab)) return 0;
+    if (w.row_state[i] != CANARY &&
+        w.row_state[i] != (is_none ? DEMASK_ROW_BAD : DEMASK_ROW_DRAWN))
+      return 0;
+  }
+  return 1;
+}
+
+static int are_described(const demask_row_statistics *row, size_t n, size_t vocab) {
+  for (size_t i = 0; i < n; ++i, ++row) {
+    if (row->argmax == -1) {
+      if (row->entropy == row->entropy || row->max == row->max) return 0;
+    } else if (row->argmax < 0 || (size_t)row->argmax >= vocab ||
+               !within(row->probability, 0, 1) || !within(row->margin, 0, 1) ||
+               !within(row->entropy, 0, log((double)vocab) * (1 + 2e-6)) ||
+               !(row->log_probability <= 0) || row->log_others != row->log_others ||
+               !(fabs(row->log_sum_exp) < INFINITY) || !(fabs((double)row->max) < INFINITY)) {
+      return 0;
+    }
+  }
+  return 1;
+}
+
+/* A plan is one of the canvas, as far as can be told from outside. */
+static int is_plan(void) {
+  const demask_plan_buffers *plan = &w.plan;
+  if (plan->n_segments != w.canvas.n_segments || plan->n_active > plan->n_segments ||
+      plan->n_rows > POSITIONS || plan->n_rows > plan->rows_capacity)
+    return 0;
+  if (plan->n_segments == 0) return plan->n_rows == 0;
+  if (w.offsets[0] != 0 || w.offsets[plan->n_segments] != plan->n_rows) return 0;
+  for (size_t i = 0; i < plan->n_segments; ++i) {
+    if (w.offsets[i] > w.offsets[i + 1]) return 0;
+    for (uint32_t k = w.offsets[i]; k < w.offsets[i + 1]; ++k)
+      if (w.rows[k] >= w.canvas.n_positions || (k > 0 && w.rows[k - 1] >= w.rows[k])) return 0;
+  }
+  if (plan->times != NULL && !all_within(w.times, plan->n_segments, 0, INFINITY)) return 0;
+  return all_within(w.log_masked, plan->n_segments, -INFINITY, 0);
+}
+
+/* A step has counted what it did, and has written nothing but tokens. */
+static int is_step(size_t vocab) {
+  size_t changed = 0;
+  int is_drawn = w.canvas.policy_size == sizeof(demask_policy) &&
+                 w.policies[0].noise_tokens == 0 && w.policies[1].noise_tokens == 0;
+  for (int i = 0; i < POSITIONS; ++i) {
+    int32_t token = w.tokens[i];
+    if (w.kinds[i] != before.kinds[i] && w.kinds[i] > DEMASK_KIND_INACTIVE) return 0;
+    if (token == before.tokens[i]) continue;
+    ++changed;
+    if (is_drawn && token != w.canvas.mask_token && (token < 0 || (size_t)token >= vocab)) return 0;
+  }
+  if (w.tokens[POSITIONS] != before.tokens[POSITIONS]) return 0;
+  if (memcmp(&w.out, &before.out, sizeof w.out) == 0) return 1;
+  return w.out.n_active <= w.canvas.n_segments &&
+         changed <= w.out.n_revealed + w.out.n_remasked + w.out.n_filled + w.out.n_edited +
+                        w.out.n_renoised &&
+         w.out.n_revealed + w.out.n_bad_rows + w.out.n_edited + w.out.n_renoised <= POSITIONS;
+}
+
+/* Whether what a function gave is in the range that its documentation states. */
+static int in_range(uint32_t function) {
+  uint32_t sum = 0;
+  switch (function) {
+    case 5:
+      return w.count >= DEMASK_LEVEL_BASELINE && w.count <= DEMASK_LEVEL_AVX512;
+    case 12:
+    case 16:
+    case 18:
+    case 19:
+    case 38:
+    case 39:
+      return within(w.number, 0, INFINITY);
+    case 13:
+      return w.number > 0 && w.number <= 1;
+    case 14:
+    case 20:
+    case 21:
+    case 22:
+      return within(w.number, 0, 1);
+    case 15:
+      return within(w.number, -INFINITY, 0);
+    case 17:
+      return all_within(w.events, asked.n, 0, INFINITY);
+    case 23:
+      return within(w.number, 0, exp(-1.0) * (1 + 1e-12));
+    case 26:
+      return w.count <= asked.number;
+    case 36:
+      for (size_t i = 0; i < asked.n; ++i) sum += w.masks[i];
+      return sum == asked.number;
+    case 37:
+      return all_within(w.events, asked.n, 0, (double)asked.n);
+    case 40:
+      return all_within(w.events, asked.n, -INFINITY, 0);
+    case 41:
+    case 42:
+      for (size_t i = 1; function == 41 && i < asked.n; ++i)
+        if (w.events[i] > w.events[i - 1]) return 0;
+      return all_within(w.events, asked.n, -INFINITY, 0);
+    case 43:
+      for (int i = 0; i < POSITIONS; ++i)
+        if (w.tokens[i] != before.tokens[i] &&
+            (w.tokens[i] < 0 || (uint32_t)w.tokens[i] >= asked.number))
+          return 0;
+      return 1;
+    case 44:
+      return is_plan();
+    case 45:
+    case 46:
+    case 47:
+      return is_step(w.logits.vocab);
+    case 48:
+    case 49:
+      for (size_t i = 0; i < w.logits.n_rows; ++i)
+        if (!is_outcome(w.records[i].token, w.records[i].state, w.logits.vocab)) return 0;
+      return 1;
+    case 50:
+    case 51:
+      return is_step(w.vocab);
+    case 52:
+      return are_drawn(w.n_keys * w.n_draws, w.logits.vocab);
+    case 53:
+      return are_drawn(w.n_keys, w.logits.vocab) &&
+             (w.statistics.rows == NULL || are_described(w.described, w.n_keys, w.logits.vocab));
+    case 54:
+      for (size_t i = 0; i < w.n_keys; ++i) {
+        int is_won = w.races[i].state == DEMASK_RACE_DRAWN;
+        if (w.races[i].state < DEMASK_RACE_DRAWN || w.races[i].state > DEMASK_RACE_EMPTY) return 0;
+        if (is_won ? w.races[i].token < 0 || (size_t)w.races[i].token < w.offset ||
+                         (size_t)w.races[i].token - w.offset >= w.logits.vocab
+                   : w.races[i].token != -1)
+          return 0;
+      }
+      return 1;
+    case 59:
+      for (size_t i = 0; i < w.n_keys; ++i)
+        if (w.shard_tokens[i].token != -1 && (w.shard_tokens[i].token < 0 ||
+                                              (size_t)w.shard_tokens[i].token >= w.vocab))
+          return 0;
+      return 1;
+    default:
+      return 1;
+  }
+}
+
+/* Calls a function with these mistakes in the world, and checks what came of it. */
+static demask_status hostile_call(uint32_t function, uint32_t mistakes, uint32_t number) {
+  int named;
+  for (; mistakes > 0; --mistakes) break_something();
+  if (below(2)) break_what_is_read(function);
+  memcpy(&before, &w, sizeof w);
+  demask_status status = call(function, &named);
+  int known = status == DEMASK_OK ||
+              (status > 0 && status <= DEMASK_ERR_RESOURCES && (named >> status & 1));
+  int kept = status == DEMASK_OK || memcmp(&before, &w, sizeof w) == 0;
+  int ranges = status != DEMASK_OK || in_range(function);
+  CHECK(known);
+  CHECK(kept);
+  CHECK(ranges);
+  if (!known || !kept || !ranges)
+    fprintf(stderr, "call %u of function %u: %s\n", number, function,
+            demask_status_string(status));
+  return status;
+}
+
+static void make_all(void) {
   static const double times[3] = {0.75, 0.5, 0.0}, rising[2] = {0.0, 1.0};
-  static unsigned long of_status[DEMASK_ERR_RESOURCES + 1], good[FUNCTIONS], refused[FUNCTIONS];
   CHECK(demask_noise_table_create(rising, rising, 2, DEMASK_TABLE_MASKED, &noise_table) ==
         DEMASK_OK);
   CHECK(demask_time_grid_create(times, 3, &time_grid) == DEMASK_OK);
@@ -612,23 +831,34 @@ int main(void) {
   w.options.max_positions = 2;
   w.options.max_vocab = VOCAB - 1;
   CHECK(demask_create(&w.options, &narrow) == DEMASK_OK);
+}
+
+#ifdef HOSTILE_INPUT
+int hostile_input(const uint8_t *data, size_t size);
+
+/* Makes the calls of an input; returns whether all checks have held. What is made once is never
+ * freed. */
+int hostile_input(const uint8_t *data, size_t size) {
+  enum { MOST = 12 };
+  if (context == NULL) make_all();
+  input = data;
+  input_left = size;
+  for (uint32_t number = 0; number < MOST && input_left > 0; ++number) {
+    uint32_t function = take(1) % FUNCTIONS, how = take(1);
+    if (number == 0 || how % 4 != 0) reset_for(function);
+    hostile_call(function, how / 4 % 4, number);
+  }
+  return checks_failed == 0;
+}
+#else
+int main(void) {
+  static unsigned long of_status[DEMASK_ERR_RESOURCES + 1], good[FUNCTIONS], refused[FUNCTIONS];
+  make_all();
   for (uint32_t number = 0; number < CALLS; ++number) {
     uint32_t function = number % FUNCTIONS;
-    int named;
     reset_for(function);
-    for (uint32_t mistakes = below(4); mistakes > 0; --mistakes) break_something();
-    if (below(2)) break_what_is_read(function);
-    memcpy(&before, &w, sizeof w);
-    demask_status status = call(function, &named);
-    int known = status == DEMASK_OK ||
-                (status > 0 && status <= DEMASK_ERR_RESOURCES && (named >> status & 1));
-    int kept = status == DEMASK_OK || memcmp(&before, &w, sizeof w) == 0;
-    CHECK(known);
-    CHECK(kept);
-    if (!known || !kept)
-      fprintf(stderr, "call %u of function %u: %s\n", number, function,
-              demask_status_string(status));
-    if (known) ++of_status[status];
+    demask_status status = hostile_call(function, below(4), number);
+    if (status >= DEMASK_OK && status <= DEMASK_ERR_RESOURCES) ++of_status[status];
     ++(status == DEMASK_OK ? good : refused)[function];
     CHECK(demask_status_string((demask_status)word()) != NULL);
     CHECK(demask_level_name(word()) != NULL);
@@ -651,3 +881,4 @@ int main(void) {
   demask_sizes_destroy(sizes);
   return checks_end("hostile");
 }
+#endif

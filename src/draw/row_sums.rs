@@ -46,7 +46,10 @@ impl GroupSums {
 pub(super) const RUN: usize = 8;
 
 /// Sums of weights while they are taken, in 16 lanes of f32.
-struct Running<L: Lanes> {
+///
+/// What is cut off 125 halvings below the reference has no weight that a sum notices; but where no
+/// float lies so deep, or none that is so close, the cut has one. `DEEP` sums leave out what is below it.
+struct Running<L: Lanes, const DEEP: bool> {
     reference: L::F,
     least: L::F,
     temperature: Temperature,
@@ -55,7 +58,7 @@ struct Running<L: Lanes> {
     runs: [L::F; 2],
 }
 
-impl<L: Lanes> Running<L> {
+impl<L: Lanes, const DEEP: bool> Running<L, DEEP> {
     #[inline(always)]
     fn new(s: L, reference: f32, temperature: Temperature) -> Self {
         let least = s.splat(least_weighty(reference, temperature));
@@ -98,7 +101,11 @@ impl<L: Lanes> Running<L> {
     fn weigh(&self, s: L, x: L::F, moment: L::F) -> (L::F, L::F) {
         // What lies deeper has a weight of 125 halvings, which no sum notices.
         let below = s.sub(s.at_least(x, self.least), self.reference);
-        let weight = fast_weight(s, below, self.temperature);
+        let mut weight = fast_weight(s, below, self.temperature);
+        if DEEP {
+            // A NaN stays one.
+            weight = s.select(s.greater(self.least, x), s.splat(0.0), weight);
+        }
         (weight, s.fma(weight, below, moment))
     }
 
@@ -130,8 +137,18 @@ impl<E: Element> Kernel for BlockSums<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, s: L) -> Sums {
+        match is_deep(self.reference, self.temperature) {
+            true => self.sums::<L, true>(s),
+            false => self.sums::<L, false>(s),
+        }
+    }
+}
+
+impl<E: Element> BlockSums<'_, E> {
+    #[inline(always)]
+    fn sums<L: Lanes, const DEEP: bool>(self, s: L) -> Sums {
         let Self { blocks, begin, end, reference, temperature } = self;
-        let mut running = Running::new(s, reference, temperature);
+        let mut running = Running::<L, DEEP>::new(s, reference, temperature);
         for run in (begin..end).step_by(RUN) {
             for block in run..end.min(run + RUN) {
                 running.add(s, blocks.get(block));
@@ -140,6 +157,13 @@ impl<E: Element> Kernel for BlockSums<'_, E> {
         }
         running.sums(s, reference)
     }
+}
+
+/// Whether the least logit that has a weight beside a reference lies so close to it that it has one in
+/// sums: because floats end there, or are far apart.
+#[inline(always)]
+fn is_deep(reference: f32, temperature: Temperature) -> bool {
+    least_weighty(reference, temperature) - reference > 0.5 * temperature.floor
 }
 
 /// The sweep of a row that also sums its weights, but for short rows: what [`Row::maxima`] writes and
@@ -219,7 +243,7 @@ impl<E: Element> Kernel for Sweep<'_, E> {
         for (g, cells) in maxima.chunks_mut(GROUP).enumerate() {
             let Range { start: begin, end } = row.blocks_of(g, blocks.count());
             let mut max = CellMaxima { size: row.size, cell: least, all: least };
-            let mut running = Running::new(s, reference, temperature);
+            let mut running = Running::<L, false>::new(s, reference, temperature);
             for run in (begin..end).step_by(RUN) {
                 for block in run..end.min(run + RUN) {
                     let pairs = running.add(s, blocks.get(block));
@@ -230,13 +254,14 @@ impl<E: Element> Kernel for Sweep<'_, E> {
             row_max = s.max(row_max, max.all);
             sums.0[g] = running.sums(s, reference);
             let group_max = s.largest(max.all);
+            let mut again = is_deep(reference, temperature);
             if group_max > reference {
-                let far = (group_max - reference) * temperature.high > RISE;
+                again |= (group_max - reference) * temperature.high > RISE;
                 reference = group_max;
-                if far {
-                    let again = BlockSums { blocks, begin, end, reference, temperature };
-                    sums.0[g] = s.call(again);
-                }
+            }
+            if again {
+                let again = BlockSums { blocks, begin, end, reference, temperature };
+                sums.0[g] = s.call(again);
             }
             mass += sums.0[g].mass;
         }

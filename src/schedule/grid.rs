@@ -74,9 +74,11 @@ impl Grid<'_> {
     /// The last step of a uniform grid that ends at 0 then starts at exactly its own width.
     pub(crate) fn time(self, (start, end): (f64, f64), steps: u32, step: u32) -> f64 {
         match self {
+            // Rounded, the sum of the end and the whole width may lie on either side of the start.
+            Self::Uniform if step == 0 => start,
             Self::Uniform => {
                 let left = f64::from(steps.saturating_sub(step)) / f64::from(steps);
-                end + (start - end) * left
+                (end + (start - end) * left).min(start)
             }
             Self::Decaying { fraction } => decayed(start, fraction, step.min(steps)).max(end),
             Self::Times(grid) => grid.times[(step.min(steps) as usize).min(grid.times.len() - 1)],

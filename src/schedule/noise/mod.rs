@@ -257,7 +257,8 @@ impl Noise<'_> {
     /// At an entry of a [`Table`](Self::Table) it is the rate before that entry.
     #[must_use]
     pub fn rate(self, t: f64) -> f64 {
-        self.with(|curve| curve.jumps(t, 1.0))
+        // Both zeros are one.
+        self.with(|curve| curve.jumps(t + 0.0, 1.0))
     }
 
     /// The sum over tokens of the exact score of a masked position at time `t`, α/(1 − α)

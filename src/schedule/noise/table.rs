@@ -113,7 +113,9 @@ impl NoiseTable {
     /// The reciprocal of the rate at `t`: the time since the line that leads there left 0.
     fn time_since_zero(&self, t: f64) -> f64 {
         let (a, b) = self.around(t);
-        (t - a.time) + a.masked * ((b.time - a.time) / a.rise(b))
+        // A width by one of the least rises may be infinite.
+        let before = if a.masked == 0.0 { 0.0 } else { a.masked * ((b.time - a.time) / a.rise(b)) };
+        (t - a.time) + before
     }
 }
 
