@@ -66,7 +66,8 @@
 // This CPU, or this build of the library, lacks the level asked for. Only functions that take a level.
 #define DEMASK_ERR_LEVEL 8
 
-// Not enough memory, or threads could not be started. Only functions that create something.
+// Not enough memory, or threads could not be started. Only functions that create something, or that need
+// room to compute a result.
 #define DEMASK_ERR_RESOURCES 9
 
 // A bug in this library was caught. What the call was to write may be half written. The context
@@ -1597,7 +1598,7 @@ demask_status demask_draw(struct demask_context *context,
                           int32_t *tokens,
                           uint8_t *row_state);
 
-// Writes the four words of the state that the generator of a key begins with for a purpose, a
+// Writes to `out` the four words of the state that the generator of a key begins with for a purpose, a
 // DEMASK_PURPOSE_ number: that of xoshiro256++ (Blackman and Vigna, ACM TOMS 47, 2021). No two keys, and
 // no two purposes of one, share a state. A client that makes random numbers of its own, on an
 // accelerator for one, has them keyed as those of the library are.

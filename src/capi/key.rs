@@ -60,7 +60,7 @@ numbered!(Purpose:
     DEMASK_PURPOSE_NOISE_TOKEN = NoiseToken,
     DEMASK_PURPOSE_FIRST_NOISE = FirstNoise);
 
-/// Writes the four words of the state that the generator of a key begins with for a purpose, a
+/// Writes to `out` the four words of the state that the generator of a key begins with for a purpose, a
 /// DEMASK_PURPOSE_ number: that of xoshiro256++ (Blackman and Vigna, ACM TOMS 47, 2021). No two keys, and
 /// no two purposes of one, share a state. A client that makes random numbers of its own, on an
 /// accelerator for one, has them keyed as those of the library are.
