@@ -15,7 +15,7 @@ fn main() {
 
 /// The files of src/capi that declare something, in the order of the header.
 #[cfg(feature = "header")]
-const DECLARING: [&str; 23] = [
+const DECLARING: [&str; 25] = [
     "version",
     "status",
     "level",
@@ -33,12 +33,14 @@ const DECLARING: [&str; 23] = [
     "step",
     "constraints",
     "draw",
+    "key",
     "statistics",
     "rows",
     "race",
     "shard",
     "schedule",
     "sizes",
+    "profile",
 ];
 
 #[cfg(feature = "header")]

@@ -71,6 +71,13 @@ int main(void) {
   CHECK(allocations > 0); /* the count works */
   CHECK(demask_shard_records_create(POSITIONS, VOCAB, &shard) == DEMASK_OK);
   CHECK(demask_shard_merge_create(DEMASK_LEVEL_AUTO, POSITIONS, VOCAB, &merge) == DEMASK_OK);
+  demask_time_grid *grid = NULL;
+  demask_sizes *systematic = NULL;
+  demask_profile_estimator *estimator = NULL;
+  demask_policy looped;
+  CHECK(demask_time_grid_create_remdm_loop(9, 0.5, 0.25, 0.75, &grid) == DEMASK_OK);
+  CHECK(demask_sizes_create_systematic(LENGTH, 8, DEMASK_WEIGHT_TC, &systematic) == DEMASK_OK);
+  CHECK(demask_profile_estimator_create(LENGTH, &estimator) == DEMASK_OK);
   allocations = 0;
 
   CHECK(demask_policy_first_hitting(DEMASK_NOISE_COSINE, &policies[0], size) == DEMASK_OK);
@@ -168,6 +175,16 @@ int main(void) {
           DEMASK_OK);
     demask_noise noise = {.struct_size = sizeof noise, .schedule = DEMASK_NOISE_LOGARITHMIC};
     CHECK(demask_noise_times(&noise, events, more_events, POSITIONS) == DEMASK_OK);
+    uint32_t next_size = 0;
+    uint64_t words[4], observations;
+    double mean, error, start, end;
+    CHECK(demask_policy_size(&policies[2], LENGTH, LENGTH, 0, keys, &next_size) == DEMASK_OK);
+    CHECK(demask_policy_remdm_loop(0.02, grid, &looped, size) == DEMASK_OK);
+    CHECK(demask_time_grid_shape(grid, &next_size, &start, &end) == DEMASK_OK);
+    CHECK(demask_key_state(keys, DEMASK_PURPOSE_TOKEN, words) == DEMASK_OK);
+    CHECK(demask_sizes_gaps(systematic, more_events, LENGTH - 1) == DEMASK_OK);
+    CHECK(demask_profile_estimator_observe(estimator, 3, events, POSITIONS) == DEMASK_OK);
+    CHECK(demask_profile_estimator_mean(estimator, 3, &observations, &mean, &error) == DEMASK_OK);
     demask_draw_rule race = {
         .struct_size = sizeof race, .temperature = 1.0f, .method = DEMASK_METHOD_RACE};
     CHECK(demask_race_shard(context, &logits, 0, &race, NULL, keys, POSITIONS, races) == DEMASK_OK);
@@ -191,6 +208,9 @@ int main(void) {
   demask_destroy(context);
   demask_shard_records_destroy(shard);
   demask_shard_merge_destroy(merge);
+  demask_time_grid_destroy(grid);
+  demask_sizes_destroy(systematic);
+  demask_profile_estimator_destroy(estimator);
   CHECK(allocations == 0);
   return checks_end("allocations");
 }

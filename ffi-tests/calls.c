@@ -117,7 +117,7 @@ static void policies(void) {
   CHECK(policy.sizes == DEMASK_SIZES_EVEN);
   policy.temperature = INFINITY;
   CHECK(demask_policy_check(&policy) == DEMASK_OK);
-  for (uint32_t decoder = 0; decoder <= DEMASK_DECODER_DIFFUSION_GEMMA; ++decoder) {
+  for (uint32_t decoder = 0; decoder <= DEMASK_DECODER_REMDM_CONFIDENT; ++decoder) {
     CHECK(demask_policy_decoder(decoder, 6, &policy, sizeof policy) == DEMASK_OK);
     CHECK(demask_policy_check(&policy) == DEMASK_OK);
   }
@@ -127,6 +127,77 @@ static void policies(void) {
   CHECK(policy.score == DEMASK_SCORE_PROBABILITY && policy.score_temperature == 1.0f);
   policy.score_temperature = 0.0f; /* as is a struct that does not have it yet */
   CHECK(demask_policy_check(&policy) == DEMASK_OK);
+
+  static const uint32_t rates[3] = {DEMASK_REMASK_CAP, DEMASK_REMASK_RESCALE, DEMASK_REMASK_RESCALE};
+  static const double etas[3] = {0.008, 0.015, 1.0};
+  for (uint32_t k = 0; k < 3; ++k) {
+    CHECK(demask_policy_decoder(DEMASK_DECODER_REMDM + k, 12, &policy, sizeof policy) == DEMASK_OK);
+    CHECK(policy.select == DEMASK_SELECT_BERNOULLI && policy.noise == DEMASK_NOISE_LINEAR);
+    CHECK(policy.transition == DEMASK_TRANSITION_ANCESTRAL && policy.steps == 12);
+    CHECK(policy.update == DEMASK_UPDATE_REMASK && policy.temperature == 1.0f);
+    CHECK(policy.remask == rates[k] && policy.remask_eta == etas[k]);
+    CHECK(policy.remask_by_confidence == (k == 2));
+    CHECK(policy.remask_from == INFINITY && policy.remask_until == 0.0);
+  }
+  /* Of a clock in tenths: to 0.3 masked at 0.6, there until 0.2, and down to 0. */
+  demask_time_grid *looped = NULL, *given = NULL;
+  uint32_t steps = 77;
+  double start = 77.0, end = 77.0;
+  CHECK(demask_time_grid_create_remdm_loop(10, 0.6, 0.2, 0.7, &looped) == DEMASK_OK);
+  CHECK(demask_time_grid_shape(looped, &steps, &start, &end) == DEMASK_OK);
+  CHECK(steps == 10 && start == 1.0 && end == 0.0);
+  CHECK(demask_policy_remdm_loop(0.02, looped, &policy, sizeof policy) == DEMASK_OK);
+  CHECK(policy.grid == DEMASK_GRID_TIMES && policy.grid_times == looped && policy.steps == 10);
+  CHECK(policy.start == 1.0 && policy.end == 0.0 && policy.update == DEMASK_UPDATE_REMASK);
+  CHECK(policy.remask == DEMASK_REMASK_CAP && policy.remask_eta == 0.02);
+  static const double looped_times[11] = {1.0, 0.825, 0.65, 0.475, 0.3, 0.3,
+                                          0.3, 0.3,   0.3,  0.15,  0.0};
+  for (uint32_t step = 0; step <= 10; ++step) {
+    CHECK(demask_policy_grid_time(&policy, step, &time) == DEMASK_OK);
+    CHECK(fabs(time - looped_times[step]) < 1e-15);
+  }
+  CHECK(policy.remask_from < 0.3 + 1e-15 && policy.remask_from > 0.3 - 1e-15);
+  CHECK(policy.remask_until < 0.15 + 1e-15 && policy.remask_until > 0.15 - 1e-15);
+  const double times[3] = {2.0, 0.75, 0.125};
+  CHECK(demask_time_grid_create(times, 3, &given) == DEMASK_OK);
+  CHECK(demask_time_grid_shape(given, &steps, &start, &end) == DEMASK_OK);
+  CHECK(steps == 2 && start == 2.0 && end == 0.125);
+  demask_time_grid_destroy(given);
+  demask_time_grid_destroy(looped);
+}
+
+/* xoshiro256++ (Blackman and Vigna, ACM TOMS 47, 2021). */
+static uint64_t next_word(uint64_t state[4]) {
+  uint64_t sum = state[0] + state[3], shifted = state[1] << 17;
+  uint64_t word = (sum << 23 | sum >> 41) + state[0];
+  state[2] ^= state[0];
+  state[3] ^= state[1];
+  state[1] ^= state[2];
+  state[0] ^= state[3];
+  state[2] ^= shifted;
+  state[3] = state[3] << 45 | state[3] >> 19;
+  return word;
+}
+
+/* A client that has the state of a key makes the random numbers that the library makes. */
+static void keys(void) {
+  uint64_t state[4], other[4];
+  demask_key key = {.seed = 1, .stream = 2, .step = 3, .position = 4};
+  for (uint32_t position = 0; position < 100; ++position) {
+    key.position = position;
+    CHECK(demask_key_state(&key, DEMASK_PURPOSE_HIT, state) == DEMASK_OK);
+    double log_masked = 0.0, uniform = ((double)(next_word(state) >> 11) + 0.5) / 9007199254740992.0;
+    uint32_t masks = 1;
+    CHECK(demask_hitting_times_next(&key, &masks, &log_masked, 1) == DEMASK_OK);
+    CHECK(fabs(log_masked - log1p(-uniform)) <= 1e-9 * fabs(log_masked));
+  }
+  for (uint32_t purpose = 0; purpose <= DEMASK_PURPOSE_FIRST_NOISE; ++purpose) {
+    CHECK(demask_key_state(&key, purpose, state) == DEMASK_OK);
+    for (uint32_t second = 0; second < purpose; ++second) {
+      CHECK(demask_key_state(&key, second, other) == DEMASK_OK);
+      CHECK(memcmp(state, other, sizeof state) != 0);
+    }
+  }
 }
 
 typedef demask_status (*at_time)(const demask_noise *, double, double *);
@@ -141,6 +212,13 @@ static double value(at_time call, const demask_noise *noise, double x) {
 static double within(in_step call, const demask_noise *noise, double x, double y) {
   double out = NAN;
   CHECK(call(noise, x, y, &out) == DEMASK_OK);
+  return out;
+}
+
+/* That of a step from time 1/2 to 1/4. */
+static double transition(const demask_noise *noise, uint32_t number, double theta) {
+  double out = NAN;
+  CHECK(demask_noise_transition_probability(noise, number, theta, 0.5, 0.25, &out) == DEMASK_OK);
   return out;
 }
 
@@ -195,6 +273,25 @@ static void noise_schedules(void) {
     CHECK(near(within(demask_noise_tau_reject_probability, noise, 0.5, 0.25), 0.25 * rate * keep));
     CHECK(within(demask_noise_reveal_probability, noise, 0.5, 0.5) == 0.0);
     CHECK(within(demask_noise_euler_probability, noise, 0.5, 0.0) == 0.0);
+    CHECK(near(within(demask_noise_expected_jumps, noise, 0.5, 0.25), 0.25 * rate));
+    CHECK(within(demask_noise_expected_jumps, noise, 0.5, 0.0) == 0.0);
+    CHECK(transition(noise, DEMASK_TRANSITION_EULER, 0.0) ==
+          within(demask_noise_euler_probability, noise, 0.5, 0.25));
+    CHECK(transition(noise, DEMASK_TRANSITION_TAU_LEAPING, 0.0) ==
+          within(demask_noise_tau_first_jump_probability, noise, 0.5, 0.25));
+    CHECK(transition(noise, DEMASK_TRANSITION_TAU_LEAPING_REJECT, 0.0) ==
+          within(demask_noise_tau_reject_probability, noise, 0.5, 0.25));
+    CHECK(transition(noise, DEMASK_TRANSITION_ANCESTRAL, 0.0) ==
+          within(demask_noise_reveal_probability, noise, 0.5, 0.25));
+    CHECK(transition(noise, DEMASK_TRANSITION_TRAPEZOIDAL, 0.5) ==
+          within(demask_noise_tau_first_jump_probability, noise, 0.5, 0.125));
+    CHECK(transition(noise, DEMASK_TRANSITION_TRAPEZOIDAL_REJECT, 0.5) ==
+          within(demask_noise_tau_reject_probability, noise, 0.5, 0.125));
+    double last = NAN, horizon = NAN;
+    CHECK(demask_noise_last_time(noise, &last) == DEMASK_OK);
+    CHECK(demask_noise_horizon(noise, &horizon) == DEMASK_OK);
+    CHECK(last == (noise == unit ? inf : k == DEMASK_NOISE_TABLE ? 2.0 : 1.0));
+    CHECK(horizon == (noise == unit ? 16.0 : last));
     double masked_then = exp(value(demask_noise_log_masked, noise, 0.75));
     double masked_later = exp(value(demask_noise_log_masked, noise, 0.25));
     CHECK(near(within(demask_noise_reveal_probability, noise, 0.75, 0.25),
@@ -215,6 +312,9 @@ static void noise_schedules(void) {
     CHECK(value(demask_noise_time, noise, 0.0) == last);
     CHECK(value(demask_noise_rate, noise, 0.0) == inf);
     CHECK(within(demask_noise_reveal_probability, noise, 0.5, 0.0) == 1.0);
+    double whole = NAN;
+    CHECK(demask_noise_transition_probability(noise, DEMASK_TRANSITION_ANCESTRAL, 0.0, last, 0.0,
+                                              &whole) == DEMASK_OK && whole == 1.0);
   }
   demask_noise_table_destroy(table);
   demask_noise_table_destroy(NULL);
@@ -530,8 +630,15 @@ static void remasking(void) {
   policy.remask_eta = 0.75;
   policy.remask_from = INFINITY;
   CHECK(demask_policy_check(&policy) == DEMASK_OK);
-  for (int by_confidence = 0; by_confidence < 2; ++by_confidence) {
+  demask_time_grid *times = NULL;
+  CHECK(demask_time_grid_create_remdm_loop(STEPS, 0.6, 0.2, 0.7, &times) == DEMASK_OK);
+  for (int rule = 0; rule < 4; ++rule) {
+    int by_confidence = rule % 2;
     policy.remask_by_confidence = (uint32_t)by_confidence;
+    if (rule == 2) CHECK(demask_policy_remdm_loop(0.5, times, &policy, sizeof policy) == DEMASK_OK);
+    if (rule == 3)
+      CHECK(demask_policy_decoder(DEMASK_DECODER_REMDM_CONFIDENT, STEPS, &policy, sizeof policy) ==
+            DEMASK_OK);
     size_t remasked = 0;
     for (int full = 0; full < 2; ++full) {
       demask_segment segment = {.begin = 0, .end = POSITIONS, .seed = 3};
@@ -578,6 +685,7 @@ static void remasking(void) {
     CHECK(memcmp(kinds[0], kinds[1], sizeof kinds[0]) == 0);
     CHECK(memcmp(states[0], states[1], sizeof states[0]) == 0);
   }
+  demask_time_grid_destroy(times);
   demask_destroy(context);
 }
 
@@ -924,6 +1032,7 @@ int main(void) {
   versions_levels_and_texts();
   policies();
   noise_schedules();
+  keys();
   hitting_times();
   draw_laws();
   statistics();

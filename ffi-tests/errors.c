@@ -109,7 +109,7 @@ static void cases_of_policies(void) {
   CASE(reset, NOTHING, demask_policy_random_order(1, NULL, size), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_policy_random_order(1, first, 0), DEMASK_ERR_STRUCT);
 
-  CASE(reset, NOTHING, demask_policy_decoder(DEMASK_DECODER_DIFFUSION_GEMMA + 1, 1, first, size), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_decoder(DEMASK_DECODER_REMDM_CONFIDENT + 1, 1, first, size), DEMASK_ERR_ARGUMENT);
   CASE(reset, NOTHING, demask_policy_decoder(0, 1, NULL, size), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_policy_decoder(0, 1, ODD(demask_policy, first), size), DEMASK_ERR_ALIGN);
   CASE(reset, NOTHING, demask_policy_decoder(0, 1, first, size - 4), DEMASK_ERR_STRUCT);
@@ -199,6 +199,45 @@ static void cases_of_policies(void) {
   CASE(reset, second->end = NAN, demask_policy_check(second), DEMASK_ERR_ARGUMENT);
   CASE(reset, second->end = -0.5, demask_policy_check(second), DEMASK_ERR_ARGUMENT);
   CASE(reset, second->end = 1.0, demask_policy_check(second), DEMASK_ERR_ARGUMENT);
+
+  CASE(reset, NOTHING, demask_policy_decoder(DEMASK_DECODER_REMDM, 0, first, size),
+       DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_remdm_loop(0.02, NULL, first, size), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_policy_remdm_loop(0.02, time_grid, NULL, size), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING,
+       demask_policy_remdm_loop(0.02, ODD(demask_time_grid, time_grid), first, size),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING,
+       demask_policy_remdm_loop(0.02, time_grid, ODD(demask_policy, first), size),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_policy_remdm_loop(0.02, time_grid, first, size - 4),
+       DEMASK_ERR_STRUCT);
+  CASE(reset, NOTHING, demask_policy_remdm_loop(1.5, time_grid, first, size), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, demask_policy_remdm_loop(NAN, time_grid, first, size), DEMASK_ERR_ARGUMENT);
+
+#define SIZE(policy, left, key, out) demask_policy_size(policy, 4, left, 0, key, out)
+  CASE(reset, NOTHING, SIZE(NULL, 4, w.keys, &w.count), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, SIZE(second, 4, NULL, &w.count), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, SIZE(second, 4, w.keys, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, SIZE(ODD(demask_policy, second), 4, w.keys, &w.count), DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, SIZE(second, 4, ODD(demask_key, w.keys), &w.count), DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, SIZE(second, 4, w.keys, ODD(uint32_t, &w.count)), DEMASK_ERR_ALIGN);
+  CASE(reset, second->struct_size = 64, SIZE(second, 4, w.keys, &w.count), DEMASK_ERR_STRUCT);
+  CASE(reset, second->steps = 0, SIZE(second, 4, w.keys, &w.count), DEMASK_ERR_ARGUMENT);
+  CASE(reset, second->top_p = NAN, SIZE(second, 4, w.keys, &w.count), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, SIZE(second, 5, w.keys, &w.count), DEMASK_ERR_SHAPE);
+  CASE(reset, (second->sizes = DEMASK_SIZES_TABLE, second->sizes_table = sizes),
+       demask_policy_size(second, ROWS + 1, 1, 0, w.keys, &w.count), DEMASK_ERR_SHAPE);
+  CASE(reset, (second->sizes = DEMASK_SIZES_TABLE, second->sizes_table = sizes, second->steps = 4),
+       SIZE(second, 4, w.keys, &w.count), DEMASK_ERR_SHAPE);
+#undef SIZE
+
+  CASE(reset, NOTHING, demask_key_state(NULL, 0, w.words), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_key_state(w.keys, 0, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_key_state(ODD(demask_key, w.keys), 0, w.words), DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_key_state(w.keys, 0, ODD(uint64_t, w.words)), DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, demask_key_state(w.keys, DEMASK_PURPOSE_FIRST_NOISE + 1, w.words),
+       DEMASK_ERR_ARGUMENT);
 
   CASE(reset, NOTHING, demask_policy_grid_time(NULL, 0, &w.number), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_policy_grid_time(second, 0, NULL), DEMASK_ERR_NULL);
@@ -697,8 +736,9 @@ static void cases_of_schedules(void) {
   }
   demask_status (*const in_step[])(const demask_noise *, double, double, double *) = {
       demask_noise_reveal_probability, demask_noise_euler_probability,
-      demask_noise_tau_first_jump_probability, demask_noise_tau_reject_probability};
-  for (int i = 0; i < 4; ++i) {
+      demask_noise_tau_first_jump_probability, demask_noise_tau_reject_probability,
+      demask_noise_expected_jumps};
+  for (int i = 0; i < 5; ++i) {
     CASE(reset, NOTHING, in_step[i](NULL, 0.5, 0.25, out), DEMASK_ERR_NULL);
     CASE(reset, NOTHING, in_step[i](noise, 1.5, 0.25, out), DEMASK_ERR_ARGUMENT);
     CASE(reset, NOTHING, in_step[i](noise, NAN, 0.25, out), DEMASK_ERR_ARGUMENT);
@@ -711,6 +751,47 @@ static void cases_of_schedules(void) {
   }
   CASE(reset, w.noise.schedule = DEMASK_NOISE_UNIT_RATE,
        demask_noise_euler_probability(noise, INFINITY, INFINITY, out), DEMASK_ERR_ARGUMENT);
+  demask_status (*const of_schedule[])(const demask_noise *, double *) = {demask_noise_last_time,
+                                                                         demask_noise_horizon};
+  for (int i = 0; i < 2; ++i) {
+    CASE(reset, NOTHING, of_schedule[i](NULL, out), DEMASK_ERR_NULL);
+    CASE(reset, NOTHING, of_schedule[i](ODD(const demask_noise, noise), out), DEMASK_ERR_ALIGN);
+    CASE(reset, NOTHING, of_schedule[i](noise, NULL), DEMASK_ERR_NULL);
+    CASE(reset, NOTHING, of_schedule[i](noise, ODD(double, out)), DEMASK_ERR_ALIGN);
+    CASE(reset, w.noise.struct_size = 4, of_schedule[i](noise, out), DEMASK_ERR_STRUCT);
+    CASE(reset, w.noise.parameter = 1.0, of_schedule[i](noise, out), DEMASK_ERR_ARGUMENT);
+    CASE(reset, w.noise.reserved = 1, of_schedule[i](noise, out), DEMASK_ERR_ARGUMENT);
+  }
+#define TRANSITION(number, theta, t, s) \
+  demask_noise_transition_probability(noise, number, theta, t, s, out)
+  for (uint32_t number = 0; number <= DEMASK_TRANSITION_TRAPEZOIDAL_REJECT; ++number) {
+    int leaps = number >= DEMASK_TRANSITION_TRAPEZOIDAL;
+    double theta = leaps ? 0.5 : 0.0;
+    reset();
+    CHECK(TRANSITION(number, theta, 0.5, 0.25) == DEMASK_OK && w.number > 0.0);
+    CASE(reset, NOTHING, demask_noise_transition_probability(NULL, number, theta, 0.5, 0.25, out),
+         DEMASK_ERR_NULL);
+    CASE(reset, NOTHING,
+         demask_noise_transition_probability(noise, number, theta, 0.5, 0.25, NULL),
+         DEMASK_ERR_NULL);
+    CASE(reset, NOTHING,
+         demask_noise_transition_probability(noise, number, theta, 0.5, 0.25, ODD(double, out)),
+         DEMASK_ERR_ALIGN);
+    CASE(reset, NOTHING, TRANSITION(number, leaps ? 1.0 : 0.5, 0.5, 0.25), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, TRANSITION(number, leaps ? 0.0 : NAN, 0.5, 0.25), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, TRANSITION(number, theta, 0.0, 0.0), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, TRANSITION(number, theta, 1.5, 0.25), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, TRANSITION(number, theta, NAN, 0.25), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, TRANSITION(number, theta, 0.5, 0.75), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, TRANSITION(number, theta, 0.5, -0.25), DEMASK_ERR_ARGUMENT);
+    CASE(reset, NOTHING, TRANSITION(number, theta, 0.5, NAN), DEMASK_ERR_ARGUMENT);
+    CASE(reset, w.noise.struct_size = 4, TRANSITION(number, theta, 0.5, 0.25), DEMASK_ERR_STRUCT);
+    if (number != DEMASK_TRANSITION_ANCESTRAL)
+      CASE(reset, w.noise.schedule = DEMASK_NOISE_UNIT_RATE,
+           TRANSITION(number, theta, INFINITY, 0.25), DEMASK_ERR_ARGUMENT);
+  }
+  CASE(reset, NOTHING, TRANSITION(6, 0.0, 0.5, 0.25), DEMASK_ERR_ARGUMENT);
+#undef TRANSITION
   STRUCT_CASES(reset, noise, demask_noise_alpha(noise, 0.5, out));
 
   CASE(reset, NOTHING, demask_noise_times(NULL, w.logs, w.events, 3), DEMASK_ERR_NULL);
@@ -740,6 +821,34 @@ static void cases_of_schedules(void) {
   CASE(reset, NOTHING, demask_time_grid_create(NULL, 3, &w.grid), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_time_grid_create(falling, 3, NULL), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_time_grid_create(times, 3, &w.grid), DEMASK_ERR_ARGUMENT);
+
+#define LOOP(steps, on, off, alpha_on) \
+  demask_time_grid_create_remdm_loop(steps, on, off, alpha_on, &w.grid)
+  CASE(reset, NOTHING, demask_time_grid_create_remdm_loop(9, 0.5, 0.1, 0.9, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING,
+       demask_time_grid_create_remdm_loop(9, 0.5, 0.1, 0.9, ODD(demask_time_grid *, &w.grid)),
+       DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING, LOOP(1, 0.5, 0.1, 0.9), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, LOOP(0, 0.5, 0.1, 0.9), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, LOOP(0x80000000u, 0.5, 0.1, 0.9), DEMASK_ERR_SHAPE);
+  CASE(reset, NOTHING, LOOP(UINT32_MAX, 0.5, 0.1, 0.9), DEMASK_ERR_SHAPE);
+  CASE(reset, NOTHING, LOOP(9, 1.0, 0.1, 0.9), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, LOOP(9, NAN, 0.1, 0.9), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, LOOP(9, 0.5, 0.5, 0.9), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, LOOP(9, 0.5, 0.0, 0.9), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, LOOP(9, 0.5, 0.1, 1.0), DEMASK_ERR_ARGUMENT);
+  CASE(reset, NOTHING, LOOP(9, 0.5, 0.1, NAN), DEMASK_ERR_ARGUMENT);
+#undef LOOP
+  CASE(reset, NOTHING, demask_time_grid_shape(NULL, &w.count, out, &w.logs[0]), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_time_grid_shape(time_grid, NULL, out, &w.logs[0]), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_time_grid_shape(time_grid, &w.count, NULL, &w.logs[0]),
+       DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_time_grid_shape(time_grid, &w.count, out, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING,
+       demask_time_grid_shape(time_grid, &w.count, out, ODD(double, &w.logs[0])), DEMASK_ERR_ALIGN);
+  CASE(reset, NOTHING,
+       demask_time_grid_shape(ODD(demask_time_grid, time_grid), &w.count, out, &w.logs[0]),
+       DEMASK_ERR_ALIGN);
 
   CASE(reset, NOTHING, demask_sizes_even(4, 2, NULL), DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_sizes_even(4, 2, ODD(uint32_t, &w.count)), DEMASK_ERR_ALIGN);
@@ -954,6 +1063,13 @@ static void cases_of_shards(void) {
        DEMASK_ERR_NULL);
   CASE(reset, NOTHING, demask_shard_records_bytes(shard_records, &w.bytes_at, NULL),
        DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_shard_records_rows(NULL, &w.n_keys), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_shard_records_rows(shard_records, NULL), DEMASK_ERR_NULL);
+  CASE(reset, NOTHING, demask_shard_records_rows(shard_records, ODD(size_t, &w.n_keys)),
+       DEMASK_ERR_ALIGN);
+  reset_shard();
+  w.n_keys = 77;
+  CHECK(demask_shard_records_rows(shard_records, &w.n_keys) == DEMASK_OK && w.n_keys == ROWS);
   CHECK((reset_shard(), demask_shard_records_read(shard_records, w.bytes, w.n_bytes)) ==
         DEMASK_OK);
   CASE(reset_shard, w.n_bytes -= 8, demask_shard_records_read(shard_records, w.bytes, w.n_bytes),

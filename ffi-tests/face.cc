@@ -73,6 +73,7 @@ void owners() {
   static_assert(moves_only<demask::context> && moves_only<demask::noise_table>, "");
   static_assert(moves_only<demask::time_grid> && moves_only<demask::sizes>, "");
   static_assert(moves_only<demask::shard_records> && moves_only<demask::shard_merge>, "");
+  static_assert(moves_only<demask::profile_estimator>, "");
   static_assert(moves_only<demask::plan_buffers>, "");
   const std::uint32_t list[] = {1, 2};
   auto made = demask::sizes::create_list(list);
@@ -94,6 +95,9 @@ void owners() {
   demask::context empty;
   CHECK(empty.level().status() == DEMASK_ERR_NULL);
   CHECK(demask::shard_records().bytes().status() == DEMASK_ERR_NULL);
+  CHECK(demask::shard_records().rows().status() == DEMASK_ERR_NULL);
+  CHECK(demask::time_grid().shape().status() == DEMASK_ERR_NULL);
+  CHECK(demask::profile_estimator().mean(0).status() == DEMASK_ERR_NULL);
   CHECK(demask::shard_merge().finish({}, 0, {}).status() == DEMASK_ERR_NULL);
 }
 
@@ -159,8 +163,25 @@ void policies() {
   CHECK(same(*demask::policy_decoder(DEMASK_DECODER_WINO, 5), policy));
   demask_policy_sampler(DEMASK_SAMPLER_TWEEDIE, DEMASK_NOISE_COSINE, 8, &policy, size);
   CHECK(same(*demask::policy_sampler(DEMASK_SAMPLER_TWEEDIE, DEMASK_NOISE_COSINE, 8), policy));
+  const std::vector<double> times{0.75, 0.5, 0.0};
+  const auto given = demask::time_grid::create(times);
+  CHECK(given && given->shape()->steps == 2);
+  CHECK(given->shape()->start == 0.75 && given->shape()->end == 0.0);
+  const auto looped = demask::time_grid::create_remdm_loop(20, 0.55, 0.05, 0.9);
+  demask_policy_remdm_loop(0.02, looped->get(), &policy, size);
+  CHECK(same(*demask::policy_remdm_loop(0.02, *looped), policy) && policy.steps == 20);
+  CHECK(looped->shape()->steps == 20 && looped->shape()->start == 1.0);
   demask_policy_random_order(4, &policy, size);
   CHECK(same(*demask::policy_random_order(4), policy));
+  policy.sizes = DEMASK_SIZES_BINOMIAL;
+  demask_key key{};
+  key.seed = 3;
+  std::uint32_t number = 0;
+  demask_policy_size(&policy, 90, 50, 2, &key, &number);
+  CHECK(number > 0 && *demask::policy_size(policy, 90, 50, 2, key) == number);
+  demask::key_words words{};
+  demask_key_state(&key, DEMASK_PURPOSE_RACE, words.data());
+  CHECK(words[0] != 0 && *demask::key_state(key, DEMASK_PURPOSE_RACE) == words);
   double fraction = 0.0;
   demask_grid_decaying(1.0, 0.1, 8, &fraction);
   CHECK(fraction > 0.0 && *demask::grid_decaying(1.0, 0.1, 8) == fraction);
@@ -176,7 +197,7 @@ void noise_schedules() {
   CHECK(geometric.schedule == DEMASK_NOISE_GEOMETRIC && geometric.struct_size == sizeof geometric);
   CHECK(geometric.parameter == 1e-4 && geometric.sigma_max == 20.0);
   for (const demask_noise &noise : {geometric, demask::noise_of(*table)}) {
-    double out[9];
+    double out[13];
     demask_noise_alpha(&noise, 0.7, &out[0]);
     demask_noise_log_masked(&noise, 0.7, &out[1]);
     demask_noise_time(&noise, -0.7, &out[2]);
@@ -186,6 +207,11 @@ void noise_schedules() {
     demask_noise_euler_probability(&noise, 0.7, 0.1, &out[6]);
     demask_noise_tau_first_jump_probability(&noise, 0.7, 0.1, &out[7]);
     demask_noise_tau_reject_probability(&noise, 0.7, 0.1, &out[8]);
+    demask_noise_last_time(&noise, &out[9]);
+    demask_noise_horizon(&noise, &out[10]);
+    demask_noise_expected_jumps(&noise, 0.7, 0.1, &out[11]);
+    demask_noise_transition_probability(&noise, DEMASK_TRANSITION_TRAPEZOIDAL, 0.25, 0.7, 0.6,
+                                        &out[12]);
     CHECK(*demask::noise_alpha(noise, 0.7) == out[0] && out[0] > 0.0);
     CHECK(*demask::noise_log_masked(noise, 0.7) == out[1] && out[1] < 0.0);
     CHECK(*demask::noise_time(noise, -0.7) == out[2] && out[2] > 0.0);
@@ -195,6 +221,12 @@ void noise_schedules() {
     CHECK(*demask::noise_euler_probability(noise, 0.7, 0.1) == out[6] && out[6] > 0.0);
     CHECK(*demask::noise_tau_first_jump_probability(noise, 0.7, 0.1) == out[7] && out[7] > 0.0);
     CHECK(*demask::noise_tau_reject_probability(noise, 0.7, 0.1) == out[8] && out[8] > 0.0);
+    CHECK(*demask::noise_last_time(noise) == out[9] && out[9] >= 1.0);
+    CHECK(*demask::noise_horizon(noise) == out[10] && out[10] == out[9]);
+    CHECK(*demask::noise_expected_jumps(noise, 0.7, 0.1) == out[11] && out[11] > 0.0);
+    CHECK(*demask::noise_transition_probability(noise, DEMASK_TRANSITION_TRAPEZOIDAL, 0.25, 0.7,
+                                                0.6) == out[12] &&
+          out[12] > 0.0);
     const std::vector<double> log_masked{-0.7, -0.1};
     std::vector<double> at(2);
     CHECK(demask::noise_times(noise, log_masked, at));
@@ -241,9 +273,33 @@ void sizes() {
   CHECK(draws_as(sizes::create_systematic(6, 3, DEMASK_WEIGHT_ETC), table));
   demask_sizes_create_systematic_weights(weights.data(), weights.size(), 3, &table);
   CHECK(draws_as(sizes::create_systematic_weights(weights, 3), table));
+  demask_sizes_create_geometric_for_accuracy(9, 2.0, 0.9, DEMASK_WEIGHT_DTC, &table);
+  CHECK(draws_as(sizes::create_geometric_for_accuracy(9, 2.0, 0.9, DEMASK_WEIGHT_DTC), table));
+  demask_sizes_create_geometric_in_steps(9, 6, DEMASK_WEIGHT_DTC, &table);
+  CHECK(draws_as(sizes::create_geometric_in_steps(9, 6, DEMASK_WEIGHT_DTC), table));
+  demask_sizes_create_reveal_odds(9, 5, &table);
+  CHECK(draws_as(sizes::create_reveal_odds(9, 5), table));
+  demask_sizes_create_markov_closed_form(6, 3, &table);
+  CHECK(draws_as(sizes::create_markov_closed_form(6, 3), table));
+  const std::vector<double> log_weights(2 * 6, -0.5), gaps{1.0, 0.25, 0.5, 0.25, 0.0};
+  demask_sizes_create_markov_log_weights(6, 3, log_weights.data(), log_weights.size(), &table);
+  CHECK(draws_as(sizes::create_markov_log_weights(6, 3, log_weights), table));
+  demask_sizes_create_systematic_gaps(gaps.data(), gaps.size(), &table);
+  const auto systematic = sizes::create_systematic_gaps(gaps);
+  std::vector<double> read(gaps.size());
+  CHECK(systematic->gaps(read) && same(read, gaps));
+  CHECK(systematic->gaps({read.data(), 4}).status() == DEMASK_ERR_SHAPE);
+  CHECK(std::isnan(*systematic->proved_constant()));
+  CHECK(draws_as(systematic, table));
+  CHECK(*sizes::create_markov(32, 4)->proved_constant() == *demask::sizes_markov_constant(32, 4));
+  CHECK(*demask::sizes_markov_constant(32, 4) > 0.4);
 
   CHECK(*demask::sizes_even(7, 2) == 4);
   std::vector<double> ours(6), theirs(6);
+  const std::vector<double> times{0.25, 1.0};
+  CHECK(demask::sizes_overshoot_bernoulli(times, ours));
+  demask_sizes_overshoot_bernoulli(times.data(), 2, theirs.data(), 6);
+  CHECK(same(ours, theirs) && ours[1] > 0.0);
   CHECK(demask::sizes_overshoot(DEMASK_SIZES_TABLE, made->get(), 3, ours));
   demask_sizes_overshoot(DEMASK_SIZES_TABLE, made->get(), 3, theirs.data(), 6);
   CHECK(same(ours, theirs) && ours[1] == 2.0);
@@ -254,6 +310,37 @@ void sizes() {
   demask_sizes_constant(DEMASK_SIZES_EVEN, nullptr, 6, 3, DEMASK_WEIGHT_TC, &value);
   CHECK(*demask::sizes_constant(DEMASK_SIZES_EVEN, nullptr, 6, 3, DEMASK_WEIGHT_TC) == value);
   CHECK(value > 0.0);
+  demask_sizes_constant_weights(DEMASK_SIZES_EVEN, nullptr, weights.data(), 5, 3, &value);
+  CHECK(*demask::sizes_constant_weights(DEMASK_SIZES_EVEN, nullptr, weights, 3) == value);
+  CHECK(value > 0.0);
+}
+
+void profiles() {
+  const std::vector<double> rising{1.0, 0.25, 0.75, 0.5}, weights{1.0, 3.0, 1.0, 4.0};
+  std::vector<double> ours(4), theirs(4);
+  CHECK(demask::profile_isotonic(rising, weights, ours));
+  demask_profile_isotonic(rising.data(), weights.data(), 4, theirs.data());
+  CHECK(same(ours, theirs) && ours[0] == 1.0 && ours[1] == 0.4375 && ours[3] == 0.4375);
+  CHECK(demask::profile_isotonic(rising, {weights.data(), 3}, ours).status() == DEMASK_ERR_SHAPE);
+  CHECK(demask::profile_isotonic(rising, weights, {ours.data(), 3}).status() ==
+        DEMASK_ERR_CAPACITY);
+  double value = 0.0;
+  demask_profile_complexity(ours.data(), 4, DEMASK_WEIGHT_DTC, &value);
+  CHECK(value > 0.0 && *demask::profile_complexity(ours, DEMASK_WEIGHT_DTC) == value);
+
+  auto estimator = demask::profile_estimator::create(4);
+  const std::vector<double> first{-0.75, -0.5, -0.75, -0.5}, second{-0.875, -0.875};
+  const std::vector<double> third{-0.25, -0.125};
+  CHECK(estimator && estimator->profile(ours).status() == DEMASK_ERR_SHAPE);
+  CHECK(estimator->observe(0, first) && estimator->observe(0, second));
+  CHECK(estimator->observe(2, third));
+  CHECK(estimator->observe(4, third).status() == DEMASK_ERR_SHAPE);
+  const auto mean = estimator->mean(0);
+  CHECK(mean && mean->observations == 2 && mean->mean == 0.75 && mean->standard_error == 0.125);
+  CHECK(estimator->mean(1)->observations == 0 && std::isnan(estimator->mean(1)->mean));
+  CHECK(estimator->profile(ours));
+  CHECK(ours == (std::vector<double>{0.75, 0.46875, 0.1875, 0.1875}));
+  CHECK(estimator->profile({ours.data(), 3}).status() == DEMASK_ERR_SHAPE);
 }
 
 // Everything that a step needs.
@@ -577,7 +664,7 @@ void shards() {
     const std::size_t begin = EDGES[s], width = EDGES[s + 1] - begin;
     const demask_logits logits = columns(data, s);
     auto sent = demask::shard_records::create(ROWS, width);
-    CHECK(sent && sent->bytes() && sent->bytes()->empty());
+    CHECK(sent && sent->bytes() && sent->bytes()->empty() && *sent->rows() == 0);
     CHECK(sent->fill(b.context, logits, begin, WIDE, temperature, &constraints,
                      {given.data(), ROWS - 1}).status() == DEMASK_ERR_SHAPE);
     CHECK(sent->bytes()->empty());
@@ -603,7 +690,7 @@ void shards() {
 
     auto received = demask::shard_records::create(ROWS, width);
     CHECK(received->read({bytes.data(), bytes.size() - 1}).status() == DEMASK_ERR_SHAPE);
-    CHECK(received->read(bytes));
+    CHECK(received->read(bytes) && *received->rows() == ROWS);
     CHECK(same(bytes, std::vector<std::uint8_t>(received->bytes()->begin(),
                                                 received->bytes()->end())));
     records.push_back(std::move(*received));
@@ -685,6 +772,7 @@ int main() {
   policies();
   noise_schedules();
   sizes();
+  profiles();
   canvases_and_logits();
   steps();
   halves();

@@ -1,4 +1,4 @@
-/* Ten thousand hostile calls: good arguments, of which a few are broken at random, for every function
+/* Fifteen thousand hostile calls: good arguments, of which a few are broken at random, for every function
  * in turn. Each call returns a status that its documentation names, and unless that is DEMASK_OK,
  * nothing in the world has changed; what it gives when it is served is in its range; and none crashes.
  *
@@ -13,7 +13,7 @@
 #include "world.h"
 #include <stdlib.h>
 
-enum { CALLS = 10000 };
+enum { CALLS = 15000 };
 
 #ifdef HOSTILE_INPUT
 static const uint8_t *input;
@@ -82,6 +82,9 @@ static double number(void) {
   uint32_t k = below(13);
   return k == 12 ? NAN : numbers[k];
 }
+
+/* Mostly one that is good where a part of 1 is wanted. */
+static double fraction(void) { return below(8) ? (1.0 + below(9)) / 10.0 : number(); }
 
 /* Of what tables are made: larger ones would take long. */
 static uint32_t few(void) { return below(10); }
@@ -161,6 +164,7 @@ static const struct bytes NUMBERS[] = {
     ARRAY(w.masks),
     ARRAY(w.events),
     ARRAY(w.logs),
+    ARRAY(w.gaps),
     FIELD(w.noise.schedule),
     FIELD(w.noise.parameter),
     FIELD(w.noise.sigma_max),
@@ -303,7 +307,8 @@ static void break_what_is_read(uint32_t function) {
                             merged[] = {ARRAY(w.races), ARRAY(w.other_races)},
                             shard[] = {ARRAY(w.shard_given), FIELD(w.offset), FIELD(w.vocab)},
                             tokens[] = {ARRAY(w.blocks), FIELD(w.offset), FIELD(w.vocab)},
-                            finished[] = {ARRAY(w.shard_tokens), FIELD(w.n_shards)};
+                            finished[] = {ARRAY(w.shard_tokens), FIELD(w.n_shards)},
+                            gaps = ARRAY(w.gaps), times = ARRAY(w.times);
   switch (function) {
     case 48:
     case 49:
@@ -333,6 +338,14 @@ static void break_what_is_read(uint32_t function) {
       break;
     case 61:
       break_number(finished[below(LENGTH_OF(finished))]);
+      break;
+    case 70:
+    case 81:
+    case 86:
+      break_number(gaps);
+      break;
+    case 85:
+      break_number(times);
   }
 }
 
@@ -373,8 +386,8 @@ enum {
 
 static demask_context *narrow;
 static demask_noise_table *noise_table;
-static demask_time_grid *time_grid;
-static demask_sizes *sizes;
+static demask_sizes *systematic;
+static demask_profile_estimator *estimator;
 
 /* Frees what a create function made, which is no part of the world. */
 #define CREATE(type, destroy, call)                        \
@@ -387,7 +400,7 @@ static demask_sizes *sizes;
   } while (0)
 #define MADE bent(&made, 1)
 
-enum { FUNCTIONS = 62 };
+enum { FUNCTIONS = 88 };
 
 /* What the call was asked for beside the world. */
 static struct {
@@ -603,6 +616,96 @@ static demask_status call(uint32_t function, int *named) {
       return demask_shard_merge_records(BENT(shard_merge), BENT(w.shards), w.n_shards, BENT(w.keys),
                                         w.n_keys, below(8) ? ROWS : below(ROWS),
                                         BENT(w.described), BENT(w.blocks));
+    case 62:
+      return (below(2) ? demask_noise_last_time : demask_noise_horizon)(noise, out);
+    case 63:
+      return demask_noise_expected_jumps(noise, fraction(), number(), out);
+    case 64:
+      return demask_noise_transition_probability(noise, below(7), below(2) ? 0.0 : fraction(),
+                                                 fraction(), number(), out);
+    case 65:
+      *named = OF_TABLE;
+      CREATE(demask_time_grid, demask_time_grid_destroy,
+             demask_time_grid_create_remdm_loop(below(8) ? few() : listed(), fraction(), fraction(),
+                                                fraction(), MADE));
+    case 66:
+      *named = OF_NULL | OF_ALIGN;
+      return demask_time_grid_shape(BENT(time_grid), BENT(&w.count), out, BENT(w.logs));
+    case 67:
+      return demask_policy_remdm_loop(fraction(), BENT(time_grid), policy, size);
+    case 68:
+      *named = OF_POLICY | OF_SHAPE;
+      return demask_policy_size(policy, few(), few(), listed(), BENT(w.keys), BENT(&w.count));
+    case 69:
+      *named = OF_NULL | OF_ALIGN | OF_ARGUMENT;
+      return demask_key_state(BENT(w.keys), listed(), BENT(w.words));
+    case 70:
+      *named = OF_TABLE;
+      return demask_profile_isotonic(BENT(w.events), BENT(w.gaps), count(ROWS), BENT(w.profile));
+    case 71:
+      *named = OF_TABLE;
+      return demask_profile_complexity(BENT(w.events), count(ROWS), below(4), out);
+    case 72:
+      *named = OF_NULL | OF_ALIGN | OF_SHAPE | OF_RESOURCES;
+      CREATE(demask_profile_estimator, demask_profile_estimator_destroy,
+             demask_profile_estimator_create(few(), MADE));
+    case 73:
+      *named = OF_NULL | OF_ALIGN | OF_SHAPE | OF_ARGUMENT;
+      return demask_profile_estimator_observe(BENT(estimator), few(), BENT(w.logs), count(3));
+    case 74:
+      *named = OF_NULL | OF_ALIGN | OF_SHAPE;
+      return demask_profile_estimator_mean(BENT(estimator), few(), BENT(w.words), out,
+                                           BENT(w.logs));
+    case 75:
+      *named = OF_NULL | OF_ALIGN | OF_SHAPE | OF_RESOURCES;
+      return demask_profile_estimator_profile(BENT(estimator), BENT(w.profile), count(ROWS));
+    case 76:
+      *named = OF_TABLE;
+      CREATE(demask_sizes, demask_sizes_destroy,
+             demask_sizes_create_geometric_for_accuracy(few(), number(), fraction(), below(3),
+                                                        MADE));
+    case 77:
+      *named = OF_TABLE;
+      CREATE(demask_sizes, demask_sizes_destroy,
+             demask_sizes_create_geometric_in_steps(few(), few(), below(3), MADE));
+    case 78:
+      *named = OF_NULL | OF_ALIGN | OF_SHAPE | OF_RESOURCES;
+      CREATE(demask_sizes, demask_sizes_destroy,
+             demask_sizes_create_reveal_odds(few(), few(), MADE));
+    case 79:
+      *named = OF_NULL | OF_ALIGN | OF_SHAPE | OF_RESOURCES;
+      CREATE(demask_sizes, demask_sizes_destroy,
+             demask_sizes_create_markov_closed_form(few(), few(), MADE));
+    case 80:
+      *named = OF_TABLE;
+      CREATE(demask_sizes, demask_sizes_destroy,
+             demask_sizes_create_markov_log_weights(1 + below(4), 1 + below(8), BENT(w.events),
+                                                    count(ROWS), MADE));
+    case 81:
+      *named = OF_TABLE;
+      CREATE(demask_sizes, demask_sizes_destroy,
+             demask_sizes_create_systematic_gaps(BENT(w.gaps), count(ROWS), MADE));
+    case 82:
+      *named = OF_NULL | OF_ALIGN | OF_SHAPE | OF_ARGUMENT;
+      return demask_sizes_gaps(BENT(below(4) ? systematic : sizes), BENT(w.profile),
+                               count(ROWS - 1));
+    case 83:
+      *named = OF_NULL | OF_ALIGN;
+      return demask_sizes_proved_constant(BENT(below(2) ? systematic : sizes), out);
+    case 84:
+      *named = OF_NULL | OF_ALIGN | OF_SHAPE | OF_RESOURCES;
+      return demask_sizes_markov_constant(few(), few(), out);
+    case 85:
+      *named = OF_TABLE;
+      return demask_sizes_overshoot_bernoulli(BENT(w.times), count(3), BENT(w.profile),
+                                              count(ROWS));
+    case 86:
+      *named = OF_TABLE;
+      return demask_sizes_constant_weights(rule(), BENT(sizes), BENT(w.gaps), count(ROWS - 1),
+                                           few(), out);
+    case 87:
+      *named = OF_NULL | OF_ALIGN;
+      return demask_shard_records_rows(BENT(shard_records), BENT(&w.n_keys));
     default:
       *named = OF_NULL | OF_ALIGN | OF_SHAPE | OF_ARGUMENT;
       return demask_shard_merge_finish(BENT(shard_merge), BENT(w.shard_tokens), w.n_shards,
@@ -613,7 +716,9 @@ static demask_status call(uint32_t function, int *named) {
 
 /* Worlds that the calls from 43 on are good in. */
 static void reset_for(uint32_t function) {
-  if (function >= 57 || (function == 56 && below(2)))
+  if (function >= 62)
+    reset();
+  else if (function >= 57 || (function == 56 && below(2)))
     below(4) ? reset_merged() : reset_shard();
   else if (function >= 54)
     reset_race();
@@ -632,6 +737,8 @@ static void reset_for(uint32_t function) {
   for (int i = 0; i < ROWS; ++i) w.events[i] = (double)(ROWS - 1 - i) / ROWS;
   if (function == 24)
     for (int i = 0; i < SEGMENTS; ++i) w.times[i] = w.log_masked[i] = i;
+  if (function == 85)
+    for (int i = 0; i < 3; ++i) w.times[i] = (i + 2) / 4.0;
   w.policies[0].grid_times = below(8) ? NULL : time_grid;
   w.noise.table = below(8) ? NULL : noise_table;
 }
@@ -822,11 +929,11 @@ static demask_status hostile_call(uint32_t function, uint32_t mistakes, uint32_t
 }
 
 static void make_all(void) {
-  static const double times[3] = {0.75, 0.5, 0.0}, rising[2] = {0.0, 1.0};
+  static const double rising[2] = {0.0, 1.0};
   CHECK(demask_noise_table_create(rising, rising, 2, DEMASK_TABLE_MASKED, &noise_table) ==
         DEMASK_OK);
-  CHECK(demask_time_grid_create(times, 3, &time_grid) == DEMASK_OK);
-  CHECK(demask_sizes_create_markov(ROWS, 3, &sizes) == DEMASK_OK);
+  CHECK(demask_sizes_create_systematic(ROWS, 3, DEMASK_WEIGHT_TC, &systematic) == DEMASK_OK);
+  CHECK(demask_profile_estimator_create(ROWS, &estimator) == DEMASK_OK);
   make_objects();
   w.options.max_positions = 2;
   w.options.max_vocab = VOCAB - 1;
@@ -877,8 +984,8 @@ int main(void) {
   demask_destroy(narrow);
   free_objects();
   demask_noise_table_destroy(noise_table);
-  demask_time_grid_destroy(time_grid);
-  demask_sizes_destroy(sizes);
+  demask_sizes_destroy(systematic);
+  demask_profile_estimator_destroy(estimator);
   return checks_end("hostile");
 }
 #endif

@@ -85,11 +85,15 @@ static struct world {
   double logs[3];
   demask_noise_table *table;
   demask_time_grid *grid;
+  uint64_t words[4];
+  double gaps[ROWS], profile[ROWS];
 } w, before;
 
 static demask_context *context;
 static demask_shard_records *shard_records;
 static demask_shard_merge *shard_merge;
+static demask_time_grid *time_grid;
+static demask_sizes *sizes; /* of at most ROWS masks in 3 steps */
 
 /* The pointer `bytes` further: misaligned, unless it is to bytes. */
 #define ODD(type, pointer) ((type *)(void *)((char *)(pointer) + 1))
@@ -190,6 +194,7 @@ static void reset(void) {
   for (int i = 0; i < ROWS; ++i) {
     w.masks[i] = 4;
     w.events[i] = -0.5;
+    w.gaps[i] = 0.25;
   }
   w.first = w.offset = 0;
   w.n_records = ROWS;
@@ -273,12 +278,17 @@ static void make_objects(void) {
   CHECK(demask_create(&w.options, &context) == DEMASK_OK);
   CHECK(demask_shard_records_create(ROWS, VOCAB, &shard_records) == DEMASK_OK);
   CHECK(demask_shard_merge_create(DEMASK_LEVEL_AUTO, ROWS, VOCAB, &shard_merge) == DEMASK_OK);
+  static const double times[3] = {0.75, 0.5, 0.0};
+  CHECK(demask_time_grid_create(times, 3, &time_grid) == DEMASK_OK);
+  CHECK(demask_sizes_create_markov(ROWS, 3, &sizes) == DEMASK_OK);
 }
 
 static void free_objects(void) {
   demask_destroy(context);
   demask_shard_records_destroy(shard_records);
   demask_shard_merge_destroy(shard_merge);
+  demask_time_grid_destroy(time_grid);
+  demask_sizes_destroy(sizes);
 }
 
 #endif

@@ -66,7 +66,8 @@
 // This CPU, or this build of the library, lacks the level asked for. Only functions that take a level.
 #define DEMASK_ERR_LEVEL 8
 
-// Not enough memory, or threads could not be started. Only functions that create something.
+// Not enough memory, or threads could not be started. Only functions that create something, or that need
+// room to compute a result.
 #define DEMASK_ERR_RESOURCES 9
 
 // A bug in this library was caught. What the call was to write may be half written. The context
@@ -431,6 +432,16 @@
 // settled after 1 step with a mean entropy below 0.005.
 #define DEMASK_DECODER_DIFFUSION_GEMMA 22
 
+// ReMDM-cap: BERNOULLI with ANCESTRAL and REMASK with CAP 0.008, temperature 1, in so many steps, at
+// least 1.
+#define DEMASK_DECODER_REMDM 23
+
+// ReMDM-rescale: the same with RESCALE 0.015.
+#define DEMASK_DECODER_REMDM_RESCALE 24
+
+// ReMDM-conf: the same with RESCALE 1, shared by confidence: remask_by_confidence. The canvas has states.
+#define DEMASK_DECODER_REMDM_CONFIDENT 25
+
 // Given by the user; never changed.
 #define DEMASK_KIND_FIXED 0
 
@@ -469,6 +480,56 @@
 
 // The position of this row got a random token, which this is.
 #define DEMASK_ROW_RENOISED 4
+
+// The token of a position.
+#define DEMASK_PURPOSE_TOKEN 0
+
+// Which masked positions of a segment are revealed (BERNOULLI). The position of the key is 0.
+#define DEMASK_PURPOSE_REVEAL 1
+
+// Which subset of a segment's masked positions is revealed. The position of the key is 0.
+#define DEMASK_PURPOSE_ORDER 2
+
+// The next first-hitting time of a segment and where it strikes. The position of the key is 0.
+#define DEMASK_PURPOSE_HIT 3
+
+// All first-hitting times of a segment at once. The position of the key is the lane.
+#define DEMASK_PURPOSE_HIT_LANE 4
+
+// The noise of every token of a position: the exponential race.
+#define DEMASK_PURPOSE_RACE 5
+
+// How many positions each step of a segment reveals, where that is random.
+#define DEMASK_PURPOSE_SIZES 6
+
+// When each position of a request is revealed, drawn once for all steps. Step and position of the key
+// are 0.
+#define DEMASK_PURPOSE_PREDRAWN 7
+
+// Whether a position is revealed whose row says how likely that is.
+#define DEMASK_PURPOSE_ROW_REVEAL 8
+
+// When a position is hit, whatever the others do.
+#define DEMASK_PURPOSE_HIT_POSITION 9
+
+// The score of a position that is random.
+#define DEMASK_PURPOSE_SCORE 10
+
+// The noise that is added to the score of a position.
+#define DEMASK_PURPOSE_SCORE_NOISE 11
+
+// Which committed positions of a segment are remasked. The position of the key is 0 unless each has a
+// probability of its own.
+#define DEMASK_PURPOSE_REMASK 12
+
+// What becomes of a position of a uniform-state model.
+#define DEMASK_PURPOSE_ROUTE 13
+
+// The random token of a position.
+#define DEMASK_PURPOSE_NOISE_TOKEN 14
+
+// The random token that a position starts with.
+#define DEMASK_PURPOSE_FIRST_NOISE 15
 
 // A token of the shards won.
 #define DEMASK_RACE_DRAWN 1
@@ -537,13 +598,14 @@
 // Added to LINEAR to LOGARITHMIC: rounded up.
 #define DEMASK_SIZES_ROUND_UP 256
 
-// The total correlation: large first steps.
+// The total correlation, w(m) = n - m for m from 1 to n - 1 and n tokens: large first steps.
 #define DEMASK_WEIGHT_TC 0
 
-// The dual total correlation: large last steps.
+// The dual total correlation, w(m) = m: large last steps.
 #define DEMASK_WEIGHT_DTC 1
 
-// The effective total correlation, at most the smaller of the two: large steps in the middle.
+// The effective total correlation, w(m) = m (n - m)/n, at most the smaller of the two: large steps in the
+// middle.
 #define DEMASK_WEIGHT_ETC 2
 
 // Steps that end at equal parts of the sum of sqrt(f(m - 1) - f(m)) (Lavenant and Zanella, arXiv
@@ -565,6 +627,16 @@ typedef struct demask_context demask_context;
 // demask_noise_table_destroy. Calls only read it, from any number of threads at once; it must live
 // as long as a struct that points to it is used.
 typedef struct demask_noise_table demask_noise_table;
+
+// Estimates the information profile of a model from its log-probabilities of known tokens (Lavenant and
+// Zanella, arXiv 2510.25544). Made by demask_profile_estimator_create, freed by
+// demask_profile_estimator_destroy. Use each from one thread at a time.
+//
+// 1. For a known sequence, choose m positions at random, mask all others, and run the network.
+// 2. demask_profile_estimator_observe, with m and the log-probabilities of the true tokens of the masked
+//    positions (given_log_probability of demask_row_statistics).
+// 3. After many of these, demask_profile_estimator_profile, for demask_sizes_create_from_profile.
+typedef struct demask_profile_estimator demask_profile_estimator;
 
 // Merges the records of all shards, in memory that is taken when it is made: made by
 // demask_shard_merge_create, freed by demask_shard_merge_destroy. Use each from one thread at a time.
@@ -592,7 +664,7 @@ typedef struct demask_shard_records demask_shard_records;
 // it is used.
 typedef struct demask_sizes demask_sizes;
 
-// A time grid by its times. Made by demask_time_grid_create, freed by demask_time_grid_destroy.
+// A time grid by its times. Made by a demask_time_grid_create function, freed by demask_time_grid_destroy.
 // Calls only read it, from any number of threads at once; it must live as long as a policy that
 // points to it is used.
 typedef struct demask_time_grid demask_time_grid;
@@ -825,6 +897,20 @@ typedef struct demask_policy {
   // Zero.
   uint32_t reserved_5;
 } demask_policy;
+
+// What identifies the randomness of one draw. Two calls with the same key see the same random
+// numbers, whoever else is in the batch, on whatever thread or level; two different keys never
+// share any. This struct never grows.
+typedef struct demask_key {
+  // The seed of the request.
+  uint64_t seed;
+  // The request id: requests, or samples, of one seed differ here.
+  uint64_t stream;
+  // The denoising step.
+  uint32_t step;
+  // The position in the request, counted from its first token.
+  uint32_t position;
+} demask_key;
 
 // The active window of one request: the positions from `begin` to before `end`, and the state of
 // its decoding. Everything may differ between the segments of one canvas.
@@ -1094,20 +1180,6 @@ typedef struct demask_step_out {
   size_t n_renoised;
 } demask_step_out;
 
-// What identifies the randomness of one draw. Two calls with the same key see the same random
-// numbers, whoever else is in the batch, on whatever thread or level; two different keys never
-// share any. This struct never grows.
-typedef struct demask_key {
-  // The seed of the request.
-  uint64_t seed;
-  // The request id: requests, or samples, of one seed differ here.
-  uint64_t stream;
-  // The denoising step.
-  uint32_t step;
-  // The position in the request, counted from its first token.
-  uint32_t position;
-} demask_key;
-
 // Statistics of a row's law p = softmax(logits / temperature), at the temperature of
 // demask_statistics: of all tokens that the constraints leave, before any filter. Natural
 // logarithms, nats.
@@ -1329,6 +1401,28 @@ demask_status demask_time_grid_create(const double *times,
                                       size_t n,
                                       struct demask_time_grid **out);
 
+// Makes the time grid of ReMDM-loop in `steps` steps, at least 2, for DEMASK_NOISE_LINEAR (Wang et al.,
+// arXiv 2503.00307): of a clock that falls evenly from 1 to 0, alpha rises to `alpha_on` until the clock
+// shows `on`, stays there until it shows `off`, and then rises to 1. Theirs are 0.55, 0.05 and 0.9. It is
+// owned and freed as that of demask_time_grid_create; demask_policy_remdm_loop makes a policy of it.
+//
+// Errors: NULL, ALIGN, SHAPE (2^31 steps or more), ARGUMENT (fewer than 2; not 0 < `off` < `on` < 1,
+// `alpha_on` not between 0 and 1), RESOURCES.
+demask_status demask_time_grid_create_remdm_loop(uint32_t steps,
+                                                 double on,
+                                                 double off,
+                                                 double alpha_on,
+                                                 struct demask_time_grid **out);
+
+// Writes the number of steps of a time grid, its first and largest time, and its last one: what steps,
+// start and end of a policy that uses it are.
+//
+// Errors: NULL, ALIGN.
+demask_status demask_time_grid_shape(const struct demask_time_grid *grid,
+                                     uint32_t *steps,
+                                     double *start,
+                                     double *end);
+
 // Frees a time grid. NULL is fine.
 void demask_time_grid_destroy(struct demask_time_grid *grid);
 
@@ -1351,6 +1445,23 @@ demask_status demask_policy_check(const struct demask_policy *policy);
 demask_status demask_policy_grid_time(const struct demask_policy *policy,
                                       uint32_t step,
                                       double *out);
+
+// Writes how many positions step `step` of a segment reveals by the sizes of a policy, between sizes_least
+// and sizes_most, as a plan takes them: the segment had `initial` masks at its first step, and has `left`
+// now. 0 when the steps are used up; 1, or what FIXED says, for a policy without a number of steps. The
+// randomness is that of `key`, the key of the segment's first position, whose step is not looked at.
+//
+// What demask_sizes_draw has no parameter for, FIXED, TIME_RATIO, and the noise and times of a policy, is
+// found here step by step: the sum of the sizes so far is what `left` is less than `initial`.
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT, SHAPE (masks or steps that the table does not serve, `left`
+// above `initial`).
+demask_status demask_policy_size(const struct demask_policy *policy,
+                                 uint32_t initial,
+                                 uint32_t left,
+                                 uint32_t step,
+                                 const struct demask_key *key,
+                                 uint32_t *out);
 
 // Fills `out` with first-hitting: one position at a time, at its exact first-hitting time. The law
 // of the output has no error but the denoiser's (Zheng et al., arXiv 2409.02908). Temperature 1.
@@ -1385,6 +1496,17 @@ demask_status demask_policy_decoder(uint32_t decoder,
                                     uint32_t steps,
                                     struct demask_policy *out,
                                     size_t struct_size);
+
+// Fills `out` with ReMDM-loop (Wang et al., arXiv 2503.00307): as DEMASK_DECODER_REMDM, on `times`, with
+// CAP `eta`, 0 to 1, while they stay, and no remasking elsewhere. Theirs are 0.02 and the times of
+// demask_time_grid_create_remdm_loop. The policy points to `times`, which must outlive it.
+// `struct_size` is sizeof(demask_policy).
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+demask_status demask_policy_remdm_loop(double eta,
+                                       const struct demask_time_grid *times,
+                                       struct demask_policy *out,
+                                       size_t struct_size);
 
 // Fills `out` with a preset that takes the number of steps, at least 1, of a uniform time grid from
 // the last time of the noise schedule (16 for the unit rate) to 0: a DEMASK_SAMPLER_ number says
@@ -1475,6 +1597,16 @@ demask_status demask_draw(struct demask_context *context,
                           size_t n_draws,
                           int32_t *tokens,
                           uint8_t *row_state);
+
+// Writes to `out` the four words of the state that the generator of a key begins with for a purpose, a
+// DEMASK_PURPOSE_ number: that of xoshiro256++ (Blackman and Vigna, ACM TOMS 47, 2021). No two keys, and
+// no two purposes of one, share a state. A client that makes random numbers of its own, on an
+// accelerator for one, has them keyed as those of the library are.
+//
+// Errors: NULL, ALIGN, ARGUMENT (an unknown purpose).
+demask_status demask_key_state(const struct demask_key *key,
+                               uint32_t purpose,
+                               uint64_t *out);
 
 // Fills `out` with the defaults: temperature 1, and nowhere to write. `struct_size` is
 // sizeof(demask_statistics).
@@ -1607,6 +1739,11 @@ demask_status demask_shard_records_bytes(const struct demask_shard_records *reco
                                          const uint8_t **bytes,
                                          size_t *n_bytes);
 
+// Writes of how many rows records are: 0 before they are filled or read.
+//
+// Errors: NULL, ALIGN.
+demask_status demask_shard_records_rows(const struct demask_shard_records *records, size_t *n_rows);
+
 // Takes over the bytes of another machine's records, which need not be aligned.
 //
 // Errors: NULL, ALIGN, SHAPE (bytes that are not those of records), ARGUMENT, CAPACITY (more than
@@ -1681,6 +1818,18 @@ demask_status demask_shard_merge_finish(struct demask_shard_merge *merge,
                                         uint8_t *row_state,
                                         struct demask_row_statistics *statistics);
 
+// Writes the last time of a noise schedule, at which all is masked, or nearly: 1, INFINITY for
+// UNIT_RATE, or that of the last entry of a table.
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range).
+demask_status demask_noise_last_time(const struct demask_noise *noise, double *out);
+
+// Writes the time at which a grid starts by default: the last time, or 16 for UNIT_RATE, where a
+// fraction of 1e-7 is still clean.
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range).
+demask_status demask_noise_horizon(const struct demask_noise *noise, double *out);
+
 // Writes alpha(t), the probability that a token is clean at time `t`: 1 at time 0 (but for
 // GEOMETRIC) and falling to the last time, which is 1, INFINITY for UNIT_RATE, or that of the last
 // entry of a table.
@@ -1738,6 +1887,16 @@ demask_status demask_noise_reveal_probability(const struct demask_noise *noise,
                                               double s,
                                               double *out);
 
+// Writes h rate(t), the expected number of jumps of a masked position in a step of width `h` from
+// time `t`, its rate held fixed: 0 if `h` is 0.
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` not
+// above 0 or past the last time, `h` outside 0 to `t` or INFINITY).
+demask_status demask_noise_expected_jumps(const struct demask_noise *noise,
+                                          double t,
+                                          double h,
+                                          double *out);
+
 // Writes min(1, h rate(t)), the probability with which the Euler method reveals a masked position in
 // a step of width `h` from time `t`: exactly 1 for a linear step that ends at time 0.
 //
@@ -1766,6 +1925,21 @@ demask_status demask_noise_tau_first_jump_probability(const struct demask_noise 
 demask_status demask_noise_tau_reject_probability(const struct demask_noise *noise,
                                                   double t,
                                                   double h,
+                                                  double *out);
+
+// Writes the probability with which a step of a policy from time `t` to `s` reveals a masked position,
+// by the outputs of a denoiser; of TRAPEZOIDAL and TRAPEZOIDAL_REJECT, that of the first of its two
+// leaps. `transition` is a DEMASK_TRANSITION_ number; `theta` is above 0 and below 1 for these two, and
+// 0 for the others.
+//
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, an unknown
+// transition, `theta`, `t` not above 0 or past the last time, `s` outside 0 to `t`; `t` INFINITY but for
+// ANCESTRAL).
+demask_status demask_noise_transition_probability(const struct demask_noise *noise,
+                                                  uint32_t transition,
+                                                  double theta,
+                                                  double t,
+                                                  double s,
                                                   double *out);
 
 // Writes how many of `masks` masked positions a step reveals by even sizes when `steps_left` steps
@@ -1831,6 +2005,39 @@ demask_status demask_sizes_create_geometric(uint32_t masks,
                                             uint32_t weight,
                                             struct demask_sizes **out);
 
+// Makes the list of demask_sizes_create_geometric that keeps the expected divergence at or below
+// `accuracy` for laws whose correlation of that weight is at most `estimate` (both in nats): zeta is
+// 1 + estimate / accuracy, rounded up.
+//
+// Errors: NULL, ALIGN, SHAPE (no masks), ARGUMENT (`estimate` not finite and at least 0, `accuracy` not
+// above 0, another weight), RESOURCES.
+demask_status demask_sizes_create_geometric_for_accuracy(uint32_t masks,
+                                                         double estimate,
+                                                         double accuracy,
+                                                         uint32_t weight,
+                                                         struct demask_sizes **out);
+
+// Makes the list of demask_sizes_create_geometric with the largest zeta that needs at most `steps`
+// steps. It may need fewer, which demask_sizes_shape tells: not every number of steps is that of some
+// zeta.
+//
+// Errors: NULL, ALIGN, SHAPE (no masks, or fewer steps than zeta 2 needs), ARGUMENT (another weight),
+// RESOURCES.
+demask_status demask_sizes_create_geometric_in_steps(uint32_t masks,
+                                                     uint32_t steps,
+                                                     uint32_t weight,
+                                                     struct demask_sizes **out);
+
+// Makes the list of one position, at most `blocks` steps between which the odds of being revealed grow by
+// the same factor at most, and one position (Wainwright, "The data geometry of masking diffusion", August
+// 2026). How many steps it has demask_sizes_shape tells.
+//
+// Errors: NULL, ALIGN, SHAPE (fewer than 4 masks, fewer blocks than ln((n - 1) (n - 2)/2) for n masks,
+// for which nothing is proved), RESOURCES.
+demask_status demask_sizes_create_reveal_odds(uint32_t masks,
+                                              uint32_t blocks,
+                                              struct demask_sizes **out);
+
 // Makes the list for a law of information profile `profile`: f(0) to f(n - 1) in nats, the mean
 // entropy of one of n tokens given m others. `rule` is a DEMASK_PROFILE_ number. It serves segments
 // that start with n masks, under policies of `steps` steps.
@@ -1866,6 +2073,27 @@ demask_status demask_sizes_create_markov_constants(uint32_t masks,
                                                    size_t n,
                                                    struct demask_sizes **out);
 
+// As demask_sizes_create_markov_constants, with the constants (H - 1)/(H + k - 2), where H is
+// 1 + 1/2 + ... + 1/(r - 1): the bound on v that has a closed form, in the place of v.
+//
+// Errors: NULL, ALIGN, SHAPE (no masks, no steps, more than 2^25 masks times steps), RESOURCES.
+demask_status demask_sizes_create_markov_closed_form(uint32_t masks,
+                                                     uint32_t steps,
+                                                     struct demask_sizes **out);
+
+// As demask_sizes_create_markov, for any law of that form: with k steps and r masks left, u of the masks
+// stay with a probability proportional to g_k(u), for u from k - 1 to r - 1. ln g_k(u) is
+// `log_weights[(k - 2) * masks + u]`, for k from 2 to steps and u from k - 1 to masks - 1; -INFINITY is
+// a weight of 0. There are `n`, (steps - 1) times masks; the others are not looked at.
+//
+// Errors: NULL, ALIGN, SHAPE (no masks, no steps, more than 2^25 masks times steps, another n),
+// ARGUMENT (a weight that is NaN or INFINITY, or -INFINITY at u = k - 1), RESOURCES.
+demask_status demask_sizes_create_markov_log_weights(uint32_t masks,
+                                                     uint32_t steps,
+                                                     const double *log_weights,
+                                                     size_t n,
+                                                     struct demask_sizes **out);
+
 // Makes the table of the random sizes with the least c such that the expected divergence is at most
 // c times the weight's correlation for every law (docs/schedules.md, section 3). It serves segments
 // that start with exactly `masks` masks, under policies of `steps` steps. `weight` is a
@@ -1888,6 +2116,16 @@ demask_status demask_sizes_create_systematic_weights(const double *weights,
                                                      uint32_t steps,
                                                      struct demask_sizes **out);
 
+// As demask_sizes_create_systematic, for the `n` probabilities of the caller that a step ends after 1 to n
+// revealed positions, each from 0 to 1, in segments of n + 1 masks and as many steps as their sum and 1
+// more. Equal ones make random sizes without preference. No constant is known.
+//
+// Errors: NULL, ALIGN, SHAPE (more than 65536 steps, more than 2^32 - 2 probabilities), ARGUMENT (one
+// outside 0 to 1, a sum that is not within 1e-6 of an integer), RESOURCES.
+demask_status demask_sizes_create_systematic_gaps(const double *gaps,
+                                                  size_t n,
+                                                  struct demask_sizes **out);
+
 // Makes the table whose sizes are those of `sizes` in reverse order. A Markov table is shared, not
 // copied; either may be destroyed first.
 //
@@ -1906,6 +2144,30 @@ demask_status demask_sizes_shape(const struct demask_sizes *sizes,
                                  uint32_t *masks,
                                  uint32_t *steps);
 
+// Writes the probabilities of a systematic table that a step ends after 1 to `n` revealed positions, where
+// `n` is one less than its masks.
+//
+// Errors: NULL, ALIGN, SHAPE (another `n`), ARGUMENT (a table that is not systematic).
+demask_status demask_sizes_gaps(const struct demask_sizes *sizes,
+                                double *out,
+                                size_t n);
+
+// Writes the c for which it is proved that the expected divergence is at most c times a correlation for
+// every law, in segments of the table's masks and policies of its steps: the total correlation for a
+// Markov table, with equality for that of demask_sizes_create_markov; that of its weight for a systematic
+// one. NAN where none is: for lists, reversed tables, and tables of the caller's that prove none.
+// demask_sizes_constant computes it anew, for any.
+//
+// Errors: NULL, ALIGN.
+demask_status demask_sizes_proved_constant(const struct demask_sizes *sizes,
+                                           double *out);
+
+// Writes the demask_sizes_proved_constant of the table that demask_sizes_create_markov would make,
+// without making it: in a time of masks times steps, whatever that is, and 16 bytes a mask.
+//
+// Errors: NULL, ALIGN, SHAPE (no masks, no steps), RESOURCES.
+demask_status demask_sizes_markov_constant(uint32_t masks, uint32_t steps, double *out);
+
 // Writes the sizes of the `n` steps of a segment that starts with `masks` masks: those of its plans,
 // if no row is bad. `sizes` is a DEMASK_SIZES_ number, `table` the table of TABLE, NULL for the
 // others. The randomness is `key`, whose step is not looked at.
@@ -1923,6 +2185,9 @@ demask_status demask_sizes_draw(uint32_t sizes,
 // step at or after m revealed tokens lies beyond m, on average. Every expected divergence follows
 // from it: the sum of (f(m - 1) - f(m)) E R(m) for a law of information profile f.
 //
+// FIXED and TIME_RATIO have no parameter here; a list of what demask_policy_size gives, without its zeros,
+// has the same E R.
+//
 // Errors: NULL, ALIGN, SHAPE (no masks, no steps, or what the table does not serve), ARGUMENT,
 // RESOURCES.
 demask_status demask_sizes_overshoot(uint32_t sizes,
@@ -1930,6 +2195,17 @@ demask_status demask_sizes_overshoot(uint32_t sizes,
                                      uint32_t steps,
                                      double *out,
                                      size_t n);
+
+// As demask_sizes_overshoot, for Bernoulli selection on a grid of times: the sizes that
+// DEMASK_SELECT_BERNOULLI makes with DEMASK_NOISE_LINEAR and ancestral or Euler steps. `times` are the
+// fractions of revealed tokens at the ends of the `n_times` steps, rising from above 0 to 1.
+//
+// Errors: NULL, ALIGN, SHAPE (no masks, 2^32 or more, no times), ARGUMENT (times that do not rise from
+// above 0, or do not end at 1), RESOURCES.
+demask_status demask_sizes_overshoot_bernoulli(const double *times,
+                                               size_t n_times,
+                                               double *out,
+                                               size_t n);
 
 // Writes the expected divergence, in nats, of a law of information profile f(0) to f(n - 1) from
 // what is drawn in `steps` steps of these sizes at random positions, given the partition into steps.
@@ -1955,6 +2231,81 @@ demask_status demask_sizes_constant(uint32_t sizes,
                                     uint32_t steps,
                                     uint32_t weight,
                                     double *out);
+
+// As demask_sizes_constant, for segments of n + 1 masks and the complexity of `n` weights w(1) to w(n) of
+// the caller.
+//
+// Errors: NULL, ALIGN, SHAPE (no steps, 2^32 - 1 weights or more, or what the table does not serve),
+// ARGUMENT (an unknown number, a weight that is not finite and above 0), RESOURCES.
+demask_status demask_sizes_constant_weights(uint32_t sizes,
+                                            const struct demask_sizes *table,
+                                            const double *weights,
+                                            size_t n,
+                                            uint32_t steps,
+                                            double *out);
+
+// Writes the profile nearest to `n` values with errors, by least squares with `weights`, one for each
+// value: neighbours that rise are replaced by their mean (pool adjacent violators; Barlow et al.,
+// "Statistical inference under order restrictions", 1972), and negative values by 0. `out` gets `n`
+// values that never rise.
+//
+// Errors: NULL, ALIGN, SHAPE (no value, 2^32 or more), ARGUMENT (a value that is not finite, a weight
+// that is not finite and above 0), RESOURCES.
+demask_status demask_profile_isotonic(const double *values,
+                                      const double *weights,
+                                      size_t n,
+                                      double *out);
+
+// Writes the complexity of a law of information profile `profile`, f(0) to f(n - 1) in nats: the sum of
+// w(m) (f(m - 1) - f(m)), in nats. `weight` is a DEMASK_WEIGHT_ number, which has w.
+//
+// Errors: NULL, ALIGN, SHAPE (no value, 2^32 or more), ARGUMENT (a value that is not finite, below 0 or
+// above the one before it; an unknown weight), RESOURCES.
+demask_status demask_profile_complexity(const double *profile,
+                                        size_t n,
+                                        uint32_t weight,
+                                        double *out);
+
+// Makes an estimator for laws on `masks` tokens, and writes it to `*out`. Nothing is observed yet. The
+// caller owns it, and frees it with demask_profile_estimator_destroy. It takes 24 bytes a token.
+//
+// Errors: NULL, ALIGN, SHAPE (no masks), RESOURCES.
+demask_status demask_profile_estimator_create(uint32_t masks,
+                                              struct demask_profile_estimator **out);
+
+// Frees an estimator. NULL is fine.
+void demask_profile_estimator_destroy(struct demask_profile_estimator *estimator);
+
+// Adds one network call with `revealed` tokens revealed at random, below the masks: the
+// log-probabilities, `n` of them, in nats, of the true tokens of masked positions (all of them, or a
+// random choice). They depend on each other, so their mean counts once.
+//
+// Errors: NULL, ALIGN, SHAPE (`revealed`; no log-probability, 2^32 or more), ARGUMENT (a log-probability
+// that is not finite, or above 1e-5).
+demask_status demask_profile_estimator_observe(struct demask_profile_estimator *estimator,
+                                               uint32_t revealed,
+                                               const double *log_probabilities,
+                                               size_t n);
+
+// Writes what is known with `revealed` tokens revealed, below the masks: how many calls were observed,
+// their mean, in nats, and its standard error. The mean of none is NAN, and so is the standard error
+// below two.
+//
+// Errors: NULL, ALIGN, SHAPE (`revealed`).
+demask_status demask_profile_estimator_mean(const struct demask_profile_estimator *estimator,
+                                            uint32_t revealed,
+                                            uint64_t *observations,
+                                            double *mean,
+                                            double *standard_error);
+
+// Writes the profile, f(0) to f(n - 1) in nats, where `n` is the number of masks: the nearest one that
+// never rises, each mean weighted by its observations, with straight lines between the numbers that were
+// observed and level beyond the outer ones.
+//
+// Errors: NULL, ALIGN, SHAPE (another `n`, nothing was observed), RESOURCES.
+demask_status demask_profile_estimator_profile(const struct demask_profile_estimator *estimator,
+                                               double *out,
+                                               size_t n);
 
 #ifdef __cplusplus
 }  // extern "C"

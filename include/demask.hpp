@@ -9,8 +9,8 @@
 // why; or value() throws demask::error. With -fno-exceptions there is no value() and no error, and
 // everything else is the same.
 //
-// Ownership. A context, noise_table, time_grid, sizes, shard_records or shard_merge owns its
-// handle: it is moved, never copied. One that was moved from owns nothing: calls on it return
+// Ownership. A context, noise_table, time_grid, sizes, profile_estimator, shard_records or
+// shard_merge owns its handle: it is moved, never copied. One that was moved from owns nothing: calls on it return
 // DEMASK_ERR_NULL. get() is the handle, for fields of structs and for calls of C. Spans and structs
 // of C own nothing. The memory of a plan_buffers is its own; nothing else here allocates what C
 // does not.
@@ -23,6 +23,7 @@
 
 #include <demask.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -283,6 +284,16 @@ class noise_table : public detail::owner<demask_noise_table, demask_noise_table_
   }
 };
 
+// What a policy that uses a time grid has for steps, start and end.
+struct time_grid_shape {
+  // See demask_time_grid_shape.
+  std::uint32_t steps;
+  // See demask_time_grid_shape.
+  double start;
+  // See demask_time_grid_shape.
+  double end;
+};
+
 // The demask_time_grid that a policy may name. Must outlive the policies that point to it.
 class time_grid : public detail::owner<demask_time_grid, demask_time_grid_destroy> {
  public:
@@ -291,6 +302,18 @@ class time_grid : public detail::owner<demask_time_grid, demask_time_grid_destro
   // demask_time_grid_create.
   static result<time_grid> create(span<const double> times) noexcept {
     return detail::made_by<time_grid>(demask_time_grid_create, times.data(), times.size());
+  }
+  // demask_time_grid_create_remdm_loop.
+  static result<time_grid> create_remdm_loop(std::uint32_t steps, double on, double off,
+                                             double alpha_on) noexcept {
+    return detail::made_by<time_grid>(demask_time_grid_create_remdm_loop, steps, on, off, alpha_on);
+  }
+  // demask_time_grid_shape.
+  result<time_grid_shape> shape() const noexcept {
+    time_grid_shape shape{};
+    const demask_status status =
+        demask_time_grid_shape(get(), &shape.steps, &shape.start, &shape.end);
+    return {status, shape};
   }
 };
 
@@ -317,6 +340,22 @@ class sizes : public detail::owner<demask_sizes, demask_sizes_destroy> {
                                         std::uint32_t weight) noexcept {
     return detail::made_by<sizes>(demask_sizes_create_geometric, masks, zeta, weight);
   }
+  // demask_sizes_create_geometric_for_accuracy.
+  static result<sizes> create_geometric_for_accuracy(std::uint32_t masks, double estimate,
+                                                     double accuracy,
+                                                     std::uint32_t weight) noexcept {
+    return detail::made_by<sizes>(demask_sizes_create_geometric_for_accuracy, masks, estimate,
+                                  accuracy, weight);
+  }
+  // demask_sizes_create_geometric_in_steps.
+  static result<sizes> create_geometric_in_steps(std::uint32_t masks, std::uint32_t steps,
+                                                 std::uint32_t weight) noexcept {
+    return detail::made_by<sizes>(demask_sizes_create_geometric_in_steps, masks, steps, weight);
+  }
+  // demask_sizes_create_reveal_odds.
+  static result<sizes> create_reveal_odds(std::uint32_t masks, std::uint32_t blocks) noexcept {
+    return detail::made_by<sizes>(demask_sizes_create_reveal_odds, masks, blocks);
+  }
   // demask_sizes_create_from_profile.
   static result<sizes> create_from_profile(span<const double> profile, std::uint32_t steps,
                                            std::uint32_t rule) noexcept {
@@ -333,6 +372,17 @@ class sizes : public detail::owner<demask_sizes, demask_sizes_destroy> {
     return detail::made_by<sizes>(demask_sizes_create_markov_constants, masks, steps,
                                   constants.data(), constants.size());
   }
+  // demask_sizes_create_markov_closed_form.
+  static result<sizes> create_markov_closed_form(std::uint32_t masks,
+                                                 std::uint32_t steps) noexcept {
+    return detail::made_by<sizes>(demask_sizes_create_markov_closed_form, masks, steps);
+  }
+  // demask_sizes_create_markov_log_weights.
+  static result<sizes> create_markov_log_weights(std::uint32_t masks, std::uint32_t steps,
+                                                 span<const double> log_weights) noexcept {
+    return detail::made_by<sizes>(demask_sizes_create_markov_log_weights, masks, steps,
+                                  log_weights.data(), log_weights.size());
+  }
   // demask_sizes_create_systematic.
   static result<sizes> create_systematic(std::uint32_t masks, std::uint32_t steps,
                                          std::uint32_t weight) noexcept {
@@ -344,6 +394,10 @@ class sizes : public detail::owner<demask_sizes, demask_sizes_destroy> {
     return detail::made_by<sizes>(demask_sizes_create_systematic_weights, weights.data(),
                                   weights.size(), steps);
   }
+  // demask_sizes_create_systematic_gaps.
+  static result<sizes> create_systematic_gaps(span<const double> gaps) noexcept {
+    return detail::made_by<sizes>(demask_sizes_create_systematic_gaps, gaps.data(), gaps.size());
+  }
   // demask_sizes_create_reversed.
   static result<sizes> create_reversed(const sizes &of) noexcept {
     return detail::made_by<sizes>(demask_sizes_create_reversed, of.get());
@@ -354,7 +408,20 @@ class sizes : public detail::owner<demask_sizes, demask_sizes_destroy> {
     const demask_status status = demask_sizes_shape(get(), &shape.masks, &shape.steps);
     return {status, shape};
   }
+  // demask_sizes_gaps, for one mask more than `out` has elements.
+  result<> gaps(span<double> out) const noexcept {
+    return demask_sizes_gaps(get(), out.data(), out.size());
+  }
+  // demask_sizes_proved_constant.
+  result<double> proved_constant() const noexcept {
+    return detail::written_by<double>(demask_sizes_proved_constant, get());
+  }
 };
+
+// demask_sizes_markov_constant.
+inline result<double> sizes_markov_constant(std::uint32_t masks, std::uint32_t steps) noexcept {
+  return detail::written_by<double>(demask_sizes_markov_constant, masks, steps);
+}
 
 // demask_sizes_even.
 inline result<std::uint32_t> sizes_even(std::uint32_t masks, std::uint32_t steps_left) noexcept {
@@ -374,6 +441,11 @@ inline result<> sizes_overshoot(std::uint32_t rule, const demask_sizes *table, s
   return demask_sizes_overshoot(rule, table, steps, out.data(), out.size());
 }
 
+// demask_sizes_overshoot_bernoulli, for as many masks as `out` has elements.
+inline result<> sizes_overshoot_bernoulli(span<const double> times, span<double> out) noexcept {
+  return demask_sizes_overshoot_bernoulli(times.data(), times.size(), out.data(), out.size());
+}
+
 // demask_sizes_expected_kl.
 inline result<double> sizes_expected_kl(std::uint32_t rule, const demask_sizes *table,
                                         span<const double> profile, std::uint32_t steps) noexcept {
@@ -387,6 +459,67 @@ inline result<double> sizes_constant(std::uint32_t rule, const demask_sizes *tab
                                      std::uint32_t weight) noexcept {
   return detail::written_by<double>(demask_sizes_constant, rule, table, masks, steps, weight);
 }
+
+// demask_sizes_constant_weights, for one mask more than there are weights.
+inline result<double> sizes_constant_weights(std::uint32_t rule, const demask_sizes *table,
+                                             span<const double> weights,
+                                             std::uint32_t steps) noexcept {
+  return detail::written_by<double>(demask_sizes_constant_weights, rule, table, weights.data(),
+                                    weights.size(), steps);
+}
+
+// demask_profile_isotonic, with a weight and room for a value of each value.
+inline result<> profile_isotonic(span<const double> values, span<const double> weights,
+                                 span<double> out) noexcept {
+  if (weights.size() != values.size()) return DEMASK_ERR_SHAPE;
+  if (out.size() < values.size()) return DEMASK_ERR_CAPACITY;
+  return demask_profile_isotonic(values.data(), weights.data(), values.size(), out.data());
+}
+
+// demask_profile_complexity.
+inline result<double> profile_complexity(span<const double> profile,
+                                         std::uint32_t weight) noexcept {
+  return detail::written_by<double>(demask_profile_complexity, profile.data(), profile.size(),
+                                    weight);
+}
+
+// What a profile_estimator knows of one number of revealed tokens.
+struct profile_mean {
+  // See demask_profile_estimator_mean.
+  std::uint64_t observations;
+  // See demask_profile_estimator_mean.
+  double mean;
+  // See demask_profile_estimator_mean.
+  double standard_error;
+};
+
+// A demask_profile_estimator. Use each from one thread at a time.
+class profile_estimator
+    : public detail::owner<demask_profile_estimator, demask_profile_estimator_destroy> {
+ public:
+  // Owns nothing, or takes a handle over.
+  using owner::owner;
+  // demask_profile_estimator_create.
+  static result<profile_estimator> create(std::uint32_t masks) noexcept {
+    return detail::made_by<profile_estimator>(demask_profile_estimator_create, masks);
+  }
+  // demask_profile_estimator_observe.
+  result<> observe(std::uint32_t revealed, span<const double> log_probabilities) noexcept {
+    return demask_profile_estimator_observe(get(), revealed, log_probabilities.data(),
+                                            log_probabilities.size());
+  }
+  // demask_profile_estimator_mean.
+  result<profile_mean> mean(std::uint32_t revealed) const noexcept {
+    profile_mean mean{};
+    const demask_status status = demask_profile_estimator_mean(
+        get(), revealed, &mean.observations, &mean.mean, &mean.standard_error);
+    return {status, mean};
+  }
+  // demask_profile_estimator_profile, for as many masks as `out` has elements.
+  result<> profile(span<double> out) const noexcept {
+    return demask_profile_estimator_profile(get(), out.data(), out.size());
+  }
+};
 
 // A noise schedule of a DEMASK_NOISE_ number with its parameters, where it has some.
 inline demask_noise noise_of(std::uint32_t schedule, double parameter = 0.0,
@@ -407,6 +540,16 @@ inline demask_noise noise_of(const noise_table &table) noexcept {
 
 // A table that dies at the end of the statement serves nobody.
 demask_noise noise_of(noise_table &&table) = delete;
+
+// demask_noise_last_time.
+inline result<double> noise_last_time(const demask_noise &noise) noexcept {
+  return detail::written_by<double>(demask_noise_last_time, &noise);
+}
+
+// demask_noise_horizon.
+inline result<double> noise_horizon(const demask_noise &noise) noexcept {
+  return detail::written_by<double>(demask_noise_horizon, &noise);
+}
 
 // demask_noise_alpha.
 inline result<double> noise_alpha(const demask_noise &noise, double t) noexcept {
@@ -446,6 +589,11 @@ inline result<double> noise_reveal_probability(const demask_noise &noise, double
   return detail::written_by<double>(demask_noise_reveal_probability, &noise, t, s);
 }
 
+// demask_noise_expected_jumps.
+inline result<double> noise_expected_jumps(const demask_noise &noise, double t, double h) noexcept {
+  return detail::written_by<double>(demask_noise_expected_jumps, &noise, t, h);
+}
+
 // demask_noise_euler_probability.
 inline result<double> noise_euler_probability(const demask_noise &noise, double t,
                                               double h) noexcept {
@@ -462,6 +610,24 @@ inline result<double> noise_tau_first_jump_probability(const demask_noise &noise
 inline result<double> noise_tau_reject_probability(const demask_noise &noise, double t,
                                                    double h) noexcept {
   return detail::written_by<double>(demask_noise_tau_reject_probability, &noise, t, h);
+}
+
+// demask_noise_transition_probability.
+inline result<double> noise_transition_probability(const demask_noise &noise,
+                                                   std::uint32_t transition, double theta, double t,
+                                                   double s) noexcept {
+  return detail::written_by<double>(demask_noise_transition_probability, &noise, transition, theta,
+                                    t, s);
+}
+
+// The four words of a demask_key_state.
+using key_words = std::array<std::uint64_t, 4>;
+
+// demask_key_state.
+inline result<key_words> key_state(const demask_key &key, std::uint32_t purpose) noexcept {
+  key_words words{};
+  const demask_status status = demask_key_state(&key, purpose, words.data());
+  return {status, words};
 }
 
 // demask_hitting_times_next, with a key, a number of masks and a value for each sequence.
@@ -492,6 +658,15 @@ inline result<demask_policy> policy_sampler(std::uint32_t sampler, std::uint32_t
   return detail::filled_by<demask_policy>(demask_policy_sampler, sampler, noise, steps);
 }
 
+// demask_policy_remdm_loop. `times` must outlive the policy.
+inline result<demask_policy> policy_remdm_loop(double eta, const time_grid &times) noexcept {
+  return detail::filled_by<demask_policy>(demask_policy_remdm_loop, eta,
+                                          static_cast<const demask_time_grid *>(times.get()));
+}
+
+// A grid that dies at the end of the statement serves nobody.
+result<demask_policy> policy_remdm_loop(double eta, time_grid &&times) = delete;
+
 // demask_policy_random_order.
 inline result<demask_policy> policy_random_order(std::uint32_t steps) noexcept {
   return detail::filled_by<demask_policy>(demask_policy_random_order, steps);
@@ -505,6 +680,13 @@ inline result<> policy_check(const demask_policy &policy) noexcept {
 // demask_policy_grid_time.
 inline result<double> policy_grid_time(const demask_policy &policy, std::uint32_t step) noexcept {
   return detail::written_by<double>(demask_policy_grid_time, &policy, step);
+}
+
+// demask_policy_size.
+inline result<std::uint32_t> policy_size(const demask_policy &policy, std::uint32_t initial,
+                                         std::uint32_t left, std::uint32_t step,
+                                         const demask_key &key) noexcept {
+  return detail::written_by<std::uint32_t>(demask_policy_size, &policy, initial, left, step, &key);
 }
 
 // demask_grid_decaying.
@@ -801,6 +983,10 @@ class shard_records : public detail::owner<demask_shard_records, demask_shard_re
     std::size_t n_bytes = 0;
     const demask_status status = demask_shard_records_bytes(get(), &bytes, &n_bytes);
     return {status, {bytes, n_bytes}};
+  }
+  // demask_shard_records_rows.
+  result<std::size_t> rows() const noexcept {
+    return detail::written_by<std::size_t>(demask_shard_records_rows, get());
   }
   // demask_shard_records_read.
   result<> read(span<const std::uint8_t> bytes) noexcept {

@@ -31,7 +31,8 @@ fn c_programs_pass_and_draw_the_same_tokens() {
     assert_eq!(from_rust.lines().count(), 16 * 257, "generations of 256 sequences");
     assert_same("first_hitting", &from_rust);
     let from_rust = sizes::report();
-    assert_eq!(from_rust.lines().count(), 5 * (19 + 14), "19 plain rules and 14 tables");
+    let lines = from_rust.lines().count();
+    assert_eq!(lines, 5 * (19 + 22) + 16, "19 plain rules, 22 tables, and 16 lines of numbers");
     assert_same("sizes", &from_rust);
     let from_rust = draws::report();
     assert_eq!(from_rust.lines().count(), 53, "29 draws, and statistics of 24 rows");
@@ -53,12 +54,13 @@ fn assert_same(name: &str, from_rust: &str) {
     assert_eq!(from_c, from_rust, "{name}");
 }
 
-/// The lists of `ffi-tests/sizes.c`, which says what they are.
+/// The lists and numbers of `ffi-tests/sizes.c`, which says what they are.
 mod sizes {
     use super::*;
     use demask::Sizes;
     use demask::schedule::sizes::{
-        MarkovSizes, MaskFunction, Profile, Rounding, SizeList, SystematicSizes, Weight,
+        MarkovSizes, MaskFunction, Overshoot, Profile, ProfileEstimator, Rounding, SizeList,
+        SystematicSizes, Weight,
     };
 
     const MASKS: u32 = 40;
@@ -133,7 +135,114 @@ mod sizes {
         write(&mut report, "square-root", Sizes::List(&list), STEPS);
         let list = SizeList::optimal(&profile, STEPS).expect("a list");
         write(&mut report, "optimal", Sizes::List(&list), STEPS);
+        write_more_tables(&mut report);
+        write_constants(&mut report);
+        write_policies(&mut report);
+        write_profiles(&mut report);
         report
+    }
+
+    fn write_more_tables(report: &mut String) {
+        let tc = SizeList::tc_for_accuracy(MASKS, 2.0, 0.75).expect("a list");
+        let dtc = SizeList::dtc_for_accuracy(MASKS, 2.0, 0.75).expect("a list");
+        let in_steps = SizeList::largest_tc_geometric(MASKS, 12).expect("a list");
+        let reversed = in_steps.reversed();
+        let odds = SizeList::reveal_odds(MASKS, 12).expect("a list");
+        for (name, list) in [
+            ("accuracy-0", tc),
+            ("in-steps-0", in_steps),
+            ("accuracy-1", dtc),
+            ("in-steps-1", reversed),
+            ("odds", odds),
+        ] {
+            write(report, name, Sizes::List(&list), list.steps());
+        }
+        let table = MarkovSizes::tc_closed_form(MASKS, STEPS).expect("a table");
+        write(report, "closed-form", Sizes::Markov(&table), STEPS);
+        let weight = |k: u32, u: u32| match u % 5 {
+            4 if u >= k => f64::NEG_INFINITY,
+            _ => 0.125 * f64::from(u),
+        };
+        let table = MarkovSizes::from_log_weights(MASKS, STEPS, weight).expect("a table");
+        write(report, "log-weights", Sizes::Markov(&table), STEPS);
+        let mut gaps: Vec<f64> =
+            (0..MASKS - 1).map(|m| [0.375, 0.0, 0.0][m as usize % 3]).collect();
+        (gaps[20], gaps[38]) = (1.0, 0.125);
+        let table = SystematicSizes::from_gaps(&gaps).expect("a table");
+        write(report, "gaps", Sizes::Systematic(&table), STEPS);
+    }
+
+    fn write_bits(report: &mut String, name: &str, numbers: &[f64]) {
+        let bits = numbers.iter().map(|number| format!(" {:016x}", number.to_bits()));
+        writeln!(report, "{name}{}", bits.collect::<String>()).expect("a string");
+    }
+
+    fn write_constants(report: &mut String) {
+        let constant = MarkovSizes::tc_constant(MASKS, STEPS).expect("good arguments");
+        write_bits(report, "markov-constant", &[constant]);
+        let table = MarkovSizes::tc_closed_form(MASKS, STEPS).expect("a table");
+        write_bits(report, "closed-form-constant", &[table.constant().expect("a bound")]);
+        let weight = Weight::EffectiveTotalCorrelation;
+        let table = SystematicSizes::new(MASKS, STEPS, weight).expect("a table");
+        write_bits(report, "systematic-gaps", &table.gaps().collect::<Vec<_>>());
+        write_bits(report, "systematic-constant", &[table.constant().expect("it is solved")]);
+        let weights: Vec<f64> = (1..MASKS).map(|m| 0.5 + f64::from(m % 3)).collect();
+        let overshoot = Overshoot::new(Sizes::COSINE, MASKS, STEPS).expect("good arguments");
+        let constant = overshoot.constant_for(&weights).expect("good weights");
+        write_bits(report, "cosine-constant", &[constant]);
+        let overshoot = Overshoot::bernoulli(MASKS, &[0.25, 0.5, 1.0]).expect("good times");
+        write_bits(report, "bernoulli", overshoot.values());
+    }
+
+    fn write_policies(report: &mut String) {
+        for (number, sizes, least, most) in [
+            (11, Sizes::Fixed(6), 0, 0),
+            (9, Sizes::TimeRatio { end: 0.001 }, 0, 0),
+            (14, Sizes::Kappa, 0, 0),
+            (13, Sizes::Binomial, 0, 0),
+            (2, Sizes::COSINE, 4, 7),
+            (12, Sizes::Expected, 1, 0),
+        ] {
+            let mut schedule = Policy::random_order(STEPS).schedule;
+            (schedule.noise, schedule.end, schedule.sizes) = (Noise::Cosine, 0.125, sizes);
+            (schedule.least, schedule.most) = (least, most);
+            let key = Key { seed: 7, stream: 4, step: 3, position: 9 };
+            let mut left = MASKS;
+            write!(report, "policy-{number}").expect("a string");
+            for step in 0..STEPS {
+                let size = schedule.size(MASKS, left, step, key);
+                write!(report, " {size}").expect("a string");
+                left -= size;
+            }
+            report.push('\n');
+        }
+    }
+
+    fn write_profiles(report: &mut String) {
+        let noisy =
+            |m: u32| 1.0 / (1.0 + 0.25 * f64::from(m)) + (f64::from(m * 7 % 11) - 5.0) * 0.03125;
+        let noisy: Vec<f64> = (0..MASKS).map(noisy).collect();
+        let weights: Vec<f64> = (0..MASKS).map(|m| f64::from(1 + m % 4)).collect();
+        let profile = Profile::isotonic(&noisy, &weights).expect("a profile");
+        write_bits(report, "isotonic", profile.values());
+        let weights = [
+            Weight::TotalCorrelation,
+            Weight::DualTotalCorrelation,
+            Weight::EffectiveTotalCorrelation,
+        ];
+        write_bits(report, "complexity", &weights.map(|weight| profile.complexity(weight)));
+        let mut estimator = ProfileEstimator::new(MASKS).expect("an estimator");
+        for call in 0..100 {
+            let revealed = call * 3 % (MASKS - 1);
+            let value = |i: u32| {
+                -0.03125 * f64::from((call * 5 + i * 11) % 17) - 2.0 / f64::from(1 + revealed)
+            };
+            estimator.observe(revealed, (0..=call % 4).map(value)).expect("good values");
+        }
+        let profile = estimator.profile().expect("it was observed");
+        write_bits(report, "measured", profile.values());
+        let moments = [estimator.mean(3), estimator.standard_error(3)];
+        write_bits(report, "moments", &moments.map(|moment| moment.expect("8 calls")));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::boundary;
 use super::change::Change;
+use super::draw::demask_key;
 use super::grid::demask_time_grid;
 use super::noise::{demask_noise, demask_noise_table};
 use super::numbered::{Numbered, numbered};
@@ -9,7 +10,9 @@ use super::pointer::{self, c_struct};
 use super::rule::demask_draw_rule;
 use super::selection::{DEMASK_SELECT_THRESHOLD, Selection};
 use super::sizes::{self, demask_sizes};
-use super::status::{DEMASK_ERR_ARGUMENT, DEMASK_ERR_STRUCT, Refusal, demask_status};
+use super::status::{
+    DEMASK_ERR_ARGUMENT, DEMASK_ERR_SHAPE, DEMASK_ERR_STRUCT, Refusal, demask_status,
+};
 use crate::policy::{Policy, Schedule, Score, ScoreOf, Settle, Stop};
 use crate::schedule::{Grid, MultiJump, Transition};
 use crate::stop::Finish;
@@ -339,25 +342,6 @@ impl demask_policy {
         })
     }
 
-    /// The rule of `transition` and `theta`.
-    fn transition(&self) -> Result<Transition, Refusal> {
-        let theta = self.theta;
-        let (first, reject) = (MultiJump::First, MultiJump::Reject);
-        let transition = match self.transition {
-            DEMASK_TRANSITION_EULER => Transition::Euler,
-            DEMASK_TRANSITION_TAU_LEAPING => Transition::TauLeaping(first),
-            DEMASK_TRANSITION_TAU_LEAPING_REJECT => Transition::TauLeaping(reject),
-            DEMASK_TRANSITION_ANCESTRAL => Transition::Ancestral,
-            DEMASK_TRANSITION_TRAPEZOIDAL => Transition::Trapezoidal { theta, multi_jump: first },
-            DEMASK_TRANSITION_TRAPEZOIDAL_REJECT => {
-                Transition::Trapezoidal { theta, multi_jump: reject }
-            }
-            _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
-        };
-        let used = matches!(transition, Transition::Trapezoidal { .. });
-        if used || theta == 0.0 { Ok(transition) } else { Err(Refusal(DEMASK_ERR_ARGUMENT)) }
-    }
-
     /// The grid of `grid` and its parameters.
     ///
     /// # Safety
@@ -427,7 +411,7 @@ impl demask_policy {
                 sizes: unsafe { sizes::read(self.sizes, self.sizes_parameter, self.sizes_table)? },
                 least: self.sizes_least,
                 most: self.sizes_most,
-                transition: self.transition()?,
+                transition: transition(self.transition, self.theta)?,
                 extrapolate: self.extrapolate == 1,
                 cooling: if self.cooling == 0.0 { 1.0 } else { self.cooling },
             },
@@ -555,6 +539,25 @@ impl demask_policy {
     }
 }
 
+/// The rule of a DEMASK_TRANSITION_ number and `theta`, which is not yet checked where it is used, and 0
+/// where it is not.
+pub(super) fn transition(number: u32, theta: f64) -> Result<Transition, Refusal> {
+    let (first, reject) = (MultiJump::First, MultiJump::Reject);
+    let transition = match number {
+        DEMASK_TRANSITION_EULER => Transition::Euler,
+        DEMASK_TRANSITION_TAU_LEAPING => Transition::TauLeaping(first),
+        DEMASK_TRANSITION_TAU_LEAPING_REJECT => Transition::TauLeaping(reject),
+        DEMASK_TRANSITION_ANCESTRAL => Transition::Ancestral,
+        DEMASK_TRANSITION_TRAPEZOIDAL => Transition::Trapezoidal { theta, multi_jump: first },
+        DEMASK_TRANSITION_TRAPEZOIDAL_REJECT => {
+            Transition::Trapezoidal { theta, multi_jump: reject }
+        }
+        _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
+    };
+    let used = matches!(transition, Transition::Trapezoidal { .. });
+    if used || theta == 0.0 { Ok(transition) } else { Err(Refusal(DEMASK_ERR_ARGUMENT)) }
+}
+
 /// Checks every field of a policy, as every call that takes one does.
 ///
 /// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
@@ -583,6 +586,43 @@ pub unsafe extern "C" fn demask_policy_grid_time(
             return Err(Refusal(DEMASK_ERR_ARGUMENT));
         }
         out.write(policy.grid_time(step));
+        Ok(())
+    })
+}
+
+/// Writes how many positions step `step` of a segment reveals by the sizes of a policy, between sizes_least
+/// and sizes_most, as a plan takes them: the segment had `initial` masks at its first step, and has `left`
+/// now. 0 when the steps are used up; 1, or what FIXED says, for a policy without a number of steps. The
+/// randomness is that of `key`, the key of the segment's first position, whose step is not looked at.
+///
+/// What demask_sizes_draw has no parameter for, FIXED, TIME_RATIO, and the noise and times of a policy, is
+/// found here step by step: the sum of the sizes so far is what `left` is less than `initial`.
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT, SHAPE (masks or steps that the table does not serve, `left`
+/// above `initial`).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_policy_size(
+    policy: *const demask_policy,
+    initial: u32,
+    left: u32,
+    step: u32,
+    key: *const demask_key,
+    out: *mut u32,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe {
+        let policy = pointer::read(policy)?.policy()?;
+        let key = pointer::slice(key, 1)?[0];
+        let out = pointer::out(out)?;
+        policy.check()?;
+        let Schedule { sizes, steps, .. } = policy.schedule;
+        if left > initial {
+            return Err(Refusal(DEMASK_ERR_SHAPE));
+        }
+        if steps > 0 {
+            sizes.check(initial, steps)?;
+        }
+        out.write(policy.schedule.size(initial, left, step, key.into()));
         Ok(())
     })
 }

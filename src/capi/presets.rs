@@ -1,11 +1,12 @@
 //! Policies by the names that users know them by.
 
 use super::boundary;
+use super::grid::demask_time_grid;
 use super::noise::demask_noise;
 use super::pointer::{self, Plain};
 use super::policy::demask_policy;
 use super::status::{DEMASK_ERR_ARGUMENT, Refusal, demask_status};
-use crate::policy::Policy;
+use crate::policy::{Policy, RemaskRate};
 use crate::schedule::Noise;
 
 /// BERNOULLI with EULER: every masked position with probability min(1, h r(t)).
@@ -75,6 +76,13 @@ pub const DEMASK_DECODER_P2: u32 = 21;
 /// DiffusionGemma: RENOISE, ENTROPY_BOUND 0.1 of NEGATIVE_ENTROPY, temperatures from 0.8 towards 0.4,
 /// settled after 1 step with a mean entropy below 0.005.
 pub const DEMASK_DECODER_DIFFUSION_GEMMA: u32 = 22;
+/// ReMDM-cap: BERNOULLI with ANCESTRAL and REMASK with CAP 0.008, temperature 1, in so many steps, at
+/// least 1.
+pub const DEMASK_DECODER_REMDM: u32 = 23;
+/// ReMDM-rescale: the same with RESCALE 0.015.
+pub const DEMASK_DECODER_REMDM_RESCALE: u32 = 24;
+/// ReMDM-conf: the same with RESCALE 1, shared by confidence: remask_by_confidence. The canvas has states.
+pub const DEMASK_DECODER_REMDM_CONFIDENT: u32 = 25;
 
 /// The noise schedule of a preset.
 fn noise(schedule: u32) -> Result<Noise<'static>, Refusal> {
@@ -87,10 +95,10 @@ fn noise(schedule: u32) -> Result<Noise<'static>, Refusal> {
 ///
 /// # Safety
 /// The caller's promise for `out`.
-unsafe fn preset(
+unsafe fn preset<'a>(
     out: *mut demask_policy,
     struct_size: usize,
-    policy: impl FnOnce() -> Result<Policy<'static>, Refusal>,
+    policy: impl FnOnce() -> Result<Policy<'a>, Refusal>,
 ) -> demask_status {
     boundary::call(|| {
         let policy = policy()?;
@@ -175,11 +183,33 @@ pub unsafe extern "C" fn demask_policy_decoder(
                 DEMASK_DECODER_LLADA21 => Policy::llada21(0.95, 0.9),
                 DEMASK_DECODER_P2 => Policy::p2(1.0, steps),
                 DEMASK_DECODER_DIFFUSION_GEMMA => Policy::diffusion_gemma(steps),
+                DEMASK_DECODER_REMDM => Policy::remdm(RemaskRate::Cap(0.008), steps),
+                DEMASK_DECODER_REMDM_RESCALE => Policy::remdm(RemaskRate::Rescale(0.015), steps),
+                DEMASK_DECODER_REMDM_CONFIDENT => Policy::remdm_confident(steps),
                 _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
             };
             policy.schedule.steps = steps;
             Ok(policy)
         })
+    }
+}
+
+/// Fills `out` with ReMDM-loop (Wang et al., arXiv 2503.00307): as DEMASK_DECODER_REMDM, on `times`, with
+/// CAP `eta`, 0 to 1, while they stay, and no remasking elsewhere. Theirs are 0.02 and the times of
+/// demask_time_grid_create_remdm_loop. The policy points to `times`, which must outlive it.
+/// `struct_size` is sizeof(demask_policy).
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_policy_remdm_loop(
+    eta: f64,
+    times: *const demask_time_grid,
+    out: *mut demask_policy,
+    struct_size: usize,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        preset(out, struct_size, || Ok(Policy::remdm_loop(eta, pointer::object(times)?.grid())))
     }
 }
 
@@ -230,4 +260,52 @@ pub unsafe extern "C" fn demask_policy_random_order(
 ) -> demask_status {
     // SAFETY: the caller's promise.
     unsafe { preset(out, struct_size, || Ok(Policy::random_order(steps))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capi::status::DEMASK_OK;
+    use crate::policy::Remask;
+    use crate::schedule::TimeGrid;
+    use crate::update::Update;
+
+    /// The policy that a call fills in.
+    fn filled(call: impl FnOnce(*mut demask_policy, usize) -> demask_status) -> demask_policy {
+        let mut numbers = demask_policy::zeroed();
+        assert_eq!(call(&raw mut numbers, size_of::<demask_policy>()), DEMASK_OK);
+        numbers
+    }
+
+    #[test]
+    fn decoders_of_remdm_are_those_of_the_crate() {
+        let size = size_of::<demask_policy>() as u32;
+        for (decoder, policy) in [
+            (DEMASK_DECODER_REMDM, Policy::remdm(RemaskRate::Cap(0.008), 9)),
+            (DEMASK_DECODER_REMDM_RESCALE, Policy::remdm(RemaskRate::Rescale(0.015), 9)),
+            (DEMASK_DECODER_REMDM_CONFIDENT, Policy::remdm_confident(9)),
+        ] {
+            // SAFETY: it is filled in here.
+            let call = |out, size| unsafe { demask_policy_decoder(decoder, 9, out, size) };
+            // SAFETY: it has no table.
+            assert_eq!(unsafe { filled(call).element(size) }, Ok(policy), "decoder {decoder}");
+        }
+    }
+
+    #[test]
+    fn remdm_loop_remasks_while_its_times_stay() {
+        let size = size_of::<demask_policy>() as u32;
+        let times = TimeGrid::remdm_loop(20, 0.55, 0.05, 0.9).expect("a grid");
+        // SAFETY: it is filled in here, and the grid lives.
+        let call = |out, size| unsafe {
+            demask_policy_remdm_loop(0.02, demask_time_grid::of(&times), out, size)
+        };
+        // SAFETY: the grid lives.
+        let policy = unsafe { filled(call).element(size) };
+        assert_eq!(policy, Ok(Policy::remdm_loop(0.02, &times)));
+        let Ok(Policy { update: Update::Remask(Remask { from, until, .. }), .. }) = policy else {
+            panic!("it remasks");
+        };
+        assert!(from > until && until > 0.0, "{from} to {until}");
+    }
 }

@@ -5,10 +5,11 @@ use super::context::demask_context;
 use super::draw::demask_key;
 use super::noise::{self, demask_noise};
 use super::pointer;
+use super::policy::transition;
 use super::status::{DEMASK_ERR_ARGUMENT, Refusal, demask_status};
 use crate::lanes::Level;
 use crate::rng::Key;
-use crate::schedule::{Noise, Sizes, hitting};
+use crate::schedule::{Noise, Sizes, Transition, hitting};
 
 /// Refuses what does not hold; NaN holds nothing.
 fn require(holds: bool) -> Result<(), Refusal> {
@@ -74,6 +75,32 @@ unsafe fn in_step(
             Ok(value(noise))
         })
     }
+}
+
+/// Writes the last time of a noise schedule, at which all is masked, or nearly: 1, INFINITY for
+/// UNIT_RATE, or that of the last entry of a table.
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_last_time(
+    noise: *const demask_noise,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe { evaluate(noise, out, |noise| Ok(noise.last_time())) }
+}
+
+/// Writes the time at which a grid starts by default: the last time, or 16 for UNIT_RATE, where a
+/// fraction of 1e-7 is still clean.
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_horizon(
+    noise: *const demask_noise,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe { evaluate(noise, out, |noise| Ok(noise.horizon())) }
 }
 
 /// Writes alpha(t), the probability that a token is clean at time `t`: 1 at time 0 (but for
@@ -203,6 +230,22 @@ pub unsafe extern "C" fn demask_noise_reveal_probability(
     }
 }
 
+/// Writes h rate(t), the expected number of jumps of a masked position in a step of width `h` from
+/// time `t`, its rate held fixed: 0 if `h` is 0.
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, `t` not
+/// above 0 or past the last time, `h` outside 0 to `t` or INFINITY).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_expected_jumps(
+    noise: *const demask_noise,
+    t: f64,
+    h: f64,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe { in_step(noise, t, h, out, |noise| noise.expected_jumps(t, h)) }
+}
+
 /// Writes min(1, h rate(t)), the probability with which the Euler method reveals a masked position in
 /// a step of width `h` from time `t`: exactly 1 for a linear step that ends at time 0.
 ///
@@ -249,6 +292,40 @@ pub unsafe extern "C" fn demask_noise_tau_reject_probability(
 ) -> demask_status {
     // SAFETY: the caller's promise.
     unsafe { in_step(noise, t, h, out, |noise| noise.tau_reject_probability(t, h)) }
+}
+
+/// Writes the probability with which a step of a policy from time `t` to `s` reveals a masked position,
+/// by the outputs of a denoiser; of TRAPEZOIDAL and TRAPEZOIDAL_REJECT, that of the first of its two
+/// leaps. `transition` is a DEMASK_TRANSITION_ number; `theta` is above 0 and below 1 for these two, and
+/// 0 for the others.
+///
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (a parameter of the schedule out of its range, an unknown
+/// transition, `theta`, `t` not above 0 or past the last time, `s` outside 0 to `t`; `t` INFINITY but for
+/// ANCESTRAL).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_noise_transition_probability(
+    noise: *const demask_noise,
+    transition: u32,
+    theta: f64,
+    t: f64,
+    s: f64,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        evaluate(noise, out, |noise| {
+            let transition = self::transition(transition, theta)?;
+            require(is_time(noise, t) && t > 0.0 && (0.0..=t).contains(&s))?;
+            match transition {
+                Transition::Ancestral => {}
+                Transition::Euler | Transition::TauLeaping(_) => require(t.is_finite())?,
+                Transition::Trapezoidal { theta, .. } => {
+                    require(t.is_finite() && theta > 0.0 && theta < 1.0)?;
+                }
+            }
+            Ok(transition.probability(noise, t, s))
+        })
+    }
 }
 
 /// Writes how many of `masks` masked positions a step reveals by even sizes when `steps_left` steps

@@ -148,6 +148,22 @@ pub unsafe extern "C" fn demask_shard_records_bytes(
     })
 }
 
+/// Writes of how many rows records are: 0 before they are filled or read.
+///
+/// Errors: NULL, ALIGN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_shard_records_rows(
+    records: *const demask_shard_records,
+    n_rows: *mut usize,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe {
+        let records = pointer::object(records)?;
+        pointer::out(n_rows)?.write(records.records.rows());
+        Ok(())
+    })
+}
+
 /// Takes over the bytes of another machine's records, which need not be aligned.
 ///
 /// Errors: NULL, ALIGN, SHAPE (bytes that are not those of records), ARGUMENT, CAPACITY (more than

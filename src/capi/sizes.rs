@@ -49,11 +49,12 @@ pub const DEMASK_SIZES_KAPPA: u32 = 14;
 /// Added to LINEAR to LOGARITHMIC: rounded up.
 pub const DEMASK_SIZES_ROUND_UP: u32 = 256;
 
-/// The total correlation: large first steps.
+/// The total correlation, w(m) = n - m for m from 1 to n - 1 and n tokens: large first steps.
 pub const DEMASK_WEIGHT_TC: u32 = 0;
-/// The dual total correlation: large last steps.
+/// The dual total correlation, w(m) = m: large last steps.
 pub const DEMASK_WEIGHT_DTC: u32 = 1;
-/// The effective total correlation, at most the smaller of the two: large steps in the middle.
+/// The effective total correlation, w(m) = m (n - m)/n, at most the smaller of the two: large steps in the
+/// middle.
 pub const DEMASK_WEIGHT_ETC: u32 = 2;
 
 /// Steps that end at equal parts of the sum of sqrt(f(m - 1) - f(m)) (Lavenant and Zanella, arXiv
@@ -171,7 +172,8 @@ pub(super) fn parameter(sizes: Sizes<'_>) -> f64 {
     }
 }
 
-fn weight(number: u32) -> Result<Weight, Refusal> {
+/// The complexity of a DEMASK_WEIGHT_ number.
+pub(super) fn weight(number: u32) -> Result<Weight, Refusal> {
     match number {
         DEMASK_WEIGHT_TC => Ok(Weight::TotalCorrelation),
         DEMASK_WEIGHT_DTC => Ok(Weight::DualTotalCorrelation),
@@ -181,13 +183,30 @@ fn weight(number: u32) -> Result<Weight, Refusal> {
 }
 
 /// The bytes of `n` elements, as many as there are at most.
-fn bytes(n: usize, each: u64) -> u64 {
+pub(super) fn bytes(n: usize, each: u64) -> u64 {
     (n as u64).saturating_mul(each)
 }
 
 /// The most bytes that the overshoot of `masks` masks takes, and what is made of it.
 const fn overshoot_bytes(masks: u32) -> u64 {
     64 * masks as u64
+}
+
+/// An array of a number for each mask at each step but one.
+///
+/// # Safety
+/// The caller's promise for `first`, as long as the result lives.
+unsafe fn by_steps_and_masks<'a>(
+    masks: u32,
+    steps: u32,
+    first: *const f64,
+    n: usize,
+) -> Result<&'a [f64], Refusal> {
+    if n as u64 != u64::from(steps.saturating_sub(1)) * u64::from(masks) {
+        return Err(Refusal(DEMASK_ERR_SHAPE));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { pointer::slice(first, n) }
 }
 
 /// Makes a table for which `bytes` bytes are enough, and hands it to the caller.
@@ -245,6 +264,81 @@ pub unsafe extern "C" fn demask_sizes_create_geometric(
             DEMASK_WEIGHT_DTC => Ok(Rule::List(SizeList::dtc_geometric(masks, zeta)?)),
             _ => Err(Refusal(DEMASK_ERR_ARGUMENT)),
         })
+    }
+}
+
+/// Makes the list of demask_sizes_create_geometric that keeps the expected divergence at or below
+/// `accuracy` for laws whose correlation of that weight is at most `estimate` (both in nats): zeta is
+/// 1 + estimate / accuracy, rounded up.
+///
+/// Errors: NULL, ALIGN, SHAPE (no masks), ARGUMENT (`estimate` not finite and at least 0, `accuracy` not
+/// above 0, another weight), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_create_geometric_for_accuracy(
+    masks: u32,
+    estimate: f64,
+    accuracy: f64,
+    weight: u32,
+    out: *mut *mut demask_sizes,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        create(out, 8 * u64::from(masks), || match weight {
+            DEMASK_WEIGHT_TC => {
+                Ok(Rule::List(SizeList::tc_for_accuracy(masks, estimate, accuracy)?))
+            }
+            DEMASK_WEIGHT_DTC => {
+                Ok(Rule::List(SizeList::dtc_for_accuracy(masks, estimate, accuracy)?))
+            }
+            _ => Err(Refusal(DEMASK_ERR_ARGUMENT)),
+        })
+    }
+}
+
+/// Makes the list of demask_sizes_create_geometric with the largest zeta that needs at most `steps`
+/// steps. It may need fewer, which demask_sizes_shape tells: not every number of steps is that of some
+/// zeta.
+///
+/// Errors: NULL, ALIGN, SHAPE (no masks, or fewer steps than zeta 2 needs), ARGUMENT (another weight),
+/// RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_create_geometric_in_steps(
+    masks: u32,
+    steps: u32,
+    weight: u32,
+    out: *mut *mut demask_sizes,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        // The best list so far, and the one that is tried.
+        create(out, 16 * u64::from(masks), || {
+            let reverse = match weight {
+                DEMASK_WEIGHT_TC => false,
+                DEMASK_WEIGHT_DTC => true,
+                _ => return Err(Refusal(DEMASK_ERR_ARGUMENT)),
+            };
+            let list = SizeList::largest_tc_geometric(masks, steps);
+            let list = list.ok_or(Refusal(DEMASK_ERR_SHAPE))?;
+            Ok(Rule::List(if reverse { list.reversed() } else { list }))
+        })
+    }
+}
+
+/// Makes the list of one position, at most `blocks` steps between which the odds of being revealed grow by
+/// the same factor at most, and one position (Wainwright, "The data geometry of masking diffusion", August
+/// 2026). How many steps it has demask_sizes_shape tells.
+///
+/// Errors: NULL, ALIGN, SHAPE (fewer than 4 masks, fewer blocks than ln((n - 1) (n - 2)/2) for n masks,
+/// for which nothing is proved), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_create_reveal_odds(
+    masks: u32,
+    blocks: u32,
+    out: *mut *mut demask_sizes,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        create(out, 8 * u64::from(masks), || Ok(Rule::List(SizeList::reveal_odds(masks, blocks)?)))
     }
 }
 
@@ -314,14 +408,53 @@ pub unsafe extern "C" fn demask_sizes_create_markov_constants(
     // SAFETY: the caller's promise.
     unsafe {
         create(out, MarkovSizes::memory(masks, steps), || {
-            let wanted = u64::from(steps.saturating_sub(1)) * u64::from(masks);
-            if n as u64 != wanted {
-                return Err(Refusal(DEMASK_ERR_SHAPE));
-            }
-            let constants = pointer::slice(constants, n)?;
+            let constants = by_steps_and_masks(masks, steps, constants, n)?;
             let constant =
                 |k: u32, r: u32| constants[(k as usize - 1) * masks as usize + r as usize];
             Ok(Rule::Markov(Arc::new(MarkovSizes::from_constants(masks, steps, constant)?)))
+        })
+    }
+}
+
+/// As demask_sizes_create_markov_constants, with the constants (H - 1)/(H + k - 2), where H is
+/// 1 + 1/2 + ... + 1/(r - 1): the bound on v that has a closed form, in the place of v.
+///
+/// Errors: NULL, ALIGN, SHAPE (no masks, no steps, more than 2^25 masks times steps), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_create_markov_closed_form(
+    masks: u32,
+    steps: u32,
+    out: *mut *mut demask_sizes,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        create(out, MarkovSizes::memory(masks, steps), || {
+            Ok(Rule::Markov(Arc::new(MarkovSizes::tc_closed_form(masks, steps)?)))
+        })
+    }
+}
+
+/// As demask_sizes_create_markov, for any law of that form: with k steps and r masks left, u of the masks
+/// stay with a probability proportional to g_k(u), for u from k - 1 to r - 1. ln g_k(u) is
+/// `log_weights[(k - 2) * masks + u]`, for k from 2 to steps and u from k - 1 to masks - 1; -INFINITY is
+/// a weight of 0. There are `n`, (steps - 1) times masks; the others are not looked at.
+///
+/// Errors: NULL, ALIGN, SHAPE (no masks, no steps, more than 2^25 masks times steps, another n),
+/// ARGUMENT (a weight that is NaN or INFINITY, or -INFINITY at u = k - 1), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_create_markov_log_weights(
+    masks: u32,
+    steps: u32,
+    log_weights: *const f64,
+    n: usize,
+    out: *mut *mut demask_sizes,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        create(out, MarkovSizes::memory(masks, steps), || {
+            let weights = by_steps_and_masks(masks, steps, log_weights, n)?;
+            let weight = |k: u32, u: u32| weights[(k as usize - 2) * masks as usize + u as usize];
+            Ok(Rule::Markov(Arc::new(MarkovSizes::from_log_weights(masks, steps, weight)?)))
         })
     }
 }
@@ -368,6 +501,26 @@ pub unsafe extern "C" fn demask_sizes_create_systematic_weights(
             let masks = masks.ok_or(Refusal(DEMASK_ERR_SHAPE))?;
             let weights = pointer::slice(weights, n)?;
             Ok(Rule::Systematic(SystematicSizes::for_weights(masks, steps, weights)?))
+        })
+    }
+}
+
+/// As demask_sizes_create_systematic, for the `n` probabilities of the caller that a step ends after 1 to n
+/// revealed positions, each from 0 to 1, in segments of n + 1 masks and as many steps as their sum and 1
+/// more. Equal ones make random sizes without preference. No constant is known.
+///
+/// Errors: NULL, ALIGN, SHAPE (more than 65536 steps, more than 2^32 - 2 probabilities), ARGUMENT (one
+/// outside 0 to 1, a sum that is not within 1e-6 of an integer), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_create_systematic_gaps(
+    gaps: *const f64,
+    n: usize,
+    out: *mut *mut demask_sizes,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        create(out, bytes(n, 48).saturating_add(48), || {
+            Ok(Rule::Systematic(SystematicSizes::from_gaps(pointer::slice(gaps, n)?)?))
         })
     }
 }
@@ -428,6 +581,77 @@ pub unsafe extern "C" fn demask_sizes_shape(
     })
 }
 
+/// Writes the probabilities of a systematic table that a step ends after 1 to `n` revealed positions, where
+/// `n` is one less than its masks.
+///
+/// Errors: NULL, ALIGN, SHAPE (another `n`), ARGUMENT (a table that is not systematic).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_gaps(
+    sizes: *const demask_sizes,
+    out: *mut f64,
+    n: usize,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe {
+        let sizes = pointer::object(sizes)?;
+        let out = pointer::slice_out(out, n)?;
+        let Rule::Systematic(table) = &sizes.rule else {
+            return Err(Refusal(DEMASK_ERR_ARGUMENT));
+        };
+        let gaps = table.gaps();
+        if gaps.len() != n {
+            return Err(Refusal(DEMASK_ERR_SHAPE));
+        }
+        for (place, gap) in out.iter_mut().zip(gaps) {
+            place.write(gap);
+        }
+        Ok(())
+    })
+}
+
+/// Writes the c for which it is proved that the expected divergence is at most c times a correlation for
+/// every law, in segments of the table's masks and policies of its steps: the total correlation for a
+/// Markov table, with equality for that of demask_sizes_create_markov; that of its weight for a systematic
+/// one. NAN where none is: for lists, reversed tables, and tables of the caller's that prove none.
+/// demask_sizes_constant computes it anew, for any.
+///
+/// Errors: NULL, ALIGN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_proved_constant(
+    sizes: *const demask_sizes,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe {
+        let constant = match &pointer::object(sizes)?.rule {
+            Rule::Markov(table) => table.constant(),
+            Rule::Systematic(table) => table.constant(),
+            Rule::List(_) | Rule::MarkovReversed(_) => None,
+        };
+        pointer::out(out)?.write(constant.unwrap_or(f64::NAN));
+        Ok(())
+    })
+}
+
+/// Writes the demask_sizes_proved_constant of the table that demask_sizes_create_markov would make,
+/// without making it: in a time of masks times steps, whatever that is, and 16 bytes a mask.
+///
+/// Errors: NULL, ALIGN, SHAPE (no masks, no steps), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_markov_constant(
+    masks: u32,
+    steps: u32,
+    out: *mut f64,
+) -> demask_status {
+    boundary::call(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { pointer::out(out)? };
+        boundary::afford(16 * u64::from(masks) + 16)?;
+        out.write(MarkovSizes::tc_constant(masks, steps)?);
+        Ok(())
+    })
+}
+
 /// Writes the sizes of the `n` steps of a segment that starts with `masks` masks: those of its plans,
 /// if no row is bad. `sizes` is a DEMASK_SIZES_ number, `table` the table of TABLE, NULL for the
 /// others. The randomness is `key`, whose step is not looked at.
@@ -457,6 +681,9 @@ pub unsafe extern "C" fn demask_sizes_draw(
 /// step at or after m revealed tokens lies beyond m, on average. Every expected divergence follows
 /// from it: the sum of (f(m - 1) - f(m)) E R(m) for a law of information profile f.
 ///
+/// FIXED and TIME_RATIO have no parameter here; a list of what demask_policy_size gives, without its zeros,
+/// has the same E R.
+///
 /// Errors: NULL, ALIGN, SHAPE (no masks, no steps, or what the table does not serve), ARGUMENT,
 /// RESOURCES.
 #[unsafe(no_mangle)]
@@ -474,6 +701,30 @@ pub unsafe extern "C" fn demask_sizes_overshoot(
         let masks = u32::try_from(n).map_err(|_| Refusal(DEMASK_ERR_SHAPE))?;
         boundary::afford(overshoot_bytes(masks))?;
         pointer::write_each(out, Overshoot::new(sizes, masks, steps)?.values());
+        Ok(())
+    })
+}
+
+/// As demask_sizes_overshoot, for Bernoulli selection on a grid of times: the sizes that
+/// DEMASK_SELECT_BERNOULLI makes with DEMASK_NOISE_LINEAR and ancestral or Euler steps. `times` are the
+/// fractions of revealed tokens at the ends of the `n_times` steps, rising from above 0 to 1.
+///
+/// Errors: NULL, ALIGN, SHAPE (no masks, 2^32 or more, no times), ARGUMENT (times that do not rise from
+/// above 0, or do not end at 1), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_overshoot_bernoulli(
+    times: *const f64,
+    n_times: usize,
+    out: *mut f64,
+    n: usize,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe {
+        let times = pointer::slice(times, n_times)?;
+        let out = pointer::slice_out(out, n)?;
+        let masks = u32::try_from(n).map_err(|_| Refusal(DEMASK_ERR_SHAPE))?;
+        boundary::afford(overshoot_bytes(masks))?;
+        pointer::write_each(out, Overshoot::bernoulli(masks, times)?.values());
         Ok(())
     })
 }
@@ -527,6 +778,33 @@ pub unsafe extern "C" fn demask_sizes_constant(
         let out = pointer::out(out)?;
         boundary::afford(overshoot_bytes(masks))?;
         out.write(Overshoot::new(sizes, masks, steps)?.constant(weight));
+        Ok(())
+    })
+}
+
+/// As demask_sizes_constant, for segments of n + 1 masks and the complexity of `n` weights w(1) to w(n) of
+/// the caller.
+///
+/// Errors: NULL, ALIGN, SHAPE (no steps, 2^32 - 1 weights or more, or what the table does not serve),
+/// ARGUMENT (an unknown number, a weight that is not finite and above 0), RESOURCES.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn demask_sizes_constant_weights(
+    sizes: u32,
+    table: *const demask_sizes,
+    weights: *const f64,
+    n: usize,
+    steps: u32,
+    out: *mut f64,
+) -> demask_status {
+    // SAFETY: the caller's promise.
+    boundary::call(|| unsafe {
+        let sizes = read(sizes, 0.0, table)?;
+        let weights = pointer::slice(weights, n)?;
+        let out = pointer::out(out)?;
+        let masks = n.checked_add(1).and_then(|masks| u32::try_from(masks).ok());
+        let masks = masks.ok_or(Refusal(DEMASK_ERR_SHAPE))?;
+        boundary::afford(overshoot_bytes(masks))?;
+        out.write(Overshoot::new(sizes, masks, steps)?.constant_for(weights)?);
         Ok(())
     })
 }

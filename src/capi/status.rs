@@ -29,7 +29,8 @@ pub const DEMASK_ERR_CAPACITY: i32 = 6;
 pub const DEMASK_ERR_PLAN: i32 = 7;
 /// This CPU, or this build of the library, lacks the level asked for. Only functions that take a level.
 pub const DEMASK_ERR_LEVEL: i32 = 8;
-/// Not enough memory, or threads could not be started. Only functions that create something.
+/// Not enough memory, or threads could not be started. Only functions that create something, or that need
+/// room to compute a result.
 pub const DEMASK_ERR_RESOURCES: i32 = 9;
 /// A bug in this library was caught. What the call was to write may be half written. The context
 /// refuses every later call with this number; destroy it.

@@ -156,12 +156,13 @@ impl TimeGrid {
     /// 0.55, 0.05 and 0.9.
     ///
     /// # Errors
-    /// Fewer steps; not 0 < `off` < `on` < 1, or `alpha_on` not between 0 and 1.
+    /// Fewer steps, or 2^31 or more; not 0 < `off` < `on` < 1, or `alpha_on` not between 0 and 1.
     pub fn remdm_loop(steps: u32, on: f64, off: f64, alpha_on: f64) -> Result<Self, Error> {
         let refuse = |name, value, expected| Err(Error::Argument { name, value, expected });
         if steps < 2 {
             return refuse("steps", steps.into(), "at least 2");
         }
+        shape(steps < 1 << 31, "steps", steps as usize, "below", 1 << 31)?;
         if !(on > 0.0 && on < 1.0) {
             return refuse("on", on, "above 0 and below 1");
         }
@@ -171,14 +172,16 @@ impl TimeGrid {
         if !(alpha_on > 0.0 && alpha_on < 1.0) {
             return refuse("alpha_on", alpha_on, "above 0 and below 1");
         }
+        let stay = 1.0 - alpha_on;
         let time = |step: u32| {
             let clock = f64::from(steps - step) / f64::from(steps);
+            // Rounding may not lead past the times that stay.
             if clock > on {
-                1.0 - (1.0 - clock) * alpha_on / (1.0 - on)
+                (1.0 - (1.0 - clock) * alpha_on / (1.0 - on)).max(stay)
             } else if clock > off {
-                1.0 - alpha_on
+                stay
             } else {
-                clock * (1.0 - alpha_on) / off
+                (clock * stay / off).min(stay)
             }
         };
         let times: Vec<f64> = (0..=steps).map(time).collect();
@@ -249,6 +252,23 @@ mod tests {
             [(8.0, 1e-3, 7), (1.0, 0.0, 9), (1.0, 1.0, 9), (f64::INFINITY, 1.0, 9), (1.0, 0.1, 0)]
         {
             assert!(Grid::decaying(start, end, steps).is_err(), "{start} to {end} in {steps}");
+        }
+    }
+
+    #[test]
+    fn a_loop_falls_where_its_clock_meets_its_parameters() {
+        for steps in (2..=60).chain([1000, 1024]) {
+            for on in [0.3, 0.5, 0.55, 0.9] {
+                for off in [0.01, 0.05, 0.1, 0.2] {
+                    for alpha_on in [0.5, 0.6, 0.7, 0.9] {
+                        let grid = TimeGrid::remdm_loop(steps, on, off, alpha_on);
+                        let grid = grid.unwrap_or_else(|error| {
+                            panic!("{steps} steps, {on}, {off}, {alpha_on}: {error}")
+                        });
+                        assert_eq!((grid.start(), grid.end(), grid.steps()), (1.0, 0.0, steps));
+                    }
+                }
+            }
         }
     }
 
