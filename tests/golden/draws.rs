@@ -1,12 +1,15 @@
 //! Tokens by every rule and type, under constraints, and statistics.
 
-use super::inputs::{SHAPES, Typed, keys, rows, view};
+use super::inputs::{Typed, keys, rows, view};
 use super::lines::{Hash, Lines};
 use demask::policy::{DrawMethod, FilterOrder, NucleusEdge};
 use demask::{
     AllowedTokens, Constraints, Draw, Drawn, Level, Logits, RowBias, RowOutputs, RowStatistics,
     Sampler, Statistics, TopToken,
 };
+
+/// Vocabularies, and how many rows are drawn from.
+const SHAPES: [(usize, usize); 5] = [(20, 64), (33, 64), (257, 32), (4_096, 12), (50_257, 3)];
 
 /// Draws from each row.
 const MANY: usize = 3;

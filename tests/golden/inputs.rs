@@ -3,10 +3,6 @@
 use demask::{Key, Logits, LogitsData, Purpose, bf16, f16};
 use rand_xoshiro::rand_core::Rng;
 
-/// Vocabularies, and how many rows are drawn from.
-pub(crate) const SHAPES: [(usize, usize); 5] =
-    [(20, 64), (33, 64), (257, 32), (4_096, 12), (50_257, 3)];
-
 /// Random words.
 pub(crate) fn words(seed: u64, stream: u64) -> impl FnMut() -> u64 {
     let mut rng = Key { seed, stream, ..Key::default() }.generator(Purpose::Token);
