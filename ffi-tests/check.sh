@@ -112,6 +112,19 @@ for name in first_hitting draws sizes shards generation; do
             cmp "$out/$name-shared.txt" "$text"
     done
 done
+# In other float modes than a program begins in. The network of first_hitting.c is rounded as well, so
+# that it runs only where that stays the same.
+for mode in FLUSH FE_UPWARD FE_DOWNWARD FE_TOWARDZERO; do
+    check "float_mode builds, $mode" $cc -std=c11 -O2 $warnings -fPIC -shared -DMODE=$mode \
+        float_mode.c -lm -o "$out/lib/$mode.so"
+    names="draws sizes shards"
+    if [ $mode = FLUSH ]; then names+=" first_hitting"; fi
+    for name in $names; do
+        check "$name runs in float mode $mode" run_into "$out/$name.$mode" \
+            env LD_PRELOAD="$out/lib/$mode.so" "$out/$name-shared"
+        check "$name prints the same in float mode $mode" cmp "$out/$name-shared.txt" "$out/$name.$mode"
+    done
+done
 awk '/:/ { on = /^(first-hitting|extrapolated|tc-sizes|times|dream):/ } on' \
     "$out/first_hitting-static.txt" >"$out/generation.txt"
 check "generations in C++ give the tokens of C" cmp "$out/generation.txt" "$out/generation-shared.txt"

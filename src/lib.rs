@@ -96,7 +96,9 @@
 //!   0. No float32 noise, no flat float32 running sum, no sort. See [`draw`] for how.
 //! * **Same bits everywhere.** Tokens depend on logits, policy and [`Key`] alone: not on the number
 //!   of threads, the rest of the batch, the order of rows, alignment, or instruction set
-//!   ([`Level`]).
+//!   ([`Level`]); nor on whether the calling thread flushes subnormal numbers to zero. Rust expects
+//!   that it rounds to nearest: otherwise statistics may be rounded otherwise, and tokens with them.
+//!   A call from C sets the mode that it needs, and puts the caller's back.
 //! * **Bad input is refused by name, bad rows are data.** An [`Error`] names the argument and its
 //!   value, and nothing has been changed. A row with NaN, +∞ or no finite logit is marked
 //!   [`RowState::Bad`], its position stays masked, and the other rows are unaffected.

@@ -3,10 +3,13 @@
 use super::context::demask_context;
 use super::pointer;
 use super::status::{DEMASK_ERR_PANIC, DEMASK_ERR_RESOURCES, DEMASK_OK, Refusal, demask_status};
+use crate::lanes::FloatMode;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs the body of a call that needs no context.
+/// Runs the body of a call that needs no context, in the float mode that Rust code expects, whichever
+/// the caller's thread is in.
 pub(super) fn call(body: impl FnOnce() -> Result<(), Refusal>) -> demask_status {
+    let _mode = FloatMode::set();
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => DEMASK_OK,
         Ok(Err(Refusal(status))) => status,

@@ -245,6 +245,9 @@ impl Lanes for Baseline {
 #[cfg(test)]
 mod tests {
     use super::fused;
+    use crate::lanes::{Kernel, Lanes, Level, run};
+    use crate::rng::{Key, Purpose};
+    use rand_xoshiro::rand_core::Rng;
 
     #[test]
     fn published_inputs_of_wrong_fma() {
@@ -259,7 +262,8 @@ mod tests {
         assert_eq!(bits(0x4303_0000, 0x431A_0244, 0x4198_8721), 0x469D_C473);
         // https://github.com/libjxl/jxl-rs/issues/353
         assert_eq!(fused(11.031_567, 18.731_552, -44.786_354), 161.852);
-        // https://github.com/JuliaLang/julia/issues/43088
+        // https://github.com/JuliaLang/julia/issues/43088,
+        // https://github.com/rust-lang/compiler-builtins/pull/902
         assert_eq!(fused(-1.936_963_1e13, 2.151_355_1e-7, -1.735_442_7e-24), -4_167_095.8);
         // https://github.com/JuliaMath/openlibm/pull/357
         assert_eq!(fused(0.947_400_1, 4.639_901e-7, -0.243_250_85).to_bits(), 0xBE79_16A3);
@@ -303,19 +307,140 @@ mod tests {
                 }
             }
         }
-        // Random bit patterns, and products that nearly cancel or nearly tie.
-        let mut state = 1u64;
-        let mut next = || {
-            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-            (state >> 32) as u32
-        };
-        for _ in 0..2_000_000 {
-            let (a, b) = (f32::from_bits(next()), f32::from_bits(next()));
-            check(a, b, f32::from_bits(next()));
-            let product = a * b;
-            check(a, b, -product);
-            check(a, b, f32::from_bits((-product).to_bits().wrapping_add(next() % 5)));
-            check(a, b, product * 0.5f32.powi(24 + (next() % 3) as i32 - 1));
+    }
+
+    /// The fused multiply-add of a level.
+    struct Fma<'a>(&'a [[f32; 16]; 3]);
+
+    impl Kernel for Fma<'_> {
+        type Output = [f32; 16];
+
+        #[inline(always)]
+        fn run<L: Lanes>(self, s: L) -> [f32; 16] {
+            let mut out = [0.0; 16];
+            let [a, b, c] = self.0.map(|x| s.load(&x));
+            s.store(s.fma(a, b, c), &mut out);
+            out
         }
+    }
+
+    /// Triples of floats: any bits; and sums that nearly cancel, nearly tie, have a subnormal result or
+    /// are about to overflow.
+    fn triples(mut next: impl FnMut() -> u64) -> [[f32; 16]; 3] {
+        // With this exponent, of any sign and fraction.
+        let scaled = |word: u64, exponent: i32| {
+            let field = (exponent + 127).clamp(0, 254) as u32;
+            f32::from_bits(word as u32 & 0x807F_FFFF | field << 23)
+        };
+        let mut triples = [[0.0; 16]; 3];
+        for lane in 0..16 {
+            let (x, y, z) = (next(), next(), next());
+            let (a, b) = (f32::from_bits(x as u32), f32::from_bits(y as u32));
+            let near = (z >> 32) as i32 % 4;
+            let [a, b, c] = match lane / 2 {
+                0 => [a, b, f32::from_bits(z as u32)],
+                // The sum cancels, but for what the product lost.
+                1 => {
+                    let c = -(a * b);
+                    [a, b, f32::from_bits(c.to_bits().wrapping_add(z as u32 % 5))]
+                }
+                // c is about half a unit of the product, or the product of c.
+                2 => [a, b, a * b * 0.5f32.powi(23 + near)],
+                3 => {
+                    let (a, b) =
+                        (scaled(x, (x >> 32) as i32 % 40), scaled(y, (y >> 32) as i32 % 40));
+                    [a, b, scaled(z, ((x >> 32) as i32 % 40 + (y >> 32) as i32 % 40) + 22 + near)]
+                }
+                // Exponents that meet anywhere within the digits of both.
+                4 => {
+                    let (p, q) = ((x >> 40) as i32 % 60 - 30, (y >> 40) as i32 % 60 - 30);
+                    [scaled(x, p), scaled(y, q), scaled(z, p + q + (z >> 40) as i32 % 60 - 30)]
+                }
+                // Products around the smallest numbers, and terms there.
+                5 => {
+                    let p = -70 + (x >> 40) as i32 % 40;
+                    let q = -127 - p - 24 + (y >> 40) as i32 % 50;
+                    [scaled(x, p), scaled(y, q), scaled(z, -127 + (z >> 40) as i32 % 30)]
+                }
+                // A product of 25 bits is a tie, which a term too small for f64 breaks.
+                6 => {
+                    let odd = |word: u64, bits: u32| {
+                        let unit = 1 << (24 - bits);
+                        f32::from_bits(scaled(word, 0).to_bits() & !(unit - 1) | unit)
+                    };
+                    [odd(x, 12), odd(y, 13), scaled(z, -40 - (z >> 40) as i32 % 60)]
+                }
+                // Around the largest number.
+                _ => {
+                    let p = 60 + (x >> 40) as i32 % 7;
+                    let q = 127 - p - (y >> 40) as i32 % 3;
+                    [scaled(x, p), scaled(y, q), scaled(z, 127 - (z >> 40) as i32 % 26)]
+                }
+            };
+            (triples[0][lane], triples[1][lane], triples[2][lane]) = (a, b, c);
+        }
+        triples
+    }
+
+    /// Compares the emulation with every level that has the instruction, and where none has, with
+    /// the standard library's.
+    fn compare_with_hardware(vectors: u64, seed: u64) {
+        let fuses = |level: &Level| {
+            let built_in = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
+            level.is_available() && (*level != Level::Baseline || built_in)
+        };
+        let levels: Vec<_> = Level::ALL.into_iter().filter(fuses).collect();
+        let mut rng = Key { seed, ..Key::default() }.generator(Purpose::Token);
+        // Kinds of results.
+        let (mut subnormal, mut infinite, mut zero, mut twice_rounded) = (0u64, 0u64, 0u64, 0u64);
+        for _ in 0..vectors {
+            let triples = triples(|| rng.next_u64());
+            let [a, b, c] = &triples;
+            let ours: [f32; 16] = core::array::from_fn(|i| fused(a[i], b[i], c[i]));
+            let check = |theirs: [f32; 16], name: &str| {
+                for (i, (ours, theirs)) in ours.into_iter().zip(theirs).enumerate() {
+                    assert!(
+                        ours.to_bits() == theirs.to_bits() || ours.is_nan() && theirs.is_nan(),
+                        "fma({:e}, {:e}, {:e}) = {ours:e}, not {theirs:e} as {name} has it",
+                        a[i],
+                        b[i],
+                        c[i],
+                    );
+                }
+            };
+            for &level in &levels {
+                check(run(level, Fma(&triples)), level.name());
+            }
+            if levels.is_empty() {
+                check(core::array::from_fn(|i| a[i].mul_add(b[i], c[i])), "the standard library");
+            }
+            for (i, x) in ours.into_iter().enumerate() {
+                subnormal += u64::from(x.is_subnormal());
+                infinite += u64::from(x.is_infinite());
+                zero += u64::from(x == 0.0);
+                let naive = (f64::from(a[i]) * f64::from(b[i]) + f64::from(c[i])) as f32;
+                twice_rounded += u64::from(naive != x && !x.is_nan());
+            }
+        }
+        println!(
+            "{} triples against {levels:?}: {subnormal} subnormal, {infinite} infinite, {zero} zero, \
+             {twice_rounded} that f64 rounds wrongly",
+            16 * vectors
+        );
+        let few = vectors / 8;
+        assert!(subnormal > few && infinite > few && zero > few, "no corner is left out");
+        assert!(twice_rounded > few, "only {twice_rounded} hard cases");
+    }
+
+    #[test]
+    fn emulated_fma_is_that_of_the_hardware() {
+        compare_with_hardware(250_000, 1);
+    }
+
+    /// Ten seconds: `cargo test --lib emulated_fma -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "10^8 triples"]
+    fn emulated_fma_is_that_of_the_hardware_at_length() {
+        compare_with_hardware(6_250_000, 2);
     }
 }

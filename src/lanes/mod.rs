@@ -12,7 +12,7 @@ pub(crate) mod avx512;
 pub(crate) mod baseline;
 pub(crate) mod math;
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use core::arch::asm;
 use core::fmt;
 use core::hint::select_unpredictable;
@@ -88,22 +88,28 @@ pub(crate) trait Kernel {
 /// The float mode in which levels agree, as long as it lives: rounding to nearest, and subnormal
 /// numbers kept. A library built with -ffast-math may have left another one in the thread, in which
 /// subnormal logits are all equal.
-#[cfg(target_arch = "x86_64")]
-struct FloatMode {
-    before: u32,
+pub(crate) struct FloatMode {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    before: Control,
 }
 
+/// The register that holds the mode: MXCSR, FPCR.
 #[cfg(target_arch = "x86_64")]
+type Control = u32;
+#[cfg(target_arch = "aarch64")]
+type Control = u64;
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 impl FloatMode {
-    /// All exceptions masked.
-    const DEFAULT: u32 = 0x1F80;
+    /// All exceptions masked, on x86-64 by bits that are 1.
+    const DEFAULT: Control = if cfg!(target_arch = "x86_64") { 0x1F80 } else { 0 };
+
+    /// What is no mode: x86-64 keeps the flags of exceptions that occurred in the same register.
+    const FLAGS: Control = if cfg!(target_arch = "x86_64") { 0x3F } else { 0 };
 
     #[inline(always)]
-    fn set() -> Self {
-        let mut before = 0u32;
-        // SAFETY: every x86-64 has SSE; 4 bytes are writable there.
-        unsafe { asm!("stmxcsr [{}]", in(reg) &raw mut before, options(nostack, preserves_flags)) };
-        let mode = Self { before };
+    pub(crate) fn set() -> Self {
+        let mode = Self { before: Self::read() };
         if !mode.is_default() {
             // SAFETY: this is the mode that Rust code expects.
             unsafe { Self::load(Self::DEFAULT) };
@@ -111,22 +117,45 @@ impl FloatMode {
         mode
     }
 
-    /// Whether nothing differs but the flags of exceptions that occurred.
     #[inline(always)]
     fn is_default(&self) -> bool {
-        self.before & !0x3F == Self::DEFAULT
+        self.before & !Self::FLAGS == Self::DEFAULT
+    }
+
+    #[inline(always)]
+    fn read() -> Control {
+        let mut mode: Control = 0;
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: every x86-64 has SSE; 4 bytes are writable there.
+        unsafe {
+            asm!("stmxcsr [{}]", in(reg) &raw mut mode, options(nostack, preserves_flags));
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: every AArch64 that this target is for has the register, and anyone may read it.
+        unsafe {
+            asm!("mrs {}, fpcr", out(reg) mode, options(nomem, nostack, preserves_flags));
+        }
+        mode
     }
 
     /// # Safety
     /// The mode must be the default one, or that of the caller, to whom control returns.
     #[cold]
-    unsafe fn load(mode: u32) {
+    unsafe fn load(mode: Control) {
+        #[cfg(target_arch = "x86_64")]
         // SAFETY: every x86-64 has SSE; 4 bytes are readable there.
-        unsafe { asm!("ldmxcsr [{}]", in(reg) &raw const mode, options(nostack, preserves_flags)) };
+        unsafe {
+            asm!("ldmxcsr [{}]", in(reg) &raw const mode, options(nostack, preserves_flags));
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: every AArch64 that this target is for has the register, and anyone may write it.
+        unsafe {
+            asm!("msr fpcr, {}", in(reg) mode, options(nostack, preserves_flags));
+        }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 impl Drop for FloatMode {
     #[inline(always)]
     fn drop(&mut self) {
@@ -137,9 +166,17 @@ impl Drop for FloatMode {
     }
 }
 
+/// Elsewhere there is no other mode that could be left behind (wasm32), or it is not looked at.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+impl FloatMode {
+    #[inline(always)]
+    pub(crate) fn set() -> Self {
+        Self {}
+    }
+}
+
 /// Runs `kernel` at `level`; at the baseline if the CPU lacks the level, which gives the same bits.
 pub(crate) fn run<K: Kernel>(level: Level, kernel: K) -> K::Output {
-    #[cfg(target_arch = "x86_64")]
     let _mode = FloatMode::set();
     #[cfg(target_arch = "x86_64")]
     {

@@ -1,0 +1,1 @@
+//! Nothing: the tests are those of `tests/` in the root of the repository.
