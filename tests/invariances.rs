@@ -432,9 +432,6 @@ fn the_first_draws_are_the_same_however_many_there_are() {
     });
 }
 
-/// A batch that a pool takes in: a million tokens.
-const POOLED: usize = 1 << 20;
-
 #[cfg(feature = "threads")]
 #[test]
 fn rows_do_not_depend_on_threads() {
@@ -443,7 +440,8 @@ fn rows_do_not_depend_on_threads() {
         let count = batch.keys.len();
         let alone = batch.outcomes(1, Layout::PLAIN, &(0..count).collect::<Vec<_>>());
         let mut next = words(batch.seed ^ 6);
-        let rows = POOLED.div_ceil(batch.vocab) + 5;
+        // A pool takes in a million tokens.
+        let rows = (1usize << 20).div_ceil(batch.vocab) + 5;
         let order: Vec<usize> = (0..rows).map(|_| next() as usize % count).collect();
         let layout = Layout { is_indexed: true, ..batch.layout };
         for threads in [1, 2, 3, 7] {
