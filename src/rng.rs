@@ -127,9 +127,11 @@ impl Key {
         self.draw_generator(purpose, 0)
     }
 
-    /// The generator for draw `draw` of several with one key.
+    /// The generator for draw `draw` of several with one key; draw 0 has
+    /// [`generator`](Self::generator).
     #[inline]
-    pub(crate) fn draw_generator(self, purpose: Purpose, draw: u32) -> Xoshiro256PlusPlus {
+    #[must_use]
+    pub fn draw_generator(self, purpose: Purpose, draw: u32) -> Xoshiro256PlusPlus {
         generator_of(self.draw_state(purpose, draw))
     }
 }

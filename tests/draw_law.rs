@@ -126,7 +126,7 @@ fn the_tail_keeps_its_mass() {
     let gap = 20.5;
     let mut row = vec![0.0; vocab];
     row[0] = gap;
-    let draws = 400_000;
+    let draws = 1_000_000;
     let counts = counted(&row, 1.0, None, draws, 3);
     let law = oracle::probabilities(&row, 1.0, None).expect("a good row");
     let expected = (1.0 - law[0]) * draws as f64;

@@ -1,17 +1,22 @@
 //! Keys: the generators they make are frozen, independent, and never shared.
 //!
 //! *False positives.* Seeds are fixed. With random keys, each chi-square test here would fail a
-//! correct implementation with probability 1e-6 (there are about 400), and one of the avalanche
+//! correct implementation with probability 1e-6 (there are about 900), and one of the avalanche
 //! counts would be out of bounds with probability 1e-6.
 
+use demask::draw::oracle;
+use demask::policy::DrawMethod;
 use demask::{
-    Canvas, Constraints, Draw, Key, Level, Logits, Noise, Plan, Policy, Purpose, RowState, Sampler,
-    Segment,
+    Canvas, Constraints, Draw, Key, Level, Logits, LogitsData, Noise, Plan, Policy, Purpose,
+    RowState, Sampler, Segment,
 };
 use rand_xoshiro::rand_core::Rng;
+use rows::assert_drawn_from;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-const PURPOSES: [Purpose; 10] = [
+mod rows;
+
+const PURPOSES: [Purpose; 16] = [
     Purpose::Token,
     Purpose::Reveal,
     Purpose::Order,
@@ -22,6 +27,12 @@ const PURPOSES: [Purpose; 10] = [
     Purpose::Predrawn,
     Purpose::RowReveal,
     Purpose::HitPosition,
+    Purpose::Score,
+    Purpose::ScoreNoise,
+    Purpose::Remask,
+    Purpose::Route,
+    Purpose::NoiseToken,
+    Purpose::FirstNoise,
 ];
 
 const fn key(seed: u64, stream: u64, step: u32, position: u32) -> Key {
@@ -30,7 +41,12 @@ const fn key(seed: u64, stream: u64, step: u32, position: u32) -> Key {
 
 /// The first two outputs.
 fn outputs(key: Key, purpose: Purpose) -> [u64; 2] {
-    let mut rng = key.generator(purpose);
+    outputs_of_draw(key, purpose, 0)
+}
+
+/// The first two outputs for one of several draws.
+fn outputs_of_draw(key: Key, purpose: Purpose, draw: u32) -> [u64; 2] {
+    let mut rng = key.draw_generator(purpose, draw);
     [rng.next_u64(), rng.next_u64()]
 }
 
@@ -326,26 +342,153 @@ fn keys_that_differ_in_one_bit_are_independent() {
 }
 
 #[test]
+fn consecutive_draws_are_independent() {
+    for purpose in PURPOSES {
+        let mut pairs = Pairs::new();
+        for n in 0..100_000 {
+            let of = |draw| outputs_of_draw(Key::default(), purpose, draw)[0];
+            pairs.add(of(2 * n), of(2 * n + 1));
+        }
+        pairs.assert_even(&format!("a draw and the next, {purpose:?}"));
+    }
+    // A draw's number is not mistaken for a purpose or a position: with keys that look random, any
+    // bit of it changes the outputs.
+    let mut words = Words(3);
+    for bit in 0..32 {
+        let mut pairs = Pairs::new();
+        for _ in 0..100_000 {
+            let (key, draw) = (words.next_key(), words.next() as u32);
+            let of = |draw| outputs_of_draw(key, Purpose::Token, draw)[0];
+            pairs.add(of(draw), of(draw ^ 1 << bit));
+        }
+        pairs.assert_even(&format!("bit {bit} of the draw"));
+    }
+}
+
+#[test]
+fn any_two_purposes_are_independent() {
+    for (i, a) in PURPOSES.into_iter().enumerate() {
+        for b in &PURPOSES[..i] {
+            let mut pairs = Pairs::new();
+            for n in 0..50_000 {
+                let key = key(0, n / 1_000, 0, n as u32 % 1_000);
+                pairs.add(outputs(key, a)[0], outputs(key, *b)[0]);
+            }
+            pairs.assert_even(&format!("{a:?} and {b:?}"));
+        }
+    }
+}
+
+#[test]
 fn a_million_keys_in_a_row_share_no_outputs() {
-    let distinct = |name: &str, keys: &mut dyn Iterator<Item = (Key, Purpose)>| {
-        let pair = |(key, purpose)| {
-            let [a, b] = outputs(key, purpose);
+    let distinct = |name: &str, keys: &mut dyn Iterator<Item = (Key, Purpose, u32)>| {
+        // By 12 bits of each word.
+        let mut bits = [const { [0u64; 1 << 12] }; 4];
+        let pair = |(key, purpose, draw)| {
+            let [a, b] = outputs_of_draw(key, purpose, draw);
+            for (bits, word) in bits.iter_mut().zip([a >> 52, a & 0xFFF, b >> 52, b & 0xFFF]) {
+                bits[word as usize] += 1;
+            }
             u128::from(a) << 64 | u128::from(b)
         };
         let mut pairs: Vec<u128> = keys.map(pair).collect();
         assert_eq!(pairs.len(), 1_000_000, "{name}");
         pairs.sort_unstable();
         assert!(pairs.windows(2).all(|two| two[0] != two[1]), "{name}: two of the same");
+        for (which, counts) in
+            ["first, high", "first, low", "second, high", "second, low"].iter().zip(&bits)
+        {
+            assert_even(&format!("{name}, {which} bits"), counts);
+        }
     };
     for (field, key) in COUNTERS {
-        distinct(field, &mut (0..1_000_000).map(|n| (key(n), Purpose::Token)));
+        distinct(field, &mut (0..1_000_000).map(|n| (key(n), Purpose::Token, 0)));
     }
+    distinct("draw", &mut (0..1_000_000).map(|n| (Key::default(), Purpose::Token, n)));
     // All fields at once, as a batch uses them.
     let mut grid = (0..1_000_000u32).map(|n| {
         let (seed, stream, step) = (n / 200_000, n / 10_000 % 20, n / 500 % 20);
-        (key(seed.into(), stream.into(), step, n / 5 % 100), PURPOSES[n as usize % 5])
+        (key(seed.into(), stream.into(), step, n / 5 % 100), PURPOSES[n as usize % 5], 0)
     });
     distinct("all fields", &mut grid);
+    let mut draws = (0..1_000_000u32).map(|n| {
+        (key(0, (n / 16_000).into(), 0, n / 160 % 100), PURPOSES[n as usize % 16], n / 16 % 10)
+    });
+    distinct("purposes, draws, positions and streams", &mut draws);
+}
+
+/// The tokens that are drawn with two keys, or in two draws, that differ in one field have the
+/// product of their laws: TensorRT-Edge-LLM #211, where every step had the same number.
+#[test]
+fn tokens_of_keys_that_differ_in_one_field_are_independent() {
+    const PAIRS: usize = 100_000;
+    const CLASSES: usize = 8;
+    type Next = fn(Key) -> Key;
+    let fields: [(&str, Next); 8] = [
+        ("seed", |k| key(k.seed + 1, k.stream, k.step, k.position)),
+        ("stream", |k| key(k.seed, k.stream + 1, k.step, k.position)),
+        ("step", |k| key(k.seed, k.stream, k.step + 1, k.position)),
+        ("position", |k| key(k.seed, k.stream, k.step, k.position + 1)),
+        ("seed, its highest bit", |k| key(k.seed ^ 1 << 63, k.stream, k.step, k.position)),
+        ("stream, its highest bit", |k| key(k.seed, k.stream ^ 1 << 63, k.step, k.position)),
+        ("seed and stream, swapped", |k| key(k.stream, k.seed, k.step, k.position)),
+        ("step and position, swapped", |k| key(k.seed, k.stream, k.position, k.step)),
+    ];
+    // Even, so that a key is not the next of another pair; small, as in use. Those that are swapped
+    // differ.
+    let base = |n: usize| {
+        key(
+            2 * (n as u64 % 8),
+            2 * (n as u64 / 1_000) + 101,
+            2 * (n as u32 / 8 % 5) + 1_001,
+            2 * (n as u32 / 40 % 25),
+        )
+    };
+    for vocab in [CLASSES, 80, 1_200] {
+        // Unequal, and each class of all kinds of ids.
+        let row: Vec<f32> = (0..vocab).map(|token| (token % CLASSES) as f32 * 0.3).collect();
+        let law = oracle::probabilities(&row, 1.0, None).expect("a good row");
+        let mut of_class = [0.0; CLASSES];
+        law.iter().enumerate().for_each(|(token, p)| of_class[token % CLASSES] += p);
+        let law: Vec<f64> = of_class.iter().flat_map(|p| of_class.map(|q| p * q)).collect();
+        let mut of_method = Vec::new();
+        let check = |name: &str, pairs: &mut dyn Iterator<Item = (usize, usize)>| {
+            let mut counts = [0; CLASSES * CLASSES];
+            pairs.for_each(|(a, b)| counts[a * CLASSES + b] += 1);
+            assert_drawn_from(&law, &counts, name);
+        };
+        for method in [DrawMethod::Rejection, DrawMethod::ExponentialRace] {
+            let draw = Draw { method, ..Draw::at(1.0) };
+            let mut sampler = Sampler::builder(2 * PAIRS, 1).build().expect("a sampler");
+            let index = vec![0; PAIRS];
+            let data = LogitsData::F32(&row);
+            let mut drawn = |keys: &[Key], draws: usize| -> Vec<usize> {
+                let index = Some(&index[..keys.len()]);
+                let logits = Logits::new(data, 1, vocab, vocab, index).expect("a view");
+                let drawn = sampler.draw_many(&logits, &draw, &Constraints::NONE, keys, draws);
+                drawn.expect("a draw").iter().map(|drawn| drawn.token as usize % CLASSES).collect()
+            };
+            let keys: Vec<Key> = (0..PAIRS).map(base).collect();
+            let first = drawn(&keys, 1);
+            for (field, next) in fields {
+                let keys: Vec<Key> = keys.iter().map(|&key| next(key)).collect();
+                let second = drawn(&keys, 1);
+                check(&format!("{field}, {method:?}"), &mut first.iter().copied().zip(second));
+            }
+            // Two draws with each key, and many with one.
+            let two = drawn(&keys, 2);
+            check(&format!("draw, {method:?}"), &mut two.chunks(2).map(|two| (two[0], two[1])));
+            let many = drawn(&keys[..1], 2 * PAIRS);
+            check(
+                &format!("many draws, {method:?}"),
+                &mut many.chunks(2).map(|two| (two[0], two[1])),
+            );
+            of_method.push(first);
+        }
+        // The methods have purposes of their own.
+        let (a, b) = (of_method[0].iter().copied(), of_method[1].iter().copied());
+        check("purpose", &mut a.zip(b));
+    }
 }
 
 /// The positions that a plan of one step names, for one segment of one masked position.

@@ -1,54 +1,29 @@
-//! Bugs that other samplers had, one family a test, numbered. Chi-squares and intervals fail for a
+//! Bugs that other samplers had, numbered by family. Chi-squares and intervals fail for a
 //! correct sampler with probability below 1e-6; seeds are fixed.
 //!
-//! | row | family | test |
-//! |---|---|---|
-//! | 1 | tokens of weight 0 are drawn | `row_01_…` |
-//! | 2 | extreme random words leave the row | `keys.rs::no_word_draws_a_banned_token`, `src/draw/law.rs::no_bar_is_zero_or_above_its_bound` |
-//! | 3 | noise underflows, and a token of no probability wins | `row_03_…`; keyed races: `race.rs` |
-//! | 4 | float32 noise loses the tail | `draw_law.rs::the_tail_keeps_its_mass`; keyed races: `race.rs` |
-//! | 5 | small probabilities are biased | `draw_law.rs::exact_laws_of_…` |
-//! | 6 | rounded noise lowers the temperature | `row_06_…` |
-//! | 7 | noise is cut off, far tokens never win | `draw_law.rs::one_token_that_holds_nearly_everything` |
-//! | 8 | a bfloat16 sum saturates | `filters.rs::bfloat16_rows_keep_the_right_nucleus`, `…::large_rows_leave_what_a_sort_leaves` |
-//! | 9 | a flat float32 sum has steps of no width | `draw_law.rs::exact_laws_of_the_largest_rows` (constant rows) |
-//! | 10 | the sum ends below top-p | `row_10_…` |
-//! | 11 | a tiny top-p leaves nothing | `filters.rs::the_most_likely_token_always_stays` |
-//! | 12 | the token at an exact boundary | `filters.rs::the_token_at_an_exact_boundary_is_left_out` |
-//! | 13 | the order of filters, missing renormalisation | `filters.rs::every_combination_leaves_what_a_sort_leaves` |
-//! | 14 | ties at the cut | `row_14_…`, `filters.rs::top_k_keeps_exactly_k_and_the_lowest_of_a_tie` |
-//! | 15 | a loop that never ends; flush-to-zero | `row_15_…` (two) |
-//! | 16 | NaN and −∞: wild reads, endless token 0 | `row_16_…`, `bad_rows.rs::bad_rows_are_marked_and_their_neighbours_unharmed` |
-//! | 17 | extreme logits give token V | `row_17_…`, `bad_rows.rs::extreme_but_finite_rows_are_good` |
-//! | 18 | tokens that were never written | `row_18_…` |
-//! | 19 | batch mates change a token | `row_19_…`, `sampler_laws.rs::a_segment_does_not_see_the_rest_of_its_batch` |
-//! | 20 | the generator does not advance; shards out of step | `keys.rs::keys_that_differ_in_one_bit_are_independent`, `…::consecutive_keys_are_independent`; `shards.rs` |
-//! | 21 | reseeding repeats numbers | `keys.rs::a_million_keys_in_a_row_share_no_outputs` |
-//! | 22 | backends differ | `row_22_…`, `levels_agree.rs`, `keys.rs::generators_are_frozen` |
-//! | 23 | memory for N draws grows as N·V | `no_allocation.rs::nothing_allocates_but_builders` |
-//! | 24 | cost that depends on shift or order | `row_24_…`; `benches/roofline` |
-//! | 25 | more draws than tokens | `row_25_…`; draws are with replacement, so that the rest does not apply |
-//! | 26 | a wrong fused multiply-add | `src/lanes/baseline.rs::emulated_fma_rounds_once`, `…::published_inputs_of_wrong_fma` |
-//! | 27 | entropy NaN beside −∞; f16 subnormals; a uniform number that rounds to 1 | `statistics.rs`; `row_15_flush_to_zero_…`; `src/draw/law.rs::no_bar_is_zero_or_above_its_bound` |
-//! | 28 | a mask written into the wrong logits | no row of ours: logits are borrowed and never written, constraints are arguments |
+//! `docs/peer-bugs.md` has the table of all families, with the tests that stand elsewhere.
 
 #![cfg_attr(target_arch = "x86_64", allow(unsafe_code, reason = "to set the float mode"))]
 
 mod rows;
 
 use demask::draw::{Law, law, oracle};
-use demask::policy::FilterOrder;
+use demask::policy::{DrawMethod, FilterOrder};
 use demask::{
     AllowedTokens, Canvas, Constraints, Draw, Drawn, Key, Level, Logits, LogitsData, Policy,
     RowState, Sampler, Segment, bf16, f16,
 };
 use rows::{
-    assert_drawn_from, assert_exact, histogram, histogram_of_many, in_every_type, keys, levels,
-    normal_row, stepped_row, words,
+    FALSE_POSITIVES, assert_drawn_from, assert_exact, chi_square, histogram, histogram_of_many,
+    in_every_type, keys, levels, normal_row, stepped_row, uniforms, words,
 };
 
 const NONE: Constraints<'_> = Constraints::NONE;
 const BANNED: f32 = f32::NEG_INFINITY;
+
+/// Draws at temperature 1, by every method.
+const METHODS: [Draw; 2] =
+    [Draw::at(1.0), Draw { method: DrawMethod::ExponentialRace, ..Draw::at(1.0) }];
 
 fn law_of(logits: &Logits<'_>, draw: &Draw) -> Law {
     law(Level::detect(), logits, draw, &NONE).expect("a good row")
@@ -72,7 +47,11 @@ fn row_01_tokens_of_weight_zero_are_never_drawn() {
         half[vocab - 1] = BANNED;
         let mut far = vec![-200.0; vocab];
         far[vocab / 2] = 0.0;
-        for row in [one(0), one(vocab - 1), one(vocab / 2), half, far] {
+        let few = 1_000_000;
+        let many = if vocab < 100 { 10 * few } else { few };
+        for (row, draws) in
+            [(one(0), few), (one(vocab - 1), few), (one(vocab / 2), few), (half, many), (far, few)]
+        {
             let law = oracle::probabilities(&row, 1.0, None).expect("a good row");
             let law: Vec<f64> = law.iter().map(|&p| if p < 1e-80 { 0.0 } else { p }).collect();
             for data in [
@@ -80,7 +59,7 @@ fn row_01_tokens_of_weight_zero_are_never_drawn() {
                 LogitsData::Bf16(&row.iter().map(|&x| bf16::from_f32(x)).collect::<Vec<_>>()),
             ] {
                 // This fails if a token of probability 0 was drawn.
-                let counts = histogram_of_many(data, vocab, &Draw::at(1.0), &NONE, 1_000_000, 2);
+                let counts = histogram_of_many(data, vocab, &Draw::at(1.0), &NONE, draws, 2);
                 let rounded = matches!(data, LogitsData::Bf16(_));
                 let zero = |(&seen, &p): (&u64, &f64)| seen == 0 || p > 0.0;
                 assert!(counts.iter().zip(&law).all(zero), "V {vocab}");
@@ -105,6 +84,15 @@ fn row_03_an_underflowing_tail_is_not_drawn() {
         let law = law_of(logits, &Draw::at(1.0)).probabilities;
         assert!(law.iter().enumerate().all(|(token, &p)| p == f64::from(token == 77_777)));
     });
+    // Each draw anew from the whole row, by both methods.
+    let half: Vec<f16> = row.iter().map(|&x| f16::from_f32(x)).collect();
+    let brain: Vec<bf16> = row.iter().map(|&x| bf16::from_f32(x)).collect();
+    for data in [LogitsData::F32(&row), LogitsData::F16(&half), LogitsData::Bf16(&brain)] {
+        for draw in METHODS {
+            let counts = histogram(data, vocab, &draw, &NONE, 200_000, 3);
+            assert_eq!(counts[77_777], 200_000, "{draw:?}");
+        }
+    }
 }
 
 /// arXiv 2409.02908; <https://github.com/facebookresearch/flow_matching/issues/27>,
@@ -112,10 +100,20 @@ fn row_03_an_underflowing_tail_is_not_drawn() {
 #[test]
 fn row_06_drawn_tokens_have_the_entropy_of_the_law() {
     let vocab = 50_000;
-    for (row, temperature) in [(normal_row(vocab, 1.0, 0.0, 6), 1.0), (vec![0.5; vocab], 1.0)] {
-        let law = oracle::probabilities(&row, temperature, None).expect("a good row");
-        let draw = Draw::at(temperature as f32);
-        let counts = histogram_of_many(LogitsData::F32(&row), vocab, &draw, &NONE, 4_000_000, 7);
+    let [plain, race] = METHODS;
+    let normal = || normal_row(vocab, 1.0, 0.0, 6);
+    for (row, draw, draws) in [
+        (normal(), plain, 4_000_000),
+        (vec![0.5; vocab], plain, 4_000_000),
+        (normal(), race, 300_000),
+        (vec![0.5; vocab], race, 300_000),
+    ] {
+        let law = oracle::probabilities(&row, 1.0, None).expect("a good row");
+        let data = LogitsData::F32(&row);
+        let counts = match draw.method {
+            DrawMethod::ExponentialRace => histogram(data, vocab, &draw, &NONE, draws, 7),
+            _ => histogram_of_many(data, vocab, &draw, &NONE, draws, 7),
+        };
         // The mean surprise of a token estimates the entropy without bias.
         let mean = |f: &dyn Fn(f64) -> f64| law.iter().map(|&p| p * f(-p.ln())).sum::<f64>();
         let entropy = mean(&|surprise| surprise);
@@ -129,6 +127,65 @@ fn row_06_drawn_tokens_have_the_entropy_of_the_law() {
         assert!((found - entropy).abs() < slack, "{found} for {entropy}, beyond {slack}");
         assert_drawn_from(&law, &counts, "a flat row");
     }
+}
+
+/// The noise of candle's `gumbel_softmax` (candle-nn/src/sampling.rs), whose uniform numbers lie
+/// between 1e-7 and 0.999: how often each token wins.
+fn cut_off_race(row: &[f32], draws: usize, seed: u64) -> Vec<u64> {
+    let (mut uniform, mut counts) = (uniforms(seed), vec![0; row.len()]);
+    for _ in 0..draws {
+        let (mut best, mut winner) = (f32::NEG_INFINITY, 0);
+        for (token, logit) in row.iter().enumerate() {
+            let score = logit - (-(1e-7 + 0.998_999_9 * uniform() as f32).ln()).ln();
+            if score > best {
+                (best, winner) = (score, token);
+            }
+        }
+        counts[winner] += 1;
+    }
+    counts
+}
+
+/// <https://github.com/huggingface/candle>, candle-nn/src/sampling.rs.
+#[test]
+fn row_07_noise_that_is_cut_off_starves_far_tokens() {
+    // Two tokens 12 apart; 5,000 tokens 12 below one, with 3 % of the mass together.
+    let mut flat = vec![0.0; 5_001];
+    flat[2_500] = 12.0;
+    for (row, draws, fewer) in [(vec![12.0, 0.0], 8_000_000, 8_000_000), (flat, 400_000, 5_000)] {
+        let law = oracle::probabilities(&row, 1.0, None).expect("a good row");
+        // This test can tell.
+        let theirs = chi_square(&cut_off_race(&row, fewer, 7), &law);
+        assert!(theirs < FALSE_POSITIVES, "noise that is cut off has the law: p = {theirs:e}");
+        for draw in METHODS {
+            let counts = histogram(LogitsData::F32(&row), row.len(), &draw, &NONE, draws, 7);
+            assert_drawn_from(&law, &counts, &format!("{:?}", draw.method));
+        }
+    }
+}
+
+/// torch's `multinomial` with replacement: a running sum in float32, searched for a number.
+#[test]
+fn row_09_a_running_sum_in_float32_has_steps_of_no_width() {
+    let vocab = 262_144;
+    let row = normal_row(vocab, 3.0, 0.0, 9);
+    let exact = oracle::probabilities(&row, 1.0, None).expect("a good row");
+    let mut sum = 0.0f32;
+    let lost = exact.iter().filter(|&&p| {
+        let before = sum;
+        sum += p as f32;
+        p > 0.0 && sum == before
+    });
+    let lost = lost.count();
+    assert!(lost > vocab / 5, "only {lost} tokens have no width in float32");
+    let flat = oracle::probabilities(&vec![0.25; vocab], 1.0, None).expect("a good row");
+    in_every_type(&vec![0.25; vocab], 1, vocab, |logits, _| {
+        let ours = law_of(logits, &Draw::at(1.0)).probabilities;
+        let close = |(p, exact): (&f64, &f64)| (p / exact - 1.0).abs() < 1e-6;
+        assert!(ours.iter().zip(&flat).all(close), "a flat row");
+    });
+    let ours = law_of(&Logits::f32(&row, 1, vocab).expect("a view"), &Draw::at(1.0));
+    assert_exact(&ours.probabilities, &exact, "a normal row");
 }
 
 /// <https://github.com/NVIDIA/TensorRT-LLM/issues/19485>, `#1590`.
@@ -591,4 +648,24 @@ fn row_25_more_draws_than_tokens() {
             }
         }
     }
+}
+
+/// The table's tests are there.
+#[test]
+fn the_table_of_families_names_tests_that_exist() {
+    let table = include_str!("../docs/peer-bugs.md");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut named = 0;
+    for name in table.split('`').filter(|name| name.contains(".rs::")) {
+        let (file, test) = name.split_once("::").expect("it has one");
+        let source = std::fs::read_to_string(root.join(file)).expect(file);
+        let is_there = [format!("fn {test}("), format!("(\"{test}\", ")];
+        assert!(is_there.iter().any(|text| source.contains(text)), "{name} is not there");
+        named += 1;
+    }
+    let rows = |number: u32| {
+        table.lines().filter(|line| line.starts_with(&format!("| {number} |"))).count()
+    };
+    assert!((1..=28).all(|number| rows(number) == 1), "one row for each family");
+    assert!(named > 40, "{named} tests");
 }

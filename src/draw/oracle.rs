@@ -116,38 +116,45 @@ pub fn inverse_cdf(law: &[f64], u: f64) -> Option<usize> {
         .or(last)
 }
 
-/// The exponential variables of tokens 0 to `vocab`, in the race for draw `draw` of a key, each from
-/// the 80 bits that are its own.
+/// The exponential variables of tokens 0 to `vocab`, in the race for draw `draw` of a key:
+/// −ln(1 − u), where u = (n + ½)·2^-80 and n are the [`race_bits`] of the token.
 #[must_use]
 pub fn race_noise(vocab: usize, key: Key, draw: u32) -> Vec<f64> {
+    let unit = 0.5f64.powi(80);
+    let exponential = |bits: u128| {
+        if bits < 1 << 79 {
+            -(-(bits as f64 + 0.5) * unit).ln_1p()
+        } else {
+            -((((1u128 << 80) - 1 - bits) as f64 + 0.5) * unit).ln()
+        }
+    };
+    race_bits(vocab, key, draw).into_iter().map(exponential).collect()
+}
+
+/// The 80 random bits of each of the tokens 0 to `vocab`, in the race for draw `draw` of a key: 16
+/// from the generator of its lane, above 64 that are mixed from the token's id.
+#[must_use]
+pub fn race_bits(vocab: usize, key: Key, draw: u32) -> Vec<u128> {
     let [a, b, c, d] = key.draw_state(Purpose::Race, draw);
-    let mut all = vec![0.0; vocab];
+    let mut all = vec![0; vocab];
     for (superblock, noise) in all.chunks_mut(4_096).enumerate() {
-        let mut generators: Vec<_> = (0..16)
-            .map(|lane| {
-                let place = (16 * superblock + lane) as u64;
-                let words = [mix(a ^ place), mix(b ^ place)];
-                let mut seed = [0; 16];
-                seed[..8].copy_from_slice(&words[0].to_le_bytes());
-                seed[8..].copy_from_slice(&words[1].to_le_bytes());
-                Xoshiro128PlusPlus::from_seed(seed)
-            })
-            .collect();
+        let mut generators: [_; 16] = core::array::from_fn(|lane| {
+            let place = (16 * superblock + lane) as u64;
+            let words = [mix(a ^ place), mix(b ^ place)];
+            let mut seed = [0; 16];
+            seed[..8].copy_from_slice(&words[0].to_le_bytes());
+            seed[8..].copy_from_slice(&words[1].to_le_bytes());
+            Xoshiro128PlusPlus::from_seed(seed)
+        });
         let mut word = [0; 16];
-        for (i, exponential) in noise.iter_mut().enumerate() {
+        for (i, bits) in noise.iter_mut().enumerate() {
             let lane = i % 16;
             if i % 32 < 16 {
                 word[lane] = generators[lane].next_u32();
             }
             let half = if i % 32 < 16 { word[lane] & 0xFFFF } else { word[lane] >> 16 };
             let token = (4_096 * superblock + i) as u64;
-            let bits = u128::from(half ^ 0x8000) << 64 | u128::from(mix(mix(c ^ token) ^ d));
-            let unit = 0.5f64.powi(80);
-            *exponential = if bits < 1 << 79 {
-                -(-(bits as f64 + 0.5) * unit).ln_1p()
-            } else {
-                -((((1u128 << 80) - 1 - bits) as f64 + 0.5) * unit).ln()
-            };
+            *bits = u128::from(half ^ 0x8000) << 64 | u128::from(mix(mix(c ^ token) ^ d));
         }
     }
     all
