@@ -16,7 +16,7 @@ fn what_is_far_below_weighs_nothing_wherever_floats_end_or_are_far_apart() {
     let lowest = |i: usize| if i % 3 == 1 { never } else { f32::MIN };
     let plain = |i: usize| if i % 3 == 1 { never } else { (i % 7) as f32 };
     let first_out = |i: usize| if i < 2_000 { never } else { f32::MIN };
-    let high = |i: usize| if i % 16 == 0 { 3.9e16 } else { 0.0 };
+    let high = |i: usize| if i.is_multiple_of(16) { 3.9e16 } else { 0.0 };
     let rows: [(&dyn Fn(usize) -> f32, f32); 6] = [
         (&lowest, 1.0),
         (&plain, 1e38),

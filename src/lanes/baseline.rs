@@ -332,12 +332,11 @@ mod tests {
             let field = (exponent + 127).clamp(0, 254) as u32;
             f32::from_bits(word as u32 & 0x807F_FFFF | field << 23)
         };
-        let mut triples = [[0.0; 16]; 3];
-        for lane in 0..16 {
+        let triples: [[f32; 3]; 16] = core::array::from_fn(|lane| {
             let (x, y, z) = (next(), next(), next());
             let (a, b) = (f32::from_bits(x as u32), f32::from_bits(y as u32));
             let near = (z >> 32) as i32 % 4;
-            let [a, b, c] = match lane / 2 {
+            match lane / 2 {
                 0 => [a, b, f32::from_bits(z as u32)],
                 // The sum cancels, but for what the product lost.
                 1 => {
@@ -376,10 +375,9 @@ mod tests {
                     let q = 127 - p - (y >> 40) as i32 % 3;
                     [scaled(x, p), scaled(y, q), scaled(z, 127 - (z >> 40) as i32 % 26)]
                 }
-            };
-            (triples[0][lane], triples[1][lane], triples[2][lane]) = (a, b, c);
-        }
-        triples
+            }
+        });
+        [0, 1, 2].map(|k| triples.map(|triple| triple[k]))
     }
 
     /// Compares the emulation with every level that has the instruction, and where none has, with

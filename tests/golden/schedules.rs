@@ -15,17 +15,17 @@ pub(crate) fn hitting_times(level: Level) -> Lines {
     for masks in [1, 15, 17, 100, 1_000] {
         let mut events = vec![0.0; masks];
         hitting::all(level, KEY, -0.25, &mut events);
-        lines.push(&format!("all of {masks}"), &first(&events), &Hash::floats(&events));
+        lines.push(&format!("all of {masks}"), first(&events), &Hash::floats(&events));
         let keys: Vec<_> = (0..masks as u32).map(|step| Key { step, ..KEY }).collect();
         let counts: Vec<_> = (1..=masks as u32).collect();
         hitting::next_of_each(level, &keys, &counts, &mut events).expect("as many");
-        lines.push(&format!("next of each of {masks}"), &first(&events), &Hash::floats(&events));
+        lines.push(&format!("next of each of {masks}"), first(&events), &Hash::floats(&events));
         hitting::of_positions(level, KEY, -0.25, &counts, &mut events).expect("as many");
-        lines.push(&format!("of {masks} positions"), &first(&events), &Hash::floats(&events));
+        lines.push(&format!("of {masks} positions"), first(&events), &Hash::floats(&events));
     }
     let mut rng = KEY.generator(Purpose::Hit);
     let next: Vec<_> = (1..=64).map(|masks| hitting::next(-0.5, masks, &mut rng)).collect();
-    lines.push("next", &first(&next), &Hash::floats(&next));
+    lines.push("next", first(&next), &Hash::floats(&next));
     lines
 }
 
