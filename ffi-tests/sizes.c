@@ -312,7 +312,7 @@ static void sizes_of_policies(void) {
 static void measured_profiles(void) {
   double noisy[MASKS], weights[MASKS], profile[MASKS], complexity[3];
   for (int m = 0; m < MASKS; ++m) {
-    noisy[m] = 1.0 / (1.0 + 0.25 * m) + (m * 7 % 11 - 5) * 0.03125;
+    noisy[m] = 0.015625 * (MASKS - m) + (m * 7 % 11 - 5) * 0.03125; /* exact, in any float mode */
     weights[m] = 1.0 + m % 4;
   }
   CHECK(demask_profile_isotonic(noisy, weights, MASKS, profile) == DEMASK_OK);
@@ -359,7 +359,7 @@ static void measured_profiles(void) {
     double log_probabilities[4];
     uint32_t revealed = (uint32_t)(call * 3 % (MASKS - 1));
     for (int i = 0; i < 4; ++i)
-      log_probabilities[i] = -0.03125 * ((call * 5 + i * 11) % 17) - 2.0 / (1.0 + revealed);
+      log_probabilities[i] = -0.03125 * ((call * 5 + i * 11) % 17) - 0.0625 * (MASKS - revealed);
     CHECK(demask_profile_estimator_observe(estimator, revealed, log_probabilities,
                                            (size_t)(1 + call % 4)) == DEMASK_OK);
   }

@@ -220,7 +220,7 @@ mod sizes {
 
     fn write_profiles(report: &mut String) {
         let noisy =
-            |m: u32| 1.0 / (1.0 + 0.25 * f64::from(m)) + (f64::from(m * 7 % 11) - 5.0) * 0.03125;
+            |m: u32| 0.015625 * f64::from(MASKS - m) + (f64::from(m * 7 % 11) - 5.0) * 0.03125;
         let noisy: Vec<f64> = (0..MASKS).map(noisy).collect();
         let weights: Vec<f64> = (0..MASKS).map(|m| f64::from(1 + m % 4)).collect();
         let profile = Profile::isotonic(&noisy, &weights).expect("a profile");
@@ -235,7 +235,8 @@ mod sizes {
         for call in 0..100 {
             let revealed = call * 3 % (MASKS - 1);
             let value = |i: u32| {
-                -0.03125 * f64::from((call * 5 + i * 11) % 17) - 2.0 / f64::from(1 + revealed)
+                -0.03125 * f64::from((call * 5 + i * 11) % 17)
+                    - 0.0625 * f64::from(MASKS - revealed)
             };
             estimator.observe(revealed, (0..=call % 4).map(value)).expect("good values");
         }

@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn remdm_loop_remasks_while_its_times_stay() {
         let size = size_of::<demask_policy>() as u32;
-        let times = TimeGrid::remdm_loop(20, 0.55, 0.05, 0.9).expect("a grid");
+        let times = TimeGrid::remdm_loop(20, 0.55, 0.2, 0.9).expect("a grid");
         // SAFETY: it is filled in here, and the grid lives.
         let call = |out, size| unsafe {
             demask_policy_remdm_loop(0.02, demask_time_grid::of(&times), out, size)
