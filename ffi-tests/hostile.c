@@ -95,6 +95,11 @@ static uint32_t listed(void) {
   return k < 16 ? k : numbers[k - 16];
 }
 
+/* Mostly the steps for which a table of so many masks is made of ROWS numbers. */
+static uint32_t steps_of(uint32_t masks) {
+  return below(4) && masks > 0 ? ROWS / masks + 1 : few();
+}
+
 /* A rule of sizes: that of the table, or any. */
 static uint32_t rule(void) { return below(2) ? DEMASK_SIZES_TABLE : listed(); }
 
@@ -417,6 +422,7 @@ static demask_status call(uint32_t function, int *named) {
   demask_noise *noise = BENT(&w.noise);
   double *out = BENT(&w.number);
   void *self = below(2) ? context : BENT(below(4) ? context : narrow);
+  uint32_t masks = below(8) ? 1u << below(4) : few();
   *named = OF_POLICY;
   switch (function) {
     case 0:
@@ -505,7 +511,8 @@ static demask_status call(uint32_t function, int *named) {
     case 31:
       *named = OF_TABLE;
       CREATE(demask_sizes, demask_sizes_destroy,
-             demask_sizes_create_markov_constants(few(), few(), BENT(w.events), count(ROWS), MADE));
+             demask_sizes_create_markov_constants(masks, steps_of(masks), BENT(w.events), count(ROWS),
+                                                  MADE));
     case 32:
       *named = OF_TABLE;
       CREATE(demask_sizes, demask_sizes_destroy,
@@ -522,8 +529,9 @@ static demask_status call(uint32_t function, int *named) {
       return demask_sizes_shape(BENT(sizes), BENT(&w.count), BENT(&w.masks[0]));
     case 36:
       *named = OF_TABLE;
-      return demask_sizes_draw(rule(), BENT(sizes), asked_few(), BENT(w.keys), BENT(w.masks),
-                               asked_count(ROWS));
+      asked.number = below(2) ? ROWS : few();
+      return demask_sizes_draw(rule(), BENT(sizes), asked.number, BENT(w.keys), BENT(w.masks),
+                               asked_count(below(2) ? 3 : ROWS));
     case 37:
       *named = OF_TABLE;
       return demask_sizes_overshoot(rule(), BENT(sizes), few(), BENT(w.events), asked_count(ROWS));
@@ -679,7 +687,7 @@ static demask_status call(uint32_t function, int *named) {
     case 80:
       *named = OF_TABLE;
       CREATE(demask_sizes, demask_sizes_destroy,
-             demask_sizes_create_markov_log_weights(1 + below(4), 1 + below(8), BENT(w.events),
+             demask_sizes_create_markov_log_weights(masks, steps_of(masks), BENT(w.events),
                                                     count(ROWS), MADE));
     case 81:
       *named = OF_TABLE;
@@ -737,6 +745,9 @@ static void reset_for(uint32_t function) {
   for (int i = 0; i < ROWS; ++i) w.events[i] = (double)(ROWS - 1 - i) / ROWS;
   if (function == 24)
     for (int i = 0; i < SEGMENTS; ++i) w.times[i] = w.log_masked[i] = i;
+  if (function == 33) w.events[ROWS - 1] = 0.0625;
+  if (function == 40)
+    for (int i = 0; i < ROWS; ++i) w.events[i] = -0.125 * i;
   if (function == 85)
     for (int i = 0; i < 3; ++i) w.times[i] = (i + 2) / 4.0;
   w.policies[0].grid_times = below(8) ? NULL : time_grid;
