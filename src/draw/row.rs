@@ -7,7 +7,7 @@ use crate::lanes::{Kernel, Lanes, Level, run};
 use crate::logits::MAX_VOCAB;
 use core::ops::Range;
 
-/// C, the number of tokens in a cell, a power of two.
+/// C, the number of tokens in a cell, a power of two. A cell is one lane of C consecutive vectors.
 ///
 /// Larger cells make the envelope cheaper and the proposals more. A vector of bounds costs about
 /// as much as an eighth of a proposal, so C² near an eighth of the number of vectors balances the
