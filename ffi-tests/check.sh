@@ -134,14 +134,30 @@ if command -v valgrind >/dev/null; then
     # Of programs that are linked in both ways only one: the code is the same, and the wait is long.
     # A pool's threads may outlive its context for a moment: what they hold is not lost for good.
     valgrind="valgrind --quiet --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite"
-    for program in "$out"/*-shared "$out/allocations-static"; do
-        name=$(basename "$program") arguments=
-        case $name in
-            layout-*) continue ;;
+    # So many at once as there are processors; what came of it is said afterwards.
+    under_valgrind() {
+        local arguments=
+        case $(basename "$1") in
             errors-*) arguments=--any-memory ;; # valgrind itself needs the memory
         esac
-        check "$name under valgrind" run_into "$program.valgrind.txt" \
-            $valgrind "$program" $arguments
+        $valgrind "$1" $arguments >"$1.valgrind.txt" 2>"$1.valgrind.log"
+        echo $? >"$1.valgrind.status"
+    }
+    ended_well() { cat "$1.valgrind.log" && [ "$(cat "$1.valgrind.status")" = 0 ]; }
+    # Those that take longest begin.
+    programs=("$out"/{first_hitting,calls}-shared)
+    for program in "$out"/*-shared "$out/allocations-static"; do
+        case $(basename "$program") in
+            first_hitting-* | calls-* | layout-*) ;;
+            *) programs+=("$program") ;;
+        esac
+    done
+    export valgrind
+    export -f under_valgrind
+    printf '%s\0' "${programs[@]}" |
+        xargs -0 -n 1 -P "$(nproc)" bash -c 'under_valgrind "$1"' under_valgrind
+    for program in "${programs[@]}"; do
+        check "$(basename "$program") under valgrind" ended_well "$program"
     done
     for name in first_hitting draws sizes shards generation; do
         check "$name prints the same under valgrind, which hides AVX-512" \

@@ -269,3 +269,41 @@ pub(crate) fn threshold(p: f64) -> Option<u64> {
     // `as` saturates, and 2^64 times a double below 1 is at most 2^64 - 2^11.
     (p < 1.0).then_some((p * 18_446_744_073_709_551_616.0) as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::below;
+    use rand_xoshiro::Xoshiro256PlusPlus;
+    use rand_xoshiro::rand_core::{Rng, SeedableRng};
+
+    /// A generator whose first word is this one: rotl(s0 + s3, 23) + s0, with s0 = 0.
+    fn beginning_with(word: u64) -> Xoshiro256PlusPlus {
+        let mut seed = [0; 32];
+        seed[8..16].copy_from_slice(&1u64.to_le_bytes());
+        seed[24..].copy_from_slice(&word.rotate_right(23).to_le_bytes());
+        let rng = Xoshiro256PlusPlus::from_seed(seed);
+        assert_eq!(rng.clone().next_u64(), word);
+        rng
+    }
+
+    /// Of the 2^64 words as many give each integer below 3, which leaves one word over.
+    #[test]
+    fn integers_are_uniform_to_the_last_word() {
+        let third = u64::MAX / 3;
+        for (word, expected) in
+            [(1, 0), (third, 0), (third + 1, 1), (2 * third, 1), (2 * third + 1, 2), (u64::MAX, 2)]
+        {
+            let mut rng = beginning_with(word);
+            let mut after = rng.clone();
+            after.next_u64();
+            assert_eq!((below(&mut rng, 3), rng), (expected, after), "{word}");
+        }
+        let mut rng = beginning_with(0);
+        let mut second = rng.clone();
+        second.next_u64();
+        assert_eq!(below(&mut rng, 3), below(&mut second, 3), "0 is passed over");
+        assert_eq!(rng, second);
+        // Nothing is left over of a power of two.
+        assert_eq!(below(&mut beginning_with(0), 1 << 31), 0);
+    }
+}

@@ -120,7 +120,7 @@ fn unit(bits: u64, more: impl FnOnce() -> u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::rounded_down;
+    use super::{rounded_down, unit};
 
     #[test]
     fn the_same_floats_exceed_a_bar_and_its_float() {
@@ -138,5 +138,16 @@ mod tests {
         for bar in [2f64.powi(-149), 1.9 * 2f64.powi(-130), 2f64.powi(-126)] {
             assert!(rounded_down(bar) > 0.0 && rounded_down(bar) < 2f32.powi(-125));
         }
+    }
+
+    #[test]
+    fn few_bits_are_continued_by_another_word() {
+        let step = 2f64.powi(-53);
+        assert_eq!(unit(0, || 0), 2f64.powi(-107));
+        assert_eq!(unit(0, || 1 << 63), (0.5 + 0.5 * step) * step);
+        assert_eq!(unit((1 << 29) - 1, || 1 << 62), f64::from((1 << 29) - 1) * step + 0.25 * step);
+        let none = || unreachable!("29 more bits are enough");
+        assert_eq!(unit(1 << 29, none), (f64::from(1 << 29) + 0.5) * step);
+        assert_eq!(unit((1 << 53) - 1, none), 1.0);
     }
 }

@@ -129,3 +129,46 @@ impl Threshold {
         if most < count { top_k::choose(&mut candidates[..count], most) } else { count }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::score::ScoreOf;
+
+    /// The positions that are revealed of those with these scores.
+    fn chosen(rule: Threshold, scores: &[f64]) -> Vec<u32> {
+        let candidate = |(at, &order): (usize, &f64)| Candidate {
+            order,
+            entropy: f64::NAN,
+            at: at as u32,
+            job: at as u32,
+            stable: 0,
+            belief: f64::NAN,
+            committed: false,
+            chosen: false,
+        };
+        let mut candidates: Vec<_> = scores.iter().enumerate().map(candidate).collect();
+        let count = rule.choose(&Score::of(ScoreOf::External), &mut candidates, 0, (0, 0));
+        let mut chosen: Vec<_> = candidates[..count].iter().map(|c| c.at).collect();
+        chosen.sort_unstable();
+        chosen
+    }
+
+    #[test]
+    fn a_threshold_is_reached_or_exceeded() {
+        let scores = [0.75, 0.5, 0.5 - f64::EPSILON, 0.5 + f64::EPSILON];
+        assert_eq!(chosen(Threshold::at(0.5), &scores), [0, 1, 3]);
+        assert_eq!(chosen(Threshold { strict: true, ..Threshold::at(0.5) }, &scores), [0, 3]);
+    }
+
+    #[test]
+    fn a_share_is_rounded_down_but_not_to_none() {
+        let scores = [0.6, 0.9, 0.7, 0.8, 0.5];
+        let share = |most_share| Threshold { most_share, ..Threshold::at(0.5) };
+        assert_eq!(chosen(share(0.1), &scores), [1]);
+        assert_eq!(chosen(share(0.59), &scores), [1, 3]);
+        assert_eq!(chosen(share(1.0), &scores), [0, 1, 2, 3, 4]);
+        assert_eq!(chosen(Threshold { share_least: 3, ..share(0.1) }, &scores), [1, 2, 3]);
+        assert_eq!(chosen(share(0.1), &[]), []);
+    }
+}

@@ -82,3 +82,16 @@ pub(crate) fn remask(canvas: &mut Canvas<'_>, at: u32) {
     let mask = canvas.mask_token();
     canvas.write(at, mask, PositionKind::MASKED, PositionState::default());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remasking_is_on_from_its_first_time_to_before_its_last() {
+        let rule = Remask { from: 0.75, until: 0.25, ..Remask::at(RemaskRate::Cap(0.125)) };
+        let at = |t: f64| rule.probability(Noise::Linear, t, t - 0.125);
+        assert_eq!((at(0.75), at(0.5), at(0.25 + f64::EPSILON)), (0.125, 0.125, 0.125));
+        assert_eq!((at(1.0), at(0.75 + f64::EPSILON), at(0.25)), (0.0, 0.0, 0.0));
+    }
+}
