@@ -68,7 +68,7 @@ static size_t count(size_t good) {
                                 SIZE_MAX / 8 + 4};
   switch (below(16)) {
     case 0:
-      return good == 0 ? 0 : below((uint32_t)good);
+      return (uint32_t)good == 0 ? 0 : below((uint32_t)good);
     case 1:
       return huge[below(sizeof huge / sizeof *huge)];
     default:

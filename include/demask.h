@@ -806,7 +806,7 @@ typedef struct demask_policy {
   // would round to 1 are told apart; ties: the lowest position. This and all that follows is not
   // looked at by the other selections.
   uint32_t score;
-  // The temperature of the law that it is of, at least 1e-30, INFINITY included; 0 is 1.
+  // The temperature of the law that it is of, from 1e-30 to 1e30, or INFINITY; 0 is 1.
   float score_temperature;
   // So many times a Gumbel variable of the position's own is added to every score: the highest
   // scores are then drawn without replacement, with weights exp(score/score_gumbel).
@@ -1233,8 +1233,8 @@ typedef struct demask_top_token {
 typedef struct demask_statistics {
   // sizeof(demask_statistics), as the caller was compiled.
   uint32_t struct_size;
-  // The temperature of the law that they are of, which may differ from that of the draw: at least
-  // 1e-30, INFINITY included; 1 by default.
+  // The temperature of the law that they are of, which may differ from that of the draw: from
+  // 1e-30 to 1e30, or INFINITY; 1 by default.
   float temperature;
   // NULL, or a token for each row, below the vocabulary, whose probability is wanted as well.
   const uint32_t *given;
@@ -1713,7 +1713,7 @@ void demask_shard_records_destroy(struct demask_shard_records *records);
 
 // Computes the records of rows of which only the columns of one shard are here: `logits` holds the
 // tokens from `offset` on, as many as its own `vocab`, of a vocabulary of `vocab` tokens, at most
-// DEMASK_MAX_VOCAB. `temperature` is that of the law, at least 1e-30, INFINITY included.
+// DEMASK_MAX_VOCAB. `temperature` is that of the law, from 1e-30 to 1e30, or INFINITY.
 //
 // `constraints`, NULL or the same for every shard, count tokens from the beginning of the vocabulary.
 // `given` is NULL, or has a token for each row, the same for every shard, whose log-probability is
@@ -2061,8 +2061,8 @@ demask_status demask_sizes_create_markov(uint32_t masks,
                                          struct demask_sizes **out);
 
 // As demask_sizes_create_markov, with the caller's constants in the place of v (docs/schedules.md,
-// section 2): that for k steps and r masks left is `constants[(k - 1) * masks + r]`, finite and above
-// 0, for k from 1 to steps - 1 and r from k + 1 to masks - 1. There are `n`, (steps - 1) times masks;
+// section 2): that for k steps and r masks left is `constants[(k - 1) * masks + r]`, from 1e-280
+// to 1e280, for k from 1 to steps - 1 and r from k + 1 to masks - 1. There are `n`, (steps - 1) times masks;
 // the others are not looked at.
 //
 // Errors: NULL, ALIGN, SHAPE (no masks, no steps, more than 2^25 masks times steps, another n),

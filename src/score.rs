@@ -25,7 +25,7 @@ pub struct Score<'a> {
     /// The number itself.
     pub of: ScoreOf,
     /// The temperature of the law that it is of: 1 for raw logits (LLaDA), that of the draw for
-    /// tempered ones (Dream). At least 1e-30, +∞ included.
+    /// tempered ones (Dream). From 1e-30 to 1e30, or +∞.
     pub temperature: f32,
     /// Whether that law is restricted to the tokens that the filters of the draw leave (Dream, SDAR,
     /// llama.cpp). At temperature 0 of the draw, and so in a finish by argmax, there are none. Not
@@ -124,9 +124,7 @@ impl Score<'_> {
 
     pub(crate) fn check(&self, steps: u32) -> Result<(), Error> {
         let refuse = |name, value, expected| Err(Error::Argument { name, value, expected });
-        if self.temperature == 0.0 || Temperature::new(self.temperature).is_err() {
-            return refuse("score.temperature", self.temperature.into(), "at least 1e-30");
-        }
+        Temperature::of_law("score.temperature", self.temperature)?;
         if !(self.gumbel >= 0.0 && self.gumbel.is_finite()) {
             return refuse("score.gumbel", self.gumbel, "finite and at least 0");
         }

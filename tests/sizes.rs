@@ -963,7 +963,7 @@ fn what_a_table_does_not_serve_is_refused_by_name() {
         "steps is 0, but must be at least 1",
         "masks times steps is 268500992, but must be at most 268435456",
         "masks times steps is 67108864, but must be at most 33554432",
-        "constant is 0, but must be finite and above 0",
+        "constant is 0, but must be from 1e-280 to 1e280",
         "log weight is NaN, but must be below +inf, and finite at k - 1 masks",
         "log weight is -inf, but must be below +inf, and finite at k - 1 masks",
         "steps is 65537, but must be at most 65536",

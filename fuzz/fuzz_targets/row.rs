@@ -288,7 +288,7 @@ impl Case {
             Ok(Key { seed, stream, step: 3, position: 5 })
         });
         let keys = keys.collect::<Result<_>>()?;
-        let temperature = number(u, &[1.0, 0.7, 30.0, 1e-30, f32::INFINITY, f32::MAX, 0.1])?;
+        let temperature = number(u, &[1.0, 0.7, 30.0, 1e-30, f32::INFINITY, 1e30, 0.1])?;
         let filtered = u.arbitrary::<u8>()? % 4 == 0;
         let asks = u.arbitrary()?;
         let given = (0..if asks { rows } else { 0 }).map(|_| token(u)).collect::<Result<_>>()?;
@@ -357,8 +357,8 @@ impl Case {
     /// The same for what a description asks for beside a draw.
     fn statistics_refused(&self) -> Option<(&'static str, f64)> {
         let temperature = self.temperature;
-        if !(temperature >= 1e-30) {
-            return Some(("temperature", temperature.into()));
+        if !((1e-30..=1e30).contains(&temperature) || temperature == f32::INFINITY) {
+            return Some(("statistics.temperature", temperature.into()));
         }
         if let Some(&token) = self.given.iter().find(|&&token| token as usize >= self.vocab) {
             return Some(("given token", token.into()));
@@ -463,7 +463,8 @@ impl Case {
                     return None;
                 };
                 let first: Vec<Drawn> = drawn.iter().copied().step_by(draws).collect();
-                assert_eq!(first, described, "statistics changed a token");
+                let how = || format!("{:?} {:?} {:?}", self.draw, wanted, constraints);
+                assert_eq!(first, described, "statistics changed a token: {}", how());
                 Some(Outcome { level: sampler.level(), drawn, statistics, top })
             })
             .collect()

@@ -143,7 +143,7 @@ pub struct demask_policy {
     /// would round to 1 are told apart; ties: the lowest position. This and all that follows is not
     /// looked at by the other selections.
     pub score: u32,
-    /// The temperature of the law that it is of, at least 1e-30, INFINITY included; 0 is 1.
+    /// The temperature of the law that it is of, from 1e-30 to 1e30, or INFINITY; 0 is 1.
     pub score_temperature: f32,
     /// So many times a Gumbel variable of the position's own is added to every score: the highest
     /// scores are then drawn without replacement, with weights exp(score/score_gumbel).

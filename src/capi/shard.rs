@@ -94,7 +94,7 @@ pub unsafe extern "C" fn demask_shard_records_destroy(records: *mut demask_shard
 
 /// Computes the records of rows of which only the columns of one shard are here: `logits` holds the
 /// tokens from `offset` on, as many as its own `vocab`, of a vocabulary of `vocab` tokens, at most
-/// DEMASK_MAX_VOCAB. `temperature` is that of the law, at least 1e-30, INFINITY included.
+/// DEMASK_MAX_VOCAB. `temperature` is that of the law, from 1e-30 to 1e30, or INFINITY.
 ///
 /// `constraints`, NULL or the same for every shard, count tokens from the beginning of the vocabulary.
 /// `given` is NULL, or has a token for each row, the same for every shard, whose log-probability is

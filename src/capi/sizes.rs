@@ -391,8 +391,8 @@ pub unsafe extern "C" fn demask_sizes_create_markov(
 }
 
 /// As demask_sizes_create_markov, with the caller's constants in the place of v (docs/schedules.md,
-/// section 2): that for k steps and r masks left is `constants[(k - 1) * masks + r]`, finite and above
-/// 0, for k from 1 to steps - 1 and r from k + 1 to masks - 1. There are `n`, (steps - 1) times masks;
+/// section 2): that for k steps and r masks left is `constants[(k - 1) * masks + r]`, from 1e-280
+/// to 1e280, for k from 1 to steps - 1 and r from k + 1 to masks - 1. There are `n`, (steps - 1) times masks;
 /// the others are not looked at.
 ///
 /// Errors: NULL, ALIGN, SHAPE (no masks, no steps, more than 2^25 masks times steps, another n),

@@ -79,8 +79,8 @@ same_layout!(TopToken, demask_top_token: token, logit);
 pub struct demask_statistics {
     /// sizeof(demask_statistics), as the caller was compiled.
     pub struct_size: u32,
-    /// The temperature of the law that they are of, which may differ from that of the draw: at least
-    /// 1e-30, INFINITY included; 1 by default.
+    /// The temperature of the law that they are of, which may differ from that of the draw: from
+    /// 1e-30 to 1e30, or INFINITY; 1 by default.
     pub temperature: f32,
     /// NULL, or a token for each row, below the vocabulary, whose probability is wanted as well.
     pub given: *const u32,

@@ -1,7 +1,7 @@
 //! The merge of shards' records: statistics of whole rows, and the block of each draw.
 
 use super::record::{BLOCK, Block, BlockLogits, BlockRecord, Choose};
-use super::shard::{ShardRecords, ShardToken, first_uniform, second_uniform, temperature};
+use super::shard::{ShardRecords, ShardToken, first_uniform, second_uniform};
 use super::{Drawn, RowState, RowStatistics, Temperature};
 use crate::error::{Error, shape};
 use crate::lanes::{Level, run};
@@ -199,7 +199,7 @@ impl ShardMerge {
                 return Err(Error::Capacity { name, value, bound });
             }
         }
-        Ok((rows, temperature(first.temperature())?))
+        Ok((rows, Temperature::of_law("temperature", first.temperature())?))
     }
 
     fn merge_row(

@@ -416,6 +416,18 @@ impl Temperature {
         s.min(s.max(max, s.splat(f32::MIN)), s.splat(f32::MAX))
     }
 
+    /// Of a law that is described. Sums of logits have no room in f32 beyond these temperatures.
+    pub(crate) fn of_law(name: &'static str, temperature: f32) -> Result<Self, Error> {
+        if (1e-30..=Self::HIGHEST_OF_LAWS).contains(&temperature) || temperature == f32::INFINITY {
+            return Self::new(temperature);
+        }
+        let (value, expected) = (temperature.into(), "from 1e-30 to 1e30, or +inf");
+        Err(Error::Argument { name, value, expected })
+    }
+
+    /// The highest finite temperature of a law that is described.
+    pub(crate) const HIGHEST_OF_LAWS: f32 = 1e30;
+
     /// Checks and converts; 0, or at least 1e-30, +∞ included.
     pub(crate) fn new(temperature: f32) -> Result<Self, Error> {
         if temperature == 0.0 {

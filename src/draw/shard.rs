@@ -216,7 +216,7 @@ impl ShardRecords {
         shape(layout.0 == layout.1, "layout of a shard", layout.0, "exactly", layout.1)?;
         let (offset, width) = (header.offset as usize, header.width as usize);
         let extent = Shard { offset, vocab: header.vocab as usize }.extent(width)?;
-        temperature(header.temperature)?;
+        Temperature::of_law("temperature", header.temperature)?;
         let row = 8 * extent.row_words() as u64;
         let expected = u64::from(header.rows).saturating_mul(row).saturating_add(least as u64);
         if length as u64 != expected {
@@ -290,16 +290,6 @@ impl Shard {
     }
 }
 
-/// Checks a temperature: one that is not 0.
-pub(super) fn temperature(value: f32) -> Result<Temperature, Error> {
-    let checked = Temperature::new(value)?;
-    if checked.greedy {
-        let (name, expected) = ("temperature", "at least 1e-30; argmax is that of any");
-        return Err(Error::Argument { name, value: 0.0, expected });
-    }
-    Ok(checked)
-}
-
 /// A batch of rows of a shard, checked.
 pub(crate) struct ShardBatch<'a> {
     pub(crate) batch: Batch<'a>,
@@ -311,7 +301,7 @@ impl<'a> ShardBatch<'a> {
     pub(crate) fn new(batch: Batch<'a>, shard: Shard, temperature: f32) -> Result<Self, Error> {
         let extent = shard.extent(batch.logits.vocab())?;
         batch.constraints.check(batch.logits.rows(), shard.vocab)?;
-        Ok(Self { batch, extent, temperature: self::temperature(temperature)? })
+        Ok(Self { batch, extent, temperature: Temperature::of_law("temperature", temperature)? })
     }
 
     /// Sizes `records` for this batch: the words of all rows, and how many there are in each.

@@ -66,8 +66,8 @@ impl RowStatistics {
 /// Which statistics are wanted of the rows of a call.
 #[derive(Clone, Copy, Debug)]
 pub struct Statistics<'a> {
-    /// The temperature of the law that they are of, which may differ from that of the draw: at
-    /// least 1e-30, +∞ included.
+    /// The temperature of the law that they are of, which may differ from that of the draw: from
+    /// 1e-30 to 1e30, or +∞.
     pub temperature: f32,
     /// Whether that law is restricted to the tokens that the filters of the draw leave, whatever
     /// temperature these look at: the confidence of Dream, SDAR and llama.cpp. A token that is given
@@ -107,11 +107,7 @@ impl StatisticsRule {
     /// Checks what is wanted of these logits.
     pub(crate) fn new(wanted: &Statistics<'_>, logits: &Logits<'_>) -> Result<Self, Error> {
         let Statistics { temperature, filtered, given, ref against } = *wanted;
-        if temperature == 0.0 {
-            let (name, expected) = ("statistics.temperature", "at least 1e-30");
-            return Err(Error::Argument { name, value: 0.0, expected });
-        }
-        let temperature = Temperature::new(temperature)?;
+        let temperature = Temperature::of_law("statistics.temperature", temperature)?;
         let (rows, vocab) = (logits.rows(), logits.vocab());
         let fits = given.is_empty() || given.len() == rows;
         shape(fits, "given tokens", given.len(), "as many as the logits rows,", rows)?;

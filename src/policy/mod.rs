@@ -193,7 +193,8 @@ pub struct Schedule<'a> {
     pub extrapolate: bool,
     /// What the temperatures of the draw and of the score have fallen to, as a fraction, when the
     /// steps are used up: at step k of K they are multiplied by c + (1 − c)(K − k)/K, where c is this.
-    /// 1 without a number of steps, and for no fall.
+    /// 1 without a number of steps, and for no fall. Below its range the temperature of a draw
+    /// becomes 0; that of a score stays within its own.
     pub cooling: f32,
 }
 
@@ -543,9 +544,10 @@ impl<'a> Policy<'a> {
         if cooling == 1.0 {
             return temperature;
         }
+        // At the first step exactly 1, whatever c is.
         let left = f64::from(steps.saturating_sub(step)) / f64::from(steps);
-        let end = f64::from(cooling);
-        (f64::from(temperature) * (end + (1.0 - end) * left)) as f32
+        let done = f64::from(step.min(steps)) / f64::from(steps);
+        (f64::from(temperature) * (f64::from(cooling) * done + left)) as f32
     }
 
     /// The time at which the network is evaluated for step `step` of a segment, by the time grid:

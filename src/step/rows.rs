@@ -179,7 +179,10 @@ fn statistics_rule(
     let scored = planned.by_score.is_some()
         && (score.reads_row() || select.reads_row() || update.reads_row());
     let reads_row = scored || by_confidence || policy.reads_entropy();
-    let temperature = policy.cooled(score.temperature, segment.step);
+    let temperature = match policy.cooled(score.temperature, segment.step) {
+        f32::INFINITY if score.temperature.is_infinite() => f32::INFINITY,
+        cooled => cooled.clamp(1e-30, Temperature::HIGHEST_OF_LAWS),
+    };
     let temperature = Temperature::new(temperature).ok().filter(|_| reads_row)?;
     let compares = planned.reads_earlier && policy.compares_steps();
     Some(StatisticsRule { temperature, filtered: score.filtered, compares })

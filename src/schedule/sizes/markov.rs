@@ -185,8 +185,8 @@ impl MarkovSizes {
     /// `docs/schedules.md`, section 2).
     ///
     /// # Errors
-    /// No masks, no steps, more than 2^25 masks times steps, or a constant that is not finite and
-    /// above 0.
+    /// No masks, no steps, more than 2^25 masks times steps, or a constant that is not from 1e-280
+    /// to 1e280, between which nothing overflows.
     pub fn from_constants(
         masks: u32,
         steps: u32,
@@ -199,8 +199,8 @@ impl MarkovSizes {
             // What the sizes below reach must not be more than what is taken for it.
             for (r, reached) in row[..masks as usize].iter().enumerate().skip(k) {
                 let value = constants(k as u32 - 1, r as u32);
-                if !(value > 0.0 && value.is_finite()) {
-                    let (name, expected) = ("constant", "finite and above 0");
+                if !(1e-280..=1e280).contains(&value) {
+                    let (name, expected) = ("constant", "from 1e-280 to 1e280");
                     return Err(Error::Argument { name, value, expected });
                 }
                 proved &= value >= reached * (1.0 - 1e-12);
