@@ -117,7 +117,7 @@ pub unsafe extern "C" fn demask_advance(
             let (sampler, plan) = (&mut context.sampler, &context.plan);
             let report = sampler.advance(&mut canvas.view, plan, vocab, records)?;
             canvas.write_back();
-            out.write(buffers.n_active, report, sampler.drawn().iter().copied().enumerate());
+            out.write(plan.active(), report, sampler.drawn().iter().copied().enumerate());
             Ok(())
         })
     }

@@ -87,7 +87,7 @@ pub unsafe extern "C" fn demask_step_planned(
             let report = context.sampler.step_planned(&mut canvas.view, &context.plan, &logits)?;
             canvas.write_back();
             let drawn = context.sampler.drawn().iter().copied().enumerate();
-            out.write(buffers.n_active, report, drawn);
+            out.write(context.plan.active(), report, drawn);
             Ok(())
         })
     }
