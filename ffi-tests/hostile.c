@@ -454,8 +454,10 @@ static demask_status call(uint32_t function, int *named) {
     case 10:
       return demask_policy_random_order(listed(), policy, size);
     case 11:
+      *named = OF_POLICY | OF_SHAPE;
       return demask_policy_check(policy);
     case 12:
+      *named = OF_POLICY | OF_SHAPE;
       return demask_policy_grid_time(policy, listed(), out);
     case 13:
       *named = OF_NULL | OF_ALIGN | OF_ARGUMENT;

@@ -1435,13 +1435,14 @@ demask_status demask_grid_decaying(double start, double end, uint32_t steps, dou
 
 // Checks every field of a policy, as every call that takes one does.
 //
-// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT, SHAPE (other steps than those of its times or of its table).
 demask_status demask_policy_check(const struct demask_policy *policy);
 
 // Writes the time at the beginning of step `step` of a policy's time grid: `start` for step 0,
 // `end` for step `steps` and any later one.
 //
-// Errors: NULL, ALIGN, STRUCT, ARGUMENT (also for first-hitting, which has no grid).
+// Errors: NULL, ALIGN, STRUCT, ARGUMENT (also for first-hitting, which has no grid), SHAPE (other steps
+// than those of its times or of its table).
 demask_status demask_policy_grid_time(const struct demask_policy *policy,
                                       uint32_t step,
                                       double *out);

@@ -570,23 +570,25 @@ impl<'a> Case<'a> {
         Constraints { banned: &self.banned, bias: &self.bias, allowed, ..Constraints::NONE }
     }
 
-    /// Whether a token could be drawn from a row; `None` for a bad one, or if that is not said.
+    /// Whether NaN or +∞ stands in a row. Where constraints take all of it out, nothing is said of it.
+    fn is_odd(&self, at: usize, step: u32) -> bool {
+        self.row(at, step).iter().any(|x| x.is_nan() || *x == f32::INFINITY)
+    }
+
+    /// Which tokens could be drawn from a row; `None` for one that is surely bad.
     fn legal(&self, at: usize, step: u32) -> Option<Vec<bool>> {
+        let bits = |i: usize| self.allowed.get(i / 32).is_none_or(|word| word >> (i % 32) & 1 == 1);
+        let stays = |i: usize| {
+            bits(i) && !self.banned.contains(&(i as u32)) && i as i64 != i64::from(self.mask)
+        };
         let mut row = self.row(at, step);
-        if row.iter().any(|x| x.is_nan() || *x == f32::INFINITY) {
+        if (0..row.len()).any(|i| stays(i) && (row[i].is_nan() || row[i] == f32::INFINITY)) {
             return None;
         }
         for &(token, by) in &self.bias {
             row[token as usize] += by;
         }
-        let bits = |i: usize| self.allowed.get(i / 32).is_none_or(|word| word >> (i % 32) & 1 == 1);
-        let legal = |(i, x): (usize, &f32)| {
-            x.is_finite()
-                && bits(i)
-                && !self.banned.contains(&(i as u32))
-                && i as i64 != i64::from(self.mask)
-        };
-        let legal: Vec<bool> = row.iter().enumerate().map(legal).collect();
+        let legal: Vec<bool> = (0..row.len()).map(|i| row[i].is_finite() && stays(i)).collect();
         legal.contains(&true).then_some(legal)
     }
 
@@ -597,8 +599,8 @@ impl<'a> Case<'a> {
         if let Err(error) = canvas {
             self.check_refusal(error);
             // Times may be NaN.
-            let [after, before] =
-                [(&tokens, &segments), (&self.tokens, &self.segments)].map(|all| format!("{all:?}"));
+            let [after, before] = [(&tokens, &segments), (&self.tokens, &self.segments)]
+                .map(|all| format!("{all:?}"));
             assert_eq!(after, before, "a refused canvas was changed");
             return;
         }
@@ -905,7 +907,8 @@ impl<'a> Case<'a> {
                 // From the start, so that the step at which masks are finished was made.
                 && segment.step == step;
             let mut places = segment.begin as usize..segment.end as usize;
-            let good = |at: usize| all.clone().all(|step| self.legal(at, step).is_some());
+            let is_good = |at, step| !self.is_odd(at, step) && self.legal(at, step).is_some();
+            let good = |at: usize| all.clone().all(|step| is_good(at, step));
             if plain && self.defects == 0 && step > 0 {
                 let left = places.find(|&at| self.is_masked(now, at) && good(at));
                 assert_eq!(left, None, "a mask was left by {policy:?}");

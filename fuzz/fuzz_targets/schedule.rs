@@ -398,7 +398,11 @@ fn sizes(u: &mut Unstructured<'_>) -> Result<()> {
         let complexity = profile.complexity(weight);
         let bound = constant * complexity * (1.0 + 1e-9) + 1e-12;
         // The sum of a profile of the largest numbers is infinite.
-        assert!(complexity == f64::INFINITY || kl >= 0.0 && kl <= bound, "E KL {kl} above {bound}: {}", text());
+        assert!(
+            complexity == f64::INFINITY || kl >= 0.0 && kl <= bound,
+            "E KL {kl} above {bound}: {}",
+            text()
+        );
     }
     Ok(())
 }

@@ -560,7 +560,7 @@ pub(super) fn transition(number: u32, theta: f64) -> Result<Transition, Refusal>
 
 /// Checks every field of a policy, as every call that takes one does.
 ///
-/// Errors: NULL, ALIGN, STRUCT, ARGUMENT.
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT, SHAPE (other steps than those of its times or of its table).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_policy_check(policy: *const demask_policy) -> demask_status {
     // SAFETY: the caller's promise.
@@ -570,7 +570,8 @@ pub unsafe extern "C" fn demask_policy_check(policy: *const demask_policy) -> de
 /// Writes the time at the beginning of step `step` of a policy's time grid: `start` for step 0,
 /// `end` for step `steps` and any later one.
 ///
-/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (also for first-hitting, which has no grid).
+/// Errors: NULL, ALIGN, STRUCT, ARGUMENT (also for first-hitting, which has no grid), SHAPE (other steps
+/// than those of its times or of its table).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn demask_policy_grid_time(
     policy: *const demask_policy,
