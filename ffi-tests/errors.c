@@ -214,6 +214,13 @@ static void cases_of_policies(void) {
        DEMASK_ERR_STRUCT);
   CASE(reset, NOTHING, demask_policy_remdm_loop(1.5, time_grid, first, size), DEMASK_ERR_ARGUMENT);
   CASE(reset, NOTHING, demask_policy_remdm_loop(NAN, time_grid, first, size), DEMASK_ERR_ARGUMENT);
+  /* A grid of times says how many steps there are. */
+#define OTHER_STEPS                                                                      \
+  (demask_policy_euler(DEMASK_NOISE_LINEAR, 77, first, size), first->grid = DEMASK_GRID_TIMES, \
+   first->grid_times = time_grid)
+  CASE(reset, OTHER_STEPS, demask_policy_check(first), DEMASK_ERR_SHAPE);
+  CASE(reset, OTHER_STEPS, demask_policy_grid_time(first, 0, &w.number), DEMASK_ERR_SHAPE);
+#undef OTHER_STEPS
 
 #define SIZE(policy, left, key, out) demask_policy_size(policy, 4, left, 0, key, out)
   CASE(reset, NOTHING, SIZE(NULL, 4, w.keys, &w.count), DEMASK_ERR_NULL);
