@@ -62,7 +62,8 @@ def main():
     shutil.rmtree(TREE, ignore_errors=True)
     TREE.mkdir(parents=True)
     archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, capture_output=True)
-    subprocess.run(["tar", "-x", "-C", TREE], input=archive.stdout, check=True)
+    # Files of now: cargo would take what the last mutant of an earlier run left for up to date.
+    subprocess.run(["tar", "-x", "-m", "-C", TREE], input=archive.stdout, check=True)
     counts = collections.Counter()
     passed = set()
     for mutant in mutants:
