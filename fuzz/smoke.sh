@@ -29,7 +29,7 @@ for target in capi row policy schedule; do
     if "$out/$triple/release/$target" "$new" "corpus/$target" -seed=1 -runs="${1:-${runs[$target]}}" \
         -max_len=1024 -timeout=60 -artifact_prefix="$out/found-$target-" \
         -print_final_stats=1 >"$out/$target.log" 2>&1; then
-        sed -n "s/^Done \([0-9]*\) runs in \([0-9]*\) second.*/ok: $target: \1 inputs in \2 s/p" \
+        sed -n "s/^Done \([0-9]*\) runs in \([0-9]*\) second.*/ok: $target: \1 inputs of seed 1 in \2 s/p" \
             "$out/$target.log"
     else
         tail -n 60 "$out/$target.log"
