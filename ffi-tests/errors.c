@@ -926,6 +926,9 @@ static void good_worlds(void) {
   reset_planned();
   w.plan.n_active = 3; /* what a step reports is not taken from the caller */
   CHECK(step_planned() == DEMASK_OK && w.out.n_active == 2);
+  reset_drawn();
+  w.plan.n_active = 3;
+  CHECK(advance() == DEMASK_OK && w.out.n_active == 2);
   reset();
   use_later_structs();
   CHECK(step() == DEMASK_OK);
